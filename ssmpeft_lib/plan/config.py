@@ -1,0 +1,85 @@
+"""config.yaml: how much is run. Every key is explained in the file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .cell import Cell
+from .schema import check_against_schema
+
+CONFIG_FILE = Path("config.yaml")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The checked contents of config.yaml."""
+
+    scale: str
+    seeds: range
+    exhibits: str | list[str]
+    run_cells: bool
+    data_dir: Path | None
+    tokenizer: Path | None
+    lr_search: str
+    warm_kernels: bool
+    overrides: list[dict] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: Path = CONFIG_FILE) -> Config:
+        """Read and check a configuration file.
+
+        Raises:
+            ValueError: a key is unknown, missing or of the wrong type; names file, key, value and what is allowed.
+        """
+        return cls.check(yaml.safe_load(Path(path).read_text(encoding="utf-8")), path)
+
+    @classmethod
+    def check(cls, document: Mapping[str, Any], path: Path | str = CONFIG_FILE) -> Config:
+        """Check a configuration that has been read already, as Snakemake does with its `configfile:`."""
+        check_against_schema(_spell_off(document), "config", path)
+        scale = document["scale"]
+        data_dir, tokenizer = (_existing(document, key, path) for key in ("data_dir", "tokenizer"))
+        if scale == "real" and data_dir is None:
+            raise ValueError(
+                f"{path}: scale 'real' trains on original files and needs data_dir, the folder that holds them"
+            )
+        return cls(
+            scale=scale,
+            seeds=range(document["seeds"][scale]),
+            exhibits=document["exhibits"],
+            run_cells=document.get("cells", "run") == "run",
+            data_dir=data_dir,
+            tokenizer=tokenizer,
+            lr_search=_spell_off(document).get("lr_search", "off"),
+            warm_kernels=document.get("warm_kernels", True),
+            overrides=document.get("overrides") or [],
+        )
+
+    def overrides_for(self, cell: Cell) -> dict[str, Any]:
+        """What the matching overrides set for a cell; later entries win."""
+        name = f"{cell.model}/{cell.method}/{cell.dataset}"
+        merged: dict[str, Any] = {}
+        for entry in self.overrides:
+            if fnmatchcase(name, entry["match"]):
+                merged.update(entry["set"])
+        return merged
+
+
+def _spell_off(document: Mapping[str, Any]) -> dict[str, Any]:
+    """YAML reads a bare `off` as false; `lr_search: off` means the word."""
+    return {key: "off" if key == "lr_search" and value is False else value for key, value in document.items()}
+
+
+def _existing(document: Mapping[str, Any], key: str, path: Path | str) -> Path | None:
+    if document.get(key) is None:
+        return None
+    found = Path(document[key]).expanduser()
+    if not found.exists():
+        raise ValueError(f"{path}: {key} is {document[key]!r}, and there is nothing at {found.absolute()}")
+    return found

@@ -1,0 +1,95 @@
+"""The contract between what computes and what renders: metrics.json, whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .schema import check_against_schema
+
+RESULTS_VERSION = 1
+"""Raised by whoever changes what a cell computes; cells of another version are run again."""
+
+
+class MissingMetric(LookupError):
+    """A metrics.json has no value at a dotted path."""
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write JSON so that `path` holds the old contents or the new ones, never a part: temporary file, fsync, rename.
+
+    Raises:
+        ValueError: the document holds NaN or infinity, which JSON has no word for.
+    """
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_metrics(path: Path, metrics: dict[str, Any]) -> None:
+    """Check a cell's results against the contract and write them.
+
+    Raises:
+        ValueError: a key that the contract does not know, a missing one, or a number that is not finite.
+    """
+    _refuse_nan(metrics, path)
+    check_against_schema(metrics, "metrics", path)
+    write_json(path, metrics)
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read and check a cell's results.
+
+    Raises:
+        ValueError: the file is not JSON or does not follow the contract; says how to make it again.
+    """
+    path = Path(path)
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not valid JSON ({error}); remove the file and run again") from None
+    check_against_schema(metrics, "metrics", path)
+    return metrics
+
+
+def value_at(metrics: dict[str, Any], dotted: str) -> float:
+    """The number at a dotted path such as `test.bleu`.
+
+    Raises:
+        MissingMetric: there is none; a missing metric is absent, never 0.
+    """
+    found: Any = metrics
+    for part in dotted.split("."):
+        if not isinstance(found, dict) or part not in found:
+            raise MissingMetric(f"no {dotted!r} in the results of {metrics['cell']}")
+        found = found[part]
+    return found
+
+
+def _refuse_nan(document: Any, path: Path | str, at: str = "") -> None:
+    if isinstance(document, float) and not math.isfinite(document):
+        raise ValueError(f"{path}: {at} is {document}; a metric that could not be computed must be left out")
+    items = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for key, value in items:
+        _refuse_nan(value, path, f"{at}.{key}".lstrip("."))
