@@ -163,7 +163,7 @@ def _owner(backbone: Backbone, mixer: Mixer, spec: SlotSpec) -> tuple[nn.Module,
 def _locate(name: str, spec: SlotSpec, owner: nn.Module, path: str, mixer: Mixer) -> Slot | None:
     for candidate in (spec.parameter,) if isinstance(spec.parameter, str) else spec.parameter:
         *steps, parameter = candidate.split(".")
-        parent, attribute, module = None, "", owner
+        parent, attribute, module = owner, "", owner
         for step in steps:
             parent, attribute, module = module, step, getattr(module, step, None)
         if module is not None and getattr(module, parameter, None) is not None:
@@ -171,10 +171,9 @@ def _locate(name: str, spec: SlotSpec, owner: nn.Module, path: str, mixer: Mixer
                 name=name,
                 layer=-1 if spec.owner == "backbone" else mixer.layer,
                 path=".".join(filter(None, [path, candidate])),
-                module=module,
-                parameter=parameter,
                 parent=parent,
                 attribute=attribute,
+                parameter=parameter,
                 rows=spec.rows(mixer.module) if spec.rows else None,
                 channel_axis=spec.channel_axis,
                 state_axis=spec.state_axis,

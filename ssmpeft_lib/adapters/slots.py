@@ -56,20 +56,25 @@ class Slot:
         name: as in the family's table, for example `x_proj_B`.
         layer: index of the block, or -1 for a slot that the model has once.
         path: of the parameter in the model, for example `backbone.layers.0.mixer.x_proj.weight`.
-        module, parameter: the module that owns the parameter, and the parameter's name there.
-        parent, attribute: where that module hangs, so that it can be wrapped.
+        parent, attribute: where the module hangs that owns the parameter, so that it can be wrapped; the attribute is
+            empty when the parent owns the parameter itself.
+        parameter: the parameter's name in its module.
     """
 
     name: str
     layer: int
     path: str
-    module: nn.Module
-    parameter: str
     parent: nn.Module
     attribute: str
+    parameter: str
     rows: slice | None = None
     channel_axis: int | None = None
     state_axis: int | None = None
+
+    @property
+    def module(self) -> nn.Module:
+        """The module that owns the parameter, wrapped or not."""
+        return getattr(self.parent, self.attribute) if self.attribute else self.parent
 
     @property
     def is_projection(self) -> bool:
@@ -118,7 +123,6 @@ class Slot:
         if self.is_projection:
             wrapped = wrappers.linear(self.module).train(self.module.training)
             setattr(self.parent, self.attribute, wrapped)
-            self.module = wrapped
             return wrapped
         return parametrized(self._base(), self.parameter, wrappers.parameter)
 

@@ -34,11 +34,11 @@ class Prefix(Method):
             raise self.refuse("tokens", "must be at least 1")
         shared = {}
         for mixer in backbone.mixers:
-            width = mixer.kind.columns_shape(mixer.module)[0]
+            width = mixer.module.columns_shape[0]
             if self.mlp and width not in shared:
                 shared[width] = nn.Parameter(torch.randn(self.tokens, width))
             vectors = PrefixNetwork(shared[width], self.hidden) if self.mlp else PrefixVectors(self.tokens, width)
-            backbone.attach_start(mixer, PrefixStart(vectors, mixer.kind))
+            backbone.attach_start(mixer, PrefixStart(vectors))
 
 
 class PrefixVectors(nn.Module):
@@ -69,10 +69,9 @@ class PrefixStart(nn.Module):
     """The states that a mixer holds after its prefix: the convolution and the scan are causal, so nothing else of the
     prefix reaches the sequence behind it."""
 
-    def __init__(self, vectors: nn.Module, kind):
+    def __init__(self, vectors: nn.Module):
         super().__init__()
         self.vectors = vectors
-        self.kind = kind
 
     def forward(self, mixer: nn.Module) -> Start:
-        return self.kind.start_after(mixer, self.vectors())
+        return mixer.start_after(self.vectors())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..adapters.attach import linear_without_bias
 from ..adapters.slots import SlotSpec
@@ -64,37 +65,32 @@ def uninstall(mixer: nn.Module) -> None:
     swap_back(mixer)
 
 
-def state_shape(mixer: nn.Module) -> tuple[int, int]:
-    """Shape of the scan's state for one sequence: (d_inner, d_state)."""
-    return mixer.intermediate_size, mixer.ssm_state_size
-
-
-def columns_shape(mixer: nn.Module) -> tuple[int, int]:
-    """Shape of what the convolution remembers of one sequence: (d_inner, d_conv - 1)."""
-    return mixer.intermediate_size, mixer.conv_kernel_size - 1
-
-
-def start_after(mixer: nn.Module, prefix: Tensor) -> Start:
-    """What the mixer holds after a prefix that enters behind in_proj.
-
-    The convolution and the scan are causal, so a sequence that follows the prefix sees nothing else of it: prepending
-    the prefix and starting from here give the same outputs (Proposition 1 with the convolution's state added).
-
-    Args:
-        prefix: [prefix_len, d_inner].
-    """
-    x = prefix.t()[None]
-    width = mixer.conv_kernel_size - 1
-    u = _convolved(mixer, x, None)
-    delta, B, C = _selective(mixer, u)
-    _, state = selective_scan(
-        u, delta, _A(mixer), B, C, delta_bias=mixer.dt_proj.bias, delta_softplus=True, return_last_state=True
-    )
-    return Start(state, torch.nn.functional.pad(x, (width, 0))[..., -width:])
-
-
 class S6Forward:
     """The forward of an S6 mixer; mixed into transformers' class by `install`."""
+
+    @property
+    def state_shape(self) -> tuple[int, int]:
+        """Shape of the scan's state for one sequence: (d_inner, d_state)."""
+        return self.intermediate_size, self.ssm_state_size
+
+    @property
+    def columns_shape(self) -> tuple[int, int]:
+        """Shape of what the convolution remembers of one sequence: (d_inner, d_conv - 1)."""
+        return self.intermediate_size, self.conv_kernel_size - 1
+
+    def start_after(self, prefix: Tensor) -> Start:
+        """What the mixer holds after a prefix that enters behind in_proj, [prefix_len, d_inner].
+
+        The convolution and the scan are causal, so a sequence behind the prefix sees nothing else of it: prepending the
+        prefix and starting from here give the same outputs (Proposition 1, with the convolution's state added).
+        """
+        x = prefix.t()[None]
+        width = self.conv_kernel_size - 1
+        u = _convolved(self, x, None)
+        bias = self.dt_proj.bias
+        delta, B, C = _selective(self, u)
+        _, state = selective_scan(u, delta, _A(self), B, C, None, None, bias, True, return_last_state=True)
+        return Start(state, F.pad(x, (width, 0))[..., -width:])
 
     def forward(self, hidden_states, cache_params=None, attention_mask=None, **kwargs):
         """hidden_states [batch, seq_len, d_model] -> the same shape; fills `cache_params` where given."""
