@@ -147,8 +147,8 @@ class Run:
 def open_run(
     cell: Cell | str,
     results: Path = Path("results"),
-    overrides: dict[str, Any] | None = None,
-    searched_rate: float | None = None,
+    overrides: dict[str, Any] | str = "{}",
+    learning_rate: str | Path = "",
     threads: int = 1,
 ) -> Run:
     """Load what a cell needs: its stand-in or checkpoint, its encoded data, its method, its numbers.
@@ -156,8 +156,8 @@ def open_run(
     Args:
         cell: the cell or its text.
         results: the results directory, which holds models and encoded data below the scale's name.
-        overrides: of the recipe, from config.yaml.
-        searched_rate: learning rate that a search found.
+        overrides: of the recipe, from config.yaml; a dict, or JSON.
+        learning_rate: file that a learning-rate search wrote, or empty.
         threads: of torch, on a CPU.
     Raises:
         LookupError: a word of the cell's name is unknown.
@@ -168,7 +168,9 @@ def open_run(
     torch.manual_seed(cell.seed)
     module = registry.load("data", cell.dataset)
     task, method = module.task(cell.dataset), build_method(cell.method)
-    recipe = recipe_for(cell, method, task, overrides or {}, searched_rate)
+    overrides = json.loads(overrides) if isinstance(overrides, str) else overrides
+    searched = json.loads(Path(learning_rate).read_text())["learning_rate"] if learning_rate else None
+    recipe = recipe_for(cell, method, task, overrides, searched)
     model, tokenizer, eos = load_model(cell.model, Path(results) / cell.scale, cell.dataset)
     splits, data = load_encoded(cell.dataset, Path(results) / cell.scale, tokenizer.name)
     problem = TextProblem(model, task, splits, tokenizer.decode, eos, recipe)

@@ -55,7 +55,9 @@ def epochs_of_indices(examples: int, batch_size: int, seed: int) -> Iterator[lis
         ValueError: fewer examples than a batch holds.
     """
     if examples < batch_size:
-        raise ValueError(f"{examples} training examples do not fill a batch of {batch_size}; lower batch_size in an override")
+        raise ValueError(
+            f"{examples} training examples do not fill a batch of {batch_size}; lower batch_size in an override"
+        )
     epoch = 0
     while True:
         order = np.random.default_rng((seed, epoch)).permutation(examples)

@@ -80,7 +80,9 @@ class Trainer:
         number = value.item()
         if not math.isfinite(number):
             rate = self.recipe.learning_rate
-            raise Diverged(f"the training loss is {number} at step {self.step}; lower the learning rate (it is {rate:g})")
+            raise Diverged(
+                f"the training loss is {number} at step {self.step}; lower the learning rate (it is {rate:g})"
+            )
         value.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()

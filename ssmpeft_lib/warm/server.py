@@ -94,7 +94,7 @@ def work(request: dict, streams: list[int]) -> int:
         from ipykernel.kernelapp import IPKernelApp
 
         # the parent of a forked kernel is its keeper, who stops it when the client goes away
-        os.environ.pop("JPY_PARENT_PID", None)
+        os.environ["JPY_PARENT_PID"] = str(os.getppid())
         sys.argv = ["ipykernel_launcher", "-f", arguments[1]]
         IPKernelApp.launch_instance(argv=["-f", arguments[1]])
         return 0
