@@ -9,15 +9,16 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
 from . import provenance
 from .adapt import adapt, count
 from .adapters.method import Method, build_method
-from .encode import load_encoded
+from .encode import load_prepared
 from .metrics import score_all
-from .models import load_model
-from .plan import registry
+from .models import load_checkpoint
+from .plan import paths
 from .plan.cell import Cell
 from .plan.results import RESULTS_VERSION, write_metrics, write_text
 from .tasks import Task
@@ -166,15 +167,17 @@ def open_run(
     cell = Cell.parse(cell) if isinstance(cell, str) else cell.check()
     torch.set_num_threads(threads)
     torch.manual_seed(cell.seed)
-    module = registry.load("data", cell.dataset)
-    task, method = module.task(cell.dataset), build_method(cell.method)
+    results = Path(results)
+    tokenizer = paths.tokenizer_of(cell.scale, cell.model)
+    prepared = load_prepared(results / paths.data_file(cell.scale, cell.dataset, tokenizer))
     overrides = json.loads(overrides) if isinstance(overrides, str) else overrides
     searched = json.loads(Path(learning_rate).read_text())["learning_rate"] if learning_rate else None
-    recipe = recipe_for(cell, method, task, overrides, searched)
-    model, tokenizer, eos = load_model(cell.model, Path(results) / cell.scale, cell.dataset)
-    splits, data = load_encoded(cell.dataset, Path(results) / cell.scale, tokenizer.name)
-    problem = TextProblem(model, task, splits, tokenizer.decode, eos, recipe)
-    return Run(cell, method, task, recipe, model, problem, data)
+    method = build_method(cell.method)
+    recipe = recipe_for(cell, method, prepared.task, overrides, searched)
+    checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
+    decode = Tokenizer.from_file(str(checkpoint.tokenizer)).decode
+    problem = TextProblem(checkpoint.network, prepared.task, prepared.splits, decode, checkpoint.eos, recipe)
+    return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description)
 
 
 def adapt_run(run: Run) -> dict[str, int | float]:

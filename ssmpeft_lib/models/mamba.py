@@ -24,3 +24,10 @@ def build(**sizes):
     from transformers import MambaConfig, MambaForCausalLM
 
     return MambaForCausalLM(MambaConfig(**sizes))
+
+
+def load(path):
+    """A checkpoint in transformers' format, safetensors only, without remote code."""
+    from transformers import MambaForCausalLM
+
+    return MambaForCausalLM.from_pretrained(path, use_safetensors=True)

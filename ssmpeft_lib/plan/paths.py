@@ -20,6 +20,11 @@ def checkpoint_of(scale: str, model: str, dataset: str) -> str:
     return model if scale == "paper" or modality == "text" else f"{model}-{modality}"
 
 
+def model_of(checkpoint: str) -> str:
+    """The model that a checkpoint is one of: its name, less the modality of an image stand-in."""
+    return checkpoint if checkpoint in registry.entries("models") else checkpoint.rpartition("-")[0]
+
+
 def checkpoint_folder(scale: str, checkpoint: str) -> PurePosixPath:
     """Folder of a checkpoint; `model.json` in it is written last."""
     return PurePosixPath(scale, "models", checkpoint)
@@ -30,11 +35,6 @@ def tokenizer_file(scale: str, tokenizer: str) -> PurePosixPath:
     return PurePosixPath(scale, "tokenizers", tokenizer, "tokenizer.json")
 
 
-def data_folder(scale: str, dataset: str) -> PurePosixPath:
-    """Folder of a data set's files, or of what says where they are; `source.json` in it is written last."""
-    return PurePosixPath(scale, "data", dataset)
-
-
-def encoded_folder(scale: str, dataset: str, tokenizer: str) -> PurePosixPath:
-    """Folder of a data set's token ids; `encoded.json` in it is written last."""
-    return PurePosixPath(scale, "encoded", tokenizer, dataset)
+def data_file(scale: str, dataset: str, tokenizer: str) -> PurePosixPath:
+    """What says where a data set's token ids lie, with their sizes and lengths."""
+    return PurePosixPath(scale, "data", tokenizer, f"{dataset}.json")

@@ -16,7 +16,7 @@ rule cell:
     input:
         notebook="results/{scale}/cell.ipynb",
         checkpoint=plan.checkpoint_of,
-        data=plan.encoded_of,
+        data=plan.data_of,
     output:
         metrics="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/metrics.json",
         notebook="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/cell.ipynb",
