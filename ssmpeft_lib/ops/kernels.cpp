@@ -129,11 +129,22 @@ void load_maps(T* maps, const Tensor3& tensor, int64_t b, int states, int64_t fi
         for (int n = 0; n < states; n++) maps[t * states + n] = load(source + n * tensor.channel + t * tensor.step);
 }
 
+// The first lanes of a vector, zero beyond them. A whole vector is the common case, and one instruction.
+template <class T> ALWAYS_INLINE Vector<T> load_lanes(const T* p, int lanes) {
+    if (lanes == LANES<T>) return load_vector(p);
+    Vector<T> v = {};
+    for (int i = 0; i < lanes; i++) v[i] = p[i];
+    return v;
+}
+
+template <class T> ALWAYS_INLINE void store_lanes(T* p, Vector<T> v, int lanes) {
+    if (lanes == LANES<T>) return store_vector(p, v);
+    for (int i = 0; i < lanes; i++) p[i] = v[i];
+}
+
 // One value a channel, and one a channel and state, as vectors; zero where there is no data or no channel.
 template <class T> ALWAYS_INLINE Vector<T> load_channels(const void* data, int64_t channel, int lanes) {
-    Vector<T> v = {};
-    if (data) memcpy(&v, (const T*)data + channel, lanes * sizeof(T));
-    return v;
+    return data ? load_lanes((const T*)data + channel, lanes) : Vector<T>{};
 }
 
 template <class T>
@@ -410,8 +421,8 @@ void scan_backward_item(
         const int lanes = (int)std::min<int64_t>(W, a.channels - channel);
         store_states<T>(scratch.grad_A + k * states, partials.A + row * states, channel, lanes, states);
         store_states<T>(scratch.grad_state + k * states, partials.initial + row * states, channel, lanes, states);
-        memcpy(partials.D + row + channel, &grad_D[k], lanes * sizeof(T));
-        memcpy(partials.bias + row + channel, &grad_bias[k], lanes * sizeof(T));
+        store_lanes(partials.D + row + channel, grad_D[k], lanes);
+        store_lanes(partials.bias + row + channel, grad_bias[k], lanes);
     }
 }
 
@@ -468,11 +479,10 @@ template <class T> ALWAYS_INLINE T step_states(T* h, const T* A, const T* B, con
     Vector<T> sum = {};
     for (int n = 0; n < states; n += W) {
         const int lanes = std::min(W, states - n);
-        const Vector<T> decay = exp2_vector(broadcast(delta) * load_channels<T>(A, n, lanes));
-        const Vector<T> state =
-            decay * load_channels<T>(h, n, lanes) + broadcast(x) * load_channels<T>(B, n, lanes);
-        memcpy(h + n, &state, lanes * sizeof(T));
-        sum += state * load_channels<T>(C, n, lanes);
+        const Vector<T> decay = exp2_vector(broadcast(delta) * load_lanes(A + n, lanes));
+        const Vector<T> state = decay * load_lanes(h + n, lanes) + broadcast(x) * load_lanes(B + n, lanes);
+        store_lanes(h + n, state, lanes);
+        sum += state * load_lanes(C + n, lanes);
     }
     return sum_lanes<T>(sum);
 }
@@ -601,7 +611,7 @@ void conv_backward_block(
     }
     store_states<T>(grad_initial, part_initial + b * a.channels * (width - 1), channel, lanes, width - 1);
     store_states<T>(grad_weight, part_weight + b * a.channels * width, channel, lanes, width);
-    memcpy(part_bias + b * a.channels + channel, &grad_bias, lanes * sizeof(T));
+    store_lanes(part_bias + b * a.channels + channel, grad_bias, lanes);
 }
 
 template <class S, class T> void conv_backward(const ConvArguments& a) {
@@ -627,16 +637,18 @@ template <class S, class T> void conv_step(const ConvArguments& a) {
     constexpr int W = LANES<T>;
     const int width = (int)a.width;
     Array<Vector<T>> inputs(width), weight(width);
-    for (int64_t b = 0; b < a.batch; b++)
-        for (int64_t channel = 0; channel < a.channels; channel += W) {
-            const int lanes = (int)std::min<int64_t>(W, a.channels - channel);
-            load_states<T>(weight, (const T*)a.weight, channel, lanes, width, 1);
+    for (int64_t channel = 0; channel < a.channels; channel += W) {
+        const int lanes = (int)std::min<int64_t>(W, a.channels - channel);
+        const Vector<T> bias = load_channels<T>(a.bias, channel, lanes);
+        load_states<T>(weight, (const T*)a.weight, channel, lanes, width, 1);
+        for (int64_t b = 0; b < a.batch; b++) {
             load_inputs<S, T>(inputs, a, b, channel, lanes, 0, 1, 0);
-            Vector<T> y = convolve<T, 0>(inputs, weight, load_channels<T>(a.bias, channel, lanes), width);
+            Vector<T> y = convolve<T, 0>(inputs, weight, bias, width);
             if (a.silu) y *= sigmoid_vector(y);
             store_tile<S, T>(&y, a.out, b, channel, lanes, 0, 1);
             store_tile<S, T>(inputs + 1, a.initial, b, channel, lanes, 0, width - 1);
         }
+    }
 }
 
 // state = decay state + input B over one row of states, a vector at a time; returns its product with C.
@@ -646,9 +658,9 @@ template <class T> ALWAYS_INLINE T step_row(T* state, const T* B, const T* C, in
     for (int n = 0; n < states; n += W) {
         const int lanes = std::min(W, states - n);
         const Vector<T> next =
-            broadcast(decay) * load_channels<T>(state, n, lanes) + broadcast(input) * load_channels<T>(B, n, lanes);
-        memcpy(state + n, &next, lanes * sizeof(T));
-        sum += next * load_channels<T>(C, n, lanes);
+            broadcast(decay) * load_lanes(state + n, lanes) + broadcast(input) * load_lanes(B + n, lanes);
+        store_lanes(state + n, next, lanes);
+        sum += next * load_lanes(C + n, lanes);
     }
     return sum_lanes<T>(sum);
 }
