@@ -41,11 +41,13 @@ class Prepared:
         task: how it is asked and scored.
         splits: `train`, `val` and, unless overridden away, `test`.
         description: sizes, lengths and source, for the cell's results.
+        folder: where it lies in the cache.
     """
 
     task: Task
     splits: dict[str, Encoded]
     description: dict[str, Any]
+    folder: Path
 
 
 def prepare(
@@ -69,20 +71,34 @@ def prepare(
     """
     from filelock import FileLock
 
-    task = registry.load("data", dataset).task(dataset)
-    roles = None
-    if source.kind == "hub":
-        roles = sources.assign_roles(dataset, source.read(), splits)
+    roles = sources.assign_roles(dataset, source.read(), splits) if source.kind == "hub" else None
     folder = Path(cache) / f"{dataset}-{_key(dataset, source, tokenizer, splits, roles)[:20]}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
                 roles = roles or sources.assign_roles(dataset, source.read(), splits)
-                _encode(task, roles, tokenizer, folder)
+                description = {"source": source.kind, "miniature": source.kind == "miniature"}
+                _encode(dataset, roles, tokenizer, folder, description)
+    return _load(dataset, folder)
+
+
+def load_prepared(path: Path) -> Prepared:
+    """A data set that was prepared before.
+
+    Args:
+        path: a JSON file that names the data set (`dataset`) and, relative to itself, its folder (`folder`).
+    Raises:
+        FileNotFoundError: the file or the folder is not there.
+    """
+    document = json.loads(Path(path).read_text(encoding="utf-8"))
+    return _load(document["dataset"], Path(path).parent / document["folder"])
+
+
+def _load(dataset: str, folder: Path) -> Prepared:
     description = json.loads((folder / "description.json").read_text(encoding="utf-8"))
     loaded = {role: Encoded.load(folder / role) for role in description["sizes"]}
-    return Prepared(task, loaded, {"source": source.kind, "miniature": source.kind == "miniature", **description})
+    return Prepared(registry.load("data", dataset).task(dataset), loaded, description, folder)
 
 
 def _key(dataset, source: Source, tokenizer: Path, splits, roles) -> str:
@@ -103,12 +119,15 @@ def _key(dataset, source: Source, tokenizer: Path, splits, roles) -> str:
     return digest.hexdigest()
 
 
-def _encode(task: Task, roles: Mapping[str, list[Example]], tokenizer: Path, folder: Path) -> None:
+def _encode(
+    dataset: str, roles: Mapping[str, list[Example]], tokenizer: Path, folder: Path, description: dict[str, Any]
+) -> None:
     """Write every role of a data set into a folder that appears all at once."""
+    task = registry.load("data", dataset).task(dataset)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         encoder = _Encoder(task, tokenizer)
-        description: dict[str, Any] = {"sizes": {}, "left_out": {}}
+        description |= {"sizes": {}, "left_out": {}}
         for role, examples in roles.items():
             # What is too long to train on is still asked in a test.
             limit = None if role == "test" else task.drop_longer_than

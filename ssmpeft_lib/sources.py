@@ -82,9 +82,10 @@ def find(dataset: str, scale: str, data_dir: Path | None = None, miniatures: Pat
     if scale == "quick":
         if miniatures is None:
             raise ValueError("scale quick needs a folder to keep generated miniatures in")
-        return Source(dataset, "miniature", miniature(dataset, miniatures))
+        root = miniature(dataset, miniatures)
+        return Source(dataset, "miniature", _first(_candidates(dataset, root)) or root)
     candidates = _candidates(dataset, data_dir) if data_dir else []
-    found = next((path for path in candidates if path.is_dir() and any(path.iterdir())), None)
+    found = _first(candidates)
     if found:
         return Source(dataset, "files", found)
     if scale == "real":
@@ -94,13 +95,13 @@ def find(dataset: str, scale: str, data_dir: Path | None = None, miniatures: Pat
 
 
 def miniature(dataset: str, root: Path, seed: int = 0) -> Path:
-    """Folder of a generated miniature, made on first use. It is made anew when its generator changes.
+    """Data folder with a generated miniature, made on first use. It is made anew when a generator changes.
 
     Safe when several processes want it at once: each may make it, one puts it in place.
     """
     module = registry.module_of("data", dataset)
-    generator = registry.PACKAGE / "miniature"
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(generator.glob("*.py"))))
+    code = sorted((registry.PACKAGE / "miniature").rglob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in code))
     folder = Path(root) / f"{dataset}-{seed}-{digest.hexdigest()[:8]}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +165,10 @@ def _candidates(dataset: str, data_dir: Path) -> list[Path]:
     root = Path(data_dir).expanduser()
     paths = [root / wanted, root / wanted.name]
     return [_as_spelt(root, path.relative_to(root).parts) for path in dict.fromkeys(paths)]
+
+
+def _first(folders: Sequence[Path]) -> Path | None:
+    return next((path for path in folders if path.is_dir() and any(path.iterdir())), None)
 
 
 def _as_spelt(root: Path, parts: Sequence[str]) -> Path:

@@ -8,7 +8,7 @@ import sacrebleu
 from reference import shared
 
 from ssmpeft_lib.data import dart
-from ssmpeft_lib.metrics import bleu, meteor
+from ssmpeft_lib.metrics import bleu, meteor, rouge
 from ssmpeft_lib.metrics._scoring import bootstrap
 from ssmpeft_lib.tasks import Example
 
@@ -132,3 +132,24 @@ def test_meteor_is_the_mean_over_examples_of_the_best_reference():
 def test_meteor_says_what_it_ran_with():
     assert meteor.describe("nltk").count("WordNet") == 1
     assert "punkt" in meteor.describe("nltk")
+
+
+def test_rouge_is_the_mean_of_rouge_score():
+    from rouge_score.rouge_scorer import RougeScorer
+    from rouge_score.scoring import BootstrapAggregator
+
+    answers, examples = real_case(200)
+    peer, aggregator = RougeScorer(["rouge1", "rouge2", "rougeL"]), BootstrapAggregator()
+    for answer, example in zip(answers, examples, strict=True):
+        aggregator.add_scores(peer.score_multi(example.references, answer))
+    found = rouge.score(answers, examples)
+    for name, values in aggregator.aggregate().items():
+        # evaluate reports the median of bootstrapped means, which moves a little from call to call.
+        assert found[name] == pytest.approx(100 * values.mid.fmeasure, abs=0.5)
+
+
+def test_rouge_by_hand():
+    # 3 of 6 and 3 of 4 words, 2 of 5 and 2 of 3 pairs, longest common subsequence of 3
+    examples = examples_of([["the cat sat on the mat"]])
+    assert rouge.score(["the cat sat down"], examples) == pytest.approx({"rouge1": 60, "rouge2": 50, "rougeL": 60})
+    assert rouge.score([""], examples) == {"rouge1": 0, "rouge2": 0, "rougeL": 0}
