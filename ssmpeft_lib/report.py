@@ -51,9 +51,9 @@ def identity(run: Run) -> Fragment:
 def serialised(run: Run, count: int = 2) -> Fragment:
     """Training examples as the model reads them."""
     train = run.problem.splits["train"]
-    inputs, labels = train.take(range(min(count, len(train))))
     decode = run.problem.decode
-    rows = [[decode(i.tolist()), decode(label.tolist())] for i, label in zip(inputs, labels, strict=True)]
+    shown = range(min(count, len(train)))
+    rows = [[decode(train.input_ids(i).tolist()), decode(train.label_ids(i).tolist())] for i in shown]
     return table(["input", "label"], rows, kind="examples")
 
 
