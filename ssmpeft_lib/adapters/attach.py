@@ -36,7 +36,7 @@ class Adapted(nn.Module):
         if slot in self.deltas[adapter]:
             raise ValueError(f"{slot} is adapted twice by {adapter!r}; name each slot once")
         weight = self.frozen()
-        self.deltas[adapter][slot] = beside(delta, weight)
+        self.deltas[adapter][slot] = beside(delta, weight).train(self.training)
         self.regions[slot] = region
         if hasattr(delta, "start_at"):
             delta.start_at(region.of(weight))

@@ -41,11 +41,10 @@ class Choice:
         first = self.ranked[0]
         return first.shape[first.channel_axis], first.shape[first.state_axis]
 
-    def total(self, value: Callable[[Slot], Tensor]) -> Tensor:
-        """Root of the sum of squares of a value of each deciding slot, [channels, states]."""
-        squares = [value(slot).square() for slot in self.ranked]
-        squares = [square if slot.channel_axis == 0 else square.t() for slot, square in zip(self.ranked, squares)]
-        return sum(squares[1:], start=squares[0]).sqrt()
+    def scores(self, change: Callable[[Slot], Tensor]) -> Tensor:
+        """Squared change of each entry, summed over the deciding slots, [channels, states]."""
+        changes = [change(slot) if slot.channel_axis == 0 else change(slot).t() for slot in self.ranked]
+        return sum(change.square() for change in changes)
 
     def size(self, slot: Slot, channels: int, states: int) -> int:
         """How many numbers of a slot belong to so many entries."""

@@ -66,28 +66,28 @@ class Selection:
         return self.trained.any(dim=1, keepdim=True).expand_as(self.trained)
 
 
-def select(change: Tensor, budget: Budget, magnitude: Tensor | None = None, silence_kept: bool = False) -> Selection:
+def select(scores: Tensor, budget: Budget, magnitude: Tensor | None = None, silence_kept: bool = False) -> Selection:
     """Spend a budget on what a warm-up changed most.
 
-    Args:
-        change: by which each entry changed, of any sign, [channels, states].
-        magnitude: what decides which dimensions are silenced, the smallest first; None for the change itself.
-        silence_kept: whether to silence states of every channel that is kept, not of the trained ones only.
     Ties, also those of infinities, go to the dimension that comes first.
+
+    Args:
+        scores: squared change of each entry, [channels, states].
+        magnitude: what decides which dimensions are silenced, the smallest first; None for the scores.
+        silence_kept: whether to silence states of every channel that is kept, not of the trained ones only.
     """
-    squared = change.square()
-    weight = squared if magnitude is None else magnitude.square()
+    weight = scores if magnitude is None else magnitude.square()
     by_weight = descending(weight.sum(1))
     kept = len(by_weight) - budget.silent_channels
-    usable = torch.zeros(len(change), dtype=torch.bool, device=change.device)
+    usable = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
     usable[by_weight[:kept]] = True
-    channels = descending(squared.sum(1), usable)[: budget.channels]
+    channels = descending(scores.sum(1), usable)[: budget.channels]
 
-    silent_states = torch.zeros_like(usable[:, None].expand_as(change))
+    silent_states = torch.zeros_like(usable[:, None].expand_as(scores))
     if budget.silent_states:
-        last = descending(weight)[:, change.shape[1] - budget.silent_states :]
+        last = descending(weight)[:, scores.shape[1] - budget.silent_states :]
         silent_states = silent_states.scatter(1, last, True)
-    states = descending(squared, ~silent_states)[channels, : budget.states]
+    states = descending(scores, ~silent_states)[channels, : budget.states]
 
     trained = torch.zeros_like(silent_states)
     trained[channels[:, None], states] = True

@@ -41,7 +41,7 @@ def select_dimensions(
         ValueError: a fraction outside [0, 1), or nothing is left to train.
     """
     budget = Budget.of(tuple(change.shape), freeze_channels, freeze_states, zero_channels, zero_states)
-    return select(change, budget).trained
+    return select(change.square(), budget).trained
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class SDT(Method):
         return Warmup(backbone, ranked, beside)
 
     def select(self, backbone: Backbone, warmup: Warmup) -> dict[str, Selection]:
-        made = [(choice, self._selection(choice, choice.total(warmup.change))) for choice in self.choices(backbone)]
+        made = [(choice, self._selection(choice, choice.scores(warmup.change))) for choice in self.choices(backbone)]
         warmup.undo()
         for choice, selection in made:
             self._choose(choice, selection, backbone)
@@ -119,7 +119,7 @@ class SDT(Method):
         """Choose by the frozen values, so that the model runs before a warm-up has chosen."""
         for choice in self.choices(backbone):
             if not any(slot.block.is_meta for slot in choice.ranked):
-                selection = self._selection(choice, choice.total(lambda slot: slot.block.detach().float()))
+                selection = self._selection(choice, choice.scores(lambda slot: slot.block.detach().float()))
                 self._choose(choice, selection, backbone, provisional=True)
 
     def _budget(self, choice: Choice) -> Budget:
@@ -128,10 +128,10 @@ class SDT(Method):
             raise self.refuse("zero_channels", f"must be 0: nothing in {choice.part.path} can be silenced")
         return Budget.of(choice.shape, *shares)
 
-    def _selection(self, choice: Choice, change: Tensor) -> Selection:
+    def _selection(self, choice: Choice, scores: Tensor) -> Selection:
         by_size = getattr(choice.part.kind, "magnitude", None) if self.rule == "paper" else None
         magnitude = by_size(choice.part.module) if by_size else None
-        return select(change, self._budget(choice), magnitude, silence_kept=self.rule == "paper")
+        return select(scores, self._budget(choice), magnitude, silence_kept=self.rule == "paper")
 
     def _sparse(self, slot: Slot, choice: Choice) -> Sparse:
         budget, (channels, states) = self._budget(choice), choice.shape
