@@ -1,0 +1,153 @@
+"""The scan of Mamba-2 (SSD): one scalar decay a head, so that a chunk of steps is a few matrix products."""
+
+from __future__ import annotations
+
+from math import inf
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ssmpeft_lib.ops import naive
+from ssmpeft_lib.ops.checks import (
+    accumulation_dtype,
+    cast,
+    check_floating,
+    check_initial,
+    check_like,
+    check_same_dtype,
+)
+from ssmpeft_lib.ops.dispatch import resolve
+
+
+def ssd_scan(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    delta_limit: tuple[float, float] = (0.0, inf),
+    initial_state: Tensor | None = None,
+    return_last_state: bool = False,
+    chunk: int = 64,
+    backend: str = "auto",
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Scan S_t = exp(delta_t A) S_{t-1} + delta_t x_t B_t^T, y_t = S_t C_t + D x_t, for each head.
+
+    Args:
+        x: shape [batch, seq_len, heads, head_dim].
+        delta: step sizes, shape [batch, seq_len, heads].
+        A, D, delta_bias: shape [heads].
+        B, C: shape [batch, seq_len, groups, d_state]; `heads / groups` heads in a row share a group.
+        delta_softplus: whether to apply softplus to `delta + delta_bias`.
+        delta_limit: bounds that the step sizes are clamped to after that.
+        initial_state: shape [batch or 1, heads, head_dim, d_state]; zero if not given.
+        return_last_state: whether to return the state after the last step too.
+        chunk: steps that are computed together; changes speed and memory, not the result beyond rounding.
+        backend: `auto`, or a name from `backends()`.
+    Returns:
+        y of the shape and type of `x`; with `return_last_state` also the last state, shape [batch, heads, head_dim,
+        d_state], in float32 (float64 for float64 inputs).
+    Raises:
+        TypeError, ValueError: a shape, type, device or backend that does not fit.
+    Source:
+        Dao and Gu (2024), Sec. 6, reordered: the product of C and B once a group, states passed on chunk by chunk.
+    """
+    op = "ssd_scan"
+    check_floating(op, "x", x, "(batch, seq_len, heads, head_dim)")
+    check_floating(op, "B", B, "(batch, seq_len, groups, d_state)")
+    batch, seq_len, heads, head_dim = x.shape
+    groups, d_state = B.shape[2:]
+    if groups == 0 or heads % groups:
+        raise ValueError(f"{op}: B has {groups} groups, expected a divisor of the {heads} heads of x")
+    if chunk < 1:
+        raise ValueError(f"{op}: chunk is {chunk}, expected at least 1")
+    maps, per_head = (batch, seq_len, groups, d_state), (heads,)
+    check_like(
+        op,
+        x,
+        (
+            ("delta", delta, "(batch, seq_len, heads)", (batch, seq_len, heads)),
+            ("A", A, "(heads,)", per_head),
+            ("B", B, "(batch, seq_len, groups, d_state)", maps),
+            ("C", C, "(batch, seq_len, groups, d_state)", maps),
+            ("D", D, "(heads,)", per_head),
+            ("delta_bias", delta_bias, "(heads,)", per_head),
+        ),
+    )
+    check_same_dtype(op, x, (("delta", delta), ("B", B), ("C", C)))
+    state_dims = "(batch, heads, head_dim, d_state)"
+    check_initial(op, "initial_state", initial_state, state_dims, batch, (heads, head_dim, d_state))
+    compute = accumulation_dtype(x.dtype)
+    A, D, delta_bias, initial_state = (cast(tensor, compute) for tensor in (A, D, delta_bias, initial_state))
+    run = resolve(op, BACKENDS, backend, x.device, x.dtype)
+    y, last_state = run(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk)
+    return (y, last_state) if return_last_state else y
+
+
+def _naive(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk):
+    return naive.ssd_scan(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state)
+
+
+def _chunked(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk):
+    storage, compute = x.dtype, accumulation_dtype(x.dtype)
+    x, delta, B, C = (cast(tensor, compute) for tensor in (x, delta, B, C))
+    batch, seq_len, heads, head_dim = x.shape
+    groups, d_state = B.shape[2:]
+    delta = step_sizes(delta, delta_bias, delta_softplus, delta_limit)
+    state = x.new_zeros(1, heads, head_dim, d_state) if initial_state is None else initial_state
+    state = state.expand(batch, -1, -1, -1).reshape(batch, groups, heads // groups, head_dim, d_state)
+
+    # b batch, c chunk, t step in the chunk, g group, h head of the group
+    log_decay, inputs = (_split(tensor, chunk, groups) for tensor in (delta * A, x * delta.unsqueeze(-1)))
+    B, C = (_split(tensor, chunk, groups).squeeze(3) for tensor in (B, C))  # [b, c, g, t, d_state]
+    since_start = log_decay.cumsum(-1)  # [b, c, g, h, t]
+    mixing = _decay_between(since_start) * (C @ B.mT).unsqueeze(3)  # [b, c, g, h, t, t]
+    to_end = (since_start[..., -1:] - since_start).exp()
+    added = (inputs * to_end.unsqueeze(-1)).mT @ B.unsqueeze(3)  # [b, c, g, h, head_dim, d_state]
+    before, state = _pass_on(state, added, since_start[..., -1].exp())
+    from_before = (C.unsqueeze(3) @ before.mT) * since_start.exp().unsqueeze(-1)
+    y = (mixing @ inputs + from_before).permute(0, 1, 4, 2, 3, 5).reshape(batch, -1, heads, head_dim)[:, :seq_len]
+    if D is not None:
+        y = torch.addcmul(y, D[:, None], x)
+    return cast(y, storage), state.reshape(batch, heads, head_dim, d_state)
+
+
+def _split(tensor: Tensor, chunk: int, groups: int) -> Tensor:
+    """[batch, seq_len, heads, ...] as [batch, chunks, groups, heads of a group, steps, ...], padded with zeros."""
+    batch, seq_len, heads, *rest = tensor.shape
+    tensor = F.pad(tensor, (0, 0) * len(rest) + (0, 0, 0, -seq_len % chunk))
+    tensor = tensor.reshape(batch, -1, chunk, groups, heads // groups, *rest)
+    return tensor.permute(0, 1, 3, 4, 2, *range(5, tensor.dim()))
+
+
+def _decay_between(since_start: Tensor) -> Tensor:
+    """exp of the sum of log decays after step s up to step t; zero for s after t."""
+    steps = since_start.shape[-1]
+    difference = since_start.unsqueeze(-1) - since_start.unsqueeze(-2)
+    future = torch.ones(steps, steps, dtype=torch.bool, device=since_start.device).triu(1)
+    return difference.masked_fill(future, -inf).exp()
+
+
+def _pass_on(state: Tensor, added: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+    """States before each chunk, and the one after the last."""
+    before = []
+    for index in range(added.shape[1]):
+        before.append(state)
+        state = torch.addcmul(added[:, index], decay[:, index, ..., None, None], state)
+    return torch.stack(before, dim=1) if before else added, state
+
+
+def step_sizes(delta: Tensor, bias: Tensor | None, softplus: bool, limit: tuple[float, float]) -> Tensor:
+    """Step sizes of Mamba-2: bias, softplus, then the limits."""
+    if bias is not None:
+        delta = delta + bias
+    if softplus:
+        delta = F.softplus(delta)
+    return delta if limit == (0.0, inf) and softplus else delta.clamp(*limit)
+
+
+BACKENDS = {"torch": _chunked, "naive": _naive}
