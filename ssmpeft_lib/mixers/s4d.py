@@ -1,6 +1,6 @@
 """S4D: one diagonal state space model for each channel, and the deep S4 layer built on it (paper, eq. (4)).
 
-Glossary: `d_model` (the paper's D) channels, `d_state` (H) states a channel, `seq_len` (N) steps. Tensors are
+Glossary: `d_model` (the paper's D) channels, `d_state` (H) states a channel, `seq_len` (N) steps. Sequences are
 `[batch, seq_len, d_model]`. Parameter names are those of the authors' checkpoints:
 `kernel.C`, `kernel.log_dt`, `kernel.log_A_real`, `kernel.A_imag`, `D`, `output_linear`.
 """
@@ -8,10 +8,12 @@ Glossary: `d_model` (the paper's D) channels, `d_state` (H) states a channel, `s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
+
+from ssmpeft_lib.ops import discretize, fft_conv, s4d_kernel, s4d_step
 
 CHOICES = {
     "domain": ("complex", "real"),
@@ -32,10 +34,12 @@ class S4DConfig:
         domain: `complex` (the released code) or `real` (Lemmas 3 to 9).
         discretization: `zoh` (the released code) or `bilinear`, eq. (17).
         residual: where the residual enters. Eq. (4) has `after_projection`, act(W S4(x) + bias + D x);
-            the released code has `before_projection`, act(W (S4(x) + D x) + bias). No choice of W makes them equal.
+            the released code has `before_projection`, act(W (S4(x) + D x) + bias).
         activation: `relu`, or `identity` for the theorems, which assume linear activations.
-        init: `linear` is S4D-Lin, A_h = -1/2 + i pi h; `random` draws -Re(A) from (0, 1) and Im(A) from pi {0..d_state-1}.
-        input_vector: True gives every state its own B. The released code fixes B = 1, as tuning C does the same (Sec. 5.2).
+        init: `linear` is S4D-Lin, A_h = -1/2 + i pi h; `random` draws -Re(A) from (0, 1) and Im(A) / pi from 0 .. H-1.
+        input_vector: True gives each state its own B. The released code fixes B = 1; tuning C does the same (Sec. 5.2).
+    Raises:
+        ValueError: an option is none of its choices.
     """
 
     d_model: int = 64
@@ -48,8 +52,9 @@ class S4DConfig:
     input_vector: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("domain", "discretization", "residual", "activation", "init"):
-            check_choice(name, getattr(self, name))
+        for field in fields(self):
+            if field.name in CHOICES:
+                check_choice(field.name, getattr(self, field.name))
 
 
 def check_choice(name: str, value: str) -> str:
@@ -59,73 +64,75 @@ def check_choice(name: str, value: str) -> str:
     return value
 
 
-def discretize(A: Tensor, dt: Tensor, discretization: str) -> tuple[Tensor, Tensor]:
-    """Discrete transition and input factor of a diagonal system (eq. (17)).
-
-    Args:
-        A: continuous transition, [d_model, d_state]; dt: step sizes, [d_model].
-    Returns:
-        log of A_bar, and B_bar / B, both [d_model, d_state]. The log is complex, as A_bar may be negative.
-    """
-    z = A * dt[..., None]
-    if discretization == "zoh":
-        return z + 0j, torch.expm1(z) / A
-    return torch.log((1 + z / 2) / (1 - z / 2) + 0j), dt[..., None] / (1 - z / 2)
-
-
-def geometric_sum(coefficients: Tensor, log_ratios: Tensor, seq_len: int) -> Tensor:
-    """Re sum_h c_h exp(l r_h) for l = 0 .. seq_len - 1, from [..., d_state] to [..., seq_len]."""
-    powers = torch.exp(log_ratios[..., None] * torch.arange(seq_len, device=log_ratios.device))
-    return torch.einsum("...h,...hl->...l", coefficients + 0j, powers).real
-
-
-def fft_convolve(x: Tensor, kernel: Tensor) -> Tensor:
-    """Causal convolution along the sequence of `x` [batch, seq_len, d_model] with `kernel` [d_model, seq_len]."""
-    size = 2 * x.shape[-2]
-    product = torch.fft.rfft(x.mT, n=size) * torch.fft.rfft(kernel, n=size)
-    return torch.fft.irfft(product, n=size)[..., : x.shape[-2]].mT
-
-
 class S4DKernel(nn.Module):
-    """Parameters of the state space models of one layer, and their convolution kernels."""
+    """The state space models of one layer, S4(x) of eq. (3)."""
 
     def __init__(self, config: S4DConfig, dt_min: float = 0.001, dt_max: float = 0.1) -> None:
         super().__init__()
         self.config = config
         shape = (config.d_model, config.d_state)
-        is_complex = config.domain == "complex"
+        linear, is_complex = config.init == "linear", config.domain == "complex"
         self.log_dt = nn.Parameter(torch.rand(config.d_model) * math.log(dt_max / dt_min) + math.log(dt_min))
-        self.C = nn.Parameter(torch.view_as_real(torch.randn(shape, dtype=torch.cfloat)) if is_complex else torch.randn(shape))
-        self.log_A_real = nn.Parameter(torch.log(torch.full(shape, 0.5) if config.init == "linear" else torch.rand(shape)))
+        C = torch.view_as_real(torch.randn(shape, dtype=torch.cfloat)) if is_complex else torch.randn(shape)
+        self.C = nn.Parameter(C)
+        self.log_A_real = nn.Parameter(torch.log(torch.full(shape, 0.5) if linear else torch.rand(shape)))
+        if is_complex:
+            drawn = torch.randint(0, config.d_state, shape)
+            self.A_imag = nn.Parameter(math.pi * (torch.arange(config.d_state).expand(shape) if linear else drawn))
         if config.input_vector:
             self.B = nn.Parameter(torch.ones(shape))
-        if is_complex:
-            states = torch.arange(config.d_state).expand(shape)
-            drawn = torch.randint(0, config.d_state, shape)
-            self.A_imag = nn.Parameter(math.pi * (states if config.init == "linear" else drawn))
 
     def continuous(self) -> tuple[Tensor, Tensor | float, Tensor]:
-        """The paper's A, B and C. C counts a complex state and its conjugate, so that outputs are real parts of sums."""
+        """The paper's A, B and C, each [d_model, d_state] (B is 1.0 without an input vector)."""
         A, C = -torch.exp(self.log_A_real), self.C
         if self.config.domain == "complex":
-            A, C = torch.complex(A, self.A_imag), 2 * torch.view_as_complex(C)
+            A, C = torch.complex(A, self.A_imag), torch.view_as_complex(C)
+        elif self.config.discretization == "bilinear":
+            # A_bar may be negative, and its logarithm complex; half of C and its conjugate make the whole
+            A, C = A + 0j, C / 2
         return A, self.B if self.config.input_vector else 1.0, C
 
     def discrete(self) -> tuple[Tensor, Tensor, Tensor]:
         """log A_bar, B_bar and C, each [d_model, d_state]."""
         A, B, C = self.continuous()
-        log_A_bar, factor = discretize(A, torch.exp(self.log_dt), self.config.discretization)
-        return log_A_bar, factor * B, C
+        log_A_bar, B_bar = discretize(A, torch.exp(self.log_dt), self.config.discretization)
+        return log_A_bar, B_bar * B, C
 
-    def forward(self, seq_len: int) -> Tensor:
-        """The convolution kernel C A_bar^l B_bar of eq. (3), [d_model, seq_len]."""
+    def convolution_kernel(self, seq_len: int) -> Tensor:
+        """C A_bar^l B_bar for the lags l = 0 .. seq_len - 1, [d_model, seq_len]."""
         log_A_bar, B_bar, C = self.discrete()
-        return geometric_sum(C * B_bar, log_A_bar, seq_len)
+        return s4d_kernel(log_A_bar, C * B_bar, seq_len)
 
     def response(self, initial_state: Tensor, seq_len: int) -> Tensor:
-        """What `initial_state` [..., d_model, d_state] adds to the outputs: C A_bar^n h_0, [..., seq_len, d_model]."""
+        """What h_0 [..., d_model, d_state] adds to the outputs: C A_bar^n h_0, [..., seq_len, d_model]."""
         log_A_bar, _, C = self.discrete()
-        return geometric_sum(C * torch.exp(log_A_bar) * initial_state, log_A_bar, seq_len).mT
+        weights = (C * torch.exp(log_A_bar) * initial_state).to(log_A_bar.dtype)
+        log_A_bar = log_A_bar.expand_as(weights)
+        responses = s4d_kernel(log_A_bar.flatten(0, -2), weights.flatten(0, -2), seq_len)
+        return responses.unflatten(0, weights.shape[:-1]).mT
+
+    def forward(self, x: Tensor, initial_state: Tensor | None = None, form: str = "convolution") -> Tensor:
+        """Outputs [batch, seq_len, d_model] for `x` of the same shape; see `S4D.forward`."""
+        if check_choice("form", form) == "convolution":
+            y = fft_conv(x.mT, self.convolution_kernel(x.shape[-2])).mT
+            return y if initial_state is None else y + self.response(initial_state, x.shape[-2])
+        log_A_bar, B_bar, C = self.discrete()
+        driven = (B_bar * x[..., None]).to(log_A_bar.dtype)
+        if initial_state is not None:
+            first = driven[..., :1, :, :] + (torch.exp(log_A_bar) * initial_state)[..., None, :, :]
+            driven = torch.cat([first.expand_as(driven[..., :1, :, :]), driven[..., 1:, :, :]], dim=-3)
+        states = recurrence(driven, log_A_bar) if form == "recurrence" else prefix_scan(driven, log_A_bar)
+        return read_out(states, C)
+
+    def new_state(self, batch: int) -> Tensor:
+        """A zero state for `step`, [batch, d_model, d_state]."""
+        log_A_bar = self.discrete()[0]
+        return log_A_bar.new_zeros(batch, *log_A_bar.shape)
+
+    def step(self, x: Tensor, state: Tensor) -> Tensor:
+        """One step of generation: outputs for `x` [batch, d_model]. `state` is updated in place, without gradients."""
+        log_A_bar, B_bar, C = self.discrete()
+        return s4d_step(state, x, torch.exp(log_A_bar), B_bar, C)
 
 
 class S4D(nn.Module):
@@ -143,28 +150,16 @@ class S4D(nn.Module):
 
         Args:
             initial_state: h_0, [d_model, d_state] or [batch, d_model, d_state]; None for zero.
-            form: `convolution`, `recurrence` (a loop over steps) or `scan` (a parallel prefix sum); equal up to rounding.
+            form: `convolution`, `recurrence` (a loop over steps) or `scan` (a parallel prefix sum); equal up to
+                rounding.
+        Raises:
+            ValueError: another form.
         """
-        return self.project(x, self.ssm(x, initial_state, check_choice("form", form)))
+        return self.project(x, self.kernel(x, initial_state, form))
 
-    def ssm(self, x: Tensor, initial_state: Tensor | None = None, form: str = "convolution") -> Tensor:
-        """The state space models alone, S4(x) of eq. (3)."""
-        if form == "convolution":
-            y = fft_convolve(x, self.kernel(x.shape[-2]))
-            return y if initial_state is None else y + self.kernel.response(initial_state, x.shape[-2])
-        log_A_bar, B_bar, C = self.kernel.discrete()
-        driven = (B_bar * x[..., None]).to(log_A_bar.dtype)
-        if initial_state is not None:
-            first = driven[..., :1, :, :] + (torch.exp(log_A_bar) * initial_state)[..., None, :, :]
-            driven = torch.cat([first, driven[..., 1:, :, :]], dim=-3)
-        states = recurrence(driven, log_A_bar) if form == "recurrence" else prefix_scan(driven, log_A_bar)
-        return (C * states).real.sum(-1)
-
-    def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of generation: `x` [batch, d_model] and the state [batch, d_model, d_state] give output and new state."""
-        log_A_bar, B_bar, C = self.kernel.discrete()
-        state = torch.exp(log_A_bar) * state + B_bar * x[..., None]
-        return self.project(x, (C * state).real.sum(-1)), state
+    def step(self, x: Tensor, state: Tensor) -> Tensor:
+        """One step of generation, as in `S4DKernel.step`."""
+        return self.project(x, self.kernel.step(x, state))
 
     def project(self, x: Tensor, y: Tensor) -> Tensor:
         """Residual, linear layer and activation around the outputs `y` of the state space models."""
@@ -173,6 +168,12 @@ class S4D(nn.Module):
         else:
             y = self.output_linear(y) + self.D * x
         return torch.relu(y) if self.config.activation == "relu" else y
+
+
+def read_out(states: Tensor, C: Tensor) -> Tensor:
+    """C h summed over the states; twice the real part for complex states, each of which stands for two."""
+    products = C * states
+    return 2 * products.real.sum(-1) if products.is_complex() else products.sum(-1)
 
 
 def recurrence(driven: Tensor, log_A_bar: Tensor) -> Tensor:
