@@ -14,8 +14,8 @@ class GeometricSum(torch.autograd.Function):
     """y[l] = Re sum over n of weight[n] exp(l log_ratio[n]) for l = 0 .. seq_len - 1.
 
     With l = q block + r, ratio^l = ratio^(q block) ratio^r: two small tables of powers and a matrix product each way.
-    The tables are filled by doubling, with about log2(seq_len) exponentials a state in place of seq_len. Autograd through
-    the same blocks takes three times as long.
+    The tables are filled by doubling, with about log2(seq_len) exponentials a state in place of seq_len.
+    Autograd through the same blocks takes three times as long.
 
     Args of `apply`:
         weight, log_ratio: both real or both complex, shape [..., d_state].

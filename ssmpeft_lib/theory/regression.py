@@ -9,7 +9,7 @@ that is drawn once; the script draws 4000 new ones in every iteration (`sequence
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 
@@ -83,22 +83,25 @@ def draw(seed: int, sequences: int = 1, fresh: int = 16) -> Problem:
         return Problem(frozen, target, x, target(x), fresh_x, target(fresh_x))
 
 
-def select(problems: Sequence[Problem], arm: Arm) -> list[list[Selection]]:
-    """Warm up the S4 modules of each problem for 20 iterations and pick the dimensions of every layer (Algorithm 1)."""
+def warm_up(problems: Sequence[Problem], learning_rate: float) -> list[DeepS4]:
+    """Copies of the frozen models after 20 iterations on their S4 modules (Algorithm 1, line 1)."""
     models = [copy.deepcopy(problem.frozen) for problem in problems]
     for model in models:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_("output_linear" not in name)
     side = SideBySide(models)
     x, y = torch.stack([p.x for p in problems]), torch.stack([p.y for p in problems])
-    side.train(x, y, torch.full((len(models),), arm.warmup_rate), WARMUP_STEPS)
-    budget = Budget(arm.channels, arm.states, arm.channels, arm.states)
-    chosen = []
-    for index, (model, problem) in enumerate(zip(models, problems, strict=True)):
+    side.train(x, y, torch.full((len(models),), learning_rate), WARMUP_STEPS)
+    for index, model in enumerate(models):
         model.load_state_dict({name: tensor[index] for name, tensor in side.parameters.items()})
-        pairs = zip(problem.frozen.layers, model.layers, strict=True)
-        chosen.append([select_dimensions(a.kernel, b.kernel, budget, **RULES[arm.rule]) for a, b in pairs])
-    return chosen
+    return models
+
+
+def select(frozen: DeepS4, warmed: DeepS4, arm: Arm) -> list[Selection]:
+    """The dimensions of every layer that the arm keeps and trains."""
+    budget = Budget(arm.channels, arm.states, arm.channels, arm.states)
+    pairs = zip(frozen.layers, warmed.layers, strict=True)
+    return [select_dimensions(a.kernel, b.kernel, budget, **RULES[arm.rule]) for a, b in pairs]
 
 
 def adapt(frozen: DeepS4, arm: Arm, selections: list[Selection] | None, seed: int) -> DeepS4:
@@ -164,17 +167,23 @@ ADAPT = {
 
 
 def run_arm(
-    arm: Arm, problems: dict[int, Problem], rates: Sequence[float] = LEARNING_RATES, steps: int = STEPS
-) -> Iterable[dict]:
+    arm: Arm,
+    problems: dict[int, Problem],
+    warmed: dict[int, DeepS4],
+    rates: Sequence[float] = LEARNING_RATES,
+    steps: int = STEPS,
+) -> Iterator[dict]:
     """Train one arm at every learning rate on every problem, all side by side; one record for each run.
 
-    A record has the arm, seed, learning_rate, number and share (%) of trained parameters, and the mean squared error at the
-    start (`first_error`), its smallest value in training (`error`, what the paper plots), at the end (`last_error`) and on
-    sequences that were not trained on (`fresh_error`).
+    Args:
+        problems: by seed; warmed: their models after the warm-up, for the arms that choose dimensions.
+    Yields:
+        The arm, seed, learning_rate, number and share (%) of trained parameters, and mean squared errors: `first_error`
+        before training, `error`, the smallest while training, which the paper plots, `last_error` after the last step
+        but one, and `fresh_error` on sequences that were not trained on.
     """
-    selections = select(list(problems.values()), arm) if arm.channels else [None] * len(problems)
     runs = [(seed, rate) for seed in problems for rate in rates]
-    chosen = dict(zip(problems, selections, strict=True))
+    chosen = {seed: select(problems[seed].frozen, warmed[seed], arm) if arm.channels else None for seed in problems}
     side = SideBySide([adapt(problems[seed].frozen, arm, chosen[seed], seed) for seed, _ in runs])
 
     def stacked(name: str) -> Tensor:
@@ -183,12 +192,19 @@ def run_arm(
     history = side.train(stacked("x"), stacked("y"), torch.tensor([rate for _, rate in runs]), steps)
     with torch.no_grad():
         fresh = side.errors(stacked("fresh_x"), stacked("fresh_y"))
+    best = torch.where(history.isfinite(), history, torch.inf).amin(0)
+    errors = {"first_error": history[0], "error": best, "last_error": history[-1], "fresh_error": fresh}
     trained = sum(side.parameters[name][0].numel() for name in side.trainable)
     total = sum(parameter.numel() for parameter in problems[runs[0][0]].frozen.parameters())
-    best = torch.where(history.isfinite(), history, torch.inf).amin(0)
     for index, (seed, rate) in enumerate(runs):
-        errors = {"first_error": history[0], "error": best, "last_error": history[-1], "fresh_error": fresh}
-        yield {
-            **asdict(arm), "seed": seed, "learning_rate": rate, "trained": trained, "share": 100 * trained / total,
-            **{name: float(values[index]) for name, values in errors.items()},
-        }  # fmt: skip
+        record = {**asdict(arm), "seed": seed, "learning_rate": rate, "trained": trained, "share": 100 * trained / total}
+        yield record | {name: float(values[index]) for name, values in errors.items()}
+
+
+def run_grid(seeds: Sequence[int], arms: Sequence[Arm] = PRINTED_GRID) -> Iterator[dict]:
+    """Records of all arms on all seeds."""
+    problems = {seed: draw(seed) for seed in seeds}
+    rates = {arm.warmup_rate for arm in arms if arm.channels}
+    warmed = {rate: dict(zip(problems, warm_up(list(problems.values()), rate), strict=True)) for rate in rates}
+    for arm in arms:
+        yield from run_arm(arm, problems, warmed.get(arm.warmup_rate, {}))
