@@ -13,7 +13,25 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from ssmpeft_lib.ops import discretize, fft_conv, s4d_kernel, s4d_step
+from ..adapters.slots import SlotSpec
+from ..ops import discretize, fft_conv, s4d_kernel, s4d_step
+
+SLOTS = {
+    "C": SlotSpec("kernel.C", channel_axis=0, state_axis=1),
+    "B": SlotSpec("kernel.B", channel_axis=0, state_axis=1),
+    "log_A_real": SlotSpec("kernel.log_A_real", channel_axis=0, state_axis=1),
+    "A_imag": SlotSpec("kernel.A_imag", channel_axis=0, state_axis=1),
+    "log_dt": SlotSpec("kernel.log_dt", channel_axis=0),
+    "D": SlotSpec("D", channel_axis=0),
+    "output_linear": SlotSpec("output_linear.weight", channel_axis=1),
+    "output_linear_bias": SlotSpec("output_linear.bias"),
+}
+
+GROUPS = {
+    "linear": ("output_linear",),
+    "ssm": ("C", "B", "log_A_real", "A_imag", "log_dt", "D"),
+    "all": tuple(SLOTS),
+}
 
 CHOICES = {
     "domain": ("complex", "real"),
@@ -23,6 +41,19 @@ CHOICES = {
     "init": ("linear", "random"),
     "form": ("convolution", "recurrence", "scan"),
 }
+
+
+def matches(module: nn.Module) -> bool:
+    """Whether a module is a deep S4 layer."""
+    return isinstance(module, S4D)
+
+
+def install(mixer: nn.Module) -> None:
+    """Nothing to do: every adapter acts in this layer's own forward."""
+
+
+def uninstall(mixer: nn.Module) -> None:
+    """Nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +180,22 @@ class S4D(nn.Module):
         """Outputs for `x` [batch, seq_len, d_model].
 
         Args:
-            initial_state: h_0, [d_model, d_state] or [batch, d_model, d_state]; None for zero.
+            initial_state: h_0, [d_model, d_state] or [batch, d_model, d_state]; None for a learned one where there is
+                one, else zero.
             form: `convolution`, `recurrence` (a loop over steps) or `scan` (a parallel prefix sum); equal up to
                 rounding.
         Raises:
             ValueError: another form.
         """
+        if initial_state is None and hasattr(self, "start"):
+            initial_state = self.start().state
+            initial_state = torch.view_as_complex(initial_state) if initial_state.dim() == 4 else initial_state
         return self.project(x, self.kernel(x, initial_state, form))
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """Shape of a learned initial state: (d_model, d_state), and 2 for the parts of a complex one."""
+        return tuple(self.kernel.C.shape)
 
     def step(self, x: Tensor, state: Tensor) -> Tensor:
         """One step of generation, as in `S4DKernel.step`."""

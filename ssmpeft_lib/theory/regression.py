@@ -21,7 +21,9 @@ from ssmpeft_lib.theory.parametrised import FixedKernel, PrunedKernel, add_low_r
 from ssmpeft_lib.theory.selection import SLIPS, Budget, Selection, select_dimensions
 from ssmpeft_lib.theory.side_by_side import SideBySide
 
-SEQ_LEN, D_MODEL = 200, 64
+FROZEN = {"n_layers": 4, "d_model": 64, "d_state": 16, "init": "random"}
+TARGET = {"n_layers": 1, "d_model": 64, "d_state": 8, "init": "random"}
+SEQ_LEN = 200
 STEPS, WARMUP_STEPS = 500, 20
 LEARNING_RATES = (5e-2, 1e-2, 5e-3, 1e-3)
 RULES = {
@@ -76,10 +78,10 @@ class Problem:
 
 def draw(seed: int, sequences: int = 1, fresh: int = 16) -> Problem:
     """Target, frozen model and integer inputs 0..9 [sequences, 200, 64] of a seed."""
-    target, frozen = build("s4-regression-target", 2 * seed), build("s4-regression", 2 * seed + 1)
-    generator = torch.Generator().manual_seed(seed)
-    x, fresh_x = (torch.randint(10, (n, SEQ_LEN, D_MODEL), generator=generator).float() for n in (sequences, fresh))
-    with torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        target, frozen = build(**TARGET), build(**FROZEN)
+        x, fresh_x = (torch.randint(10, (count, SEQ_LEN, TARGET["d_model"])).float() for count in (sequences, fresh))
         return Problem(frozen, target, x, target(x), fresh_x, target(fresh_x))
 
 
@@ -104,7 +106,7 @@ def select(frozen: DeepS4, warmed: DeepS4, arm: Arm) -> list[Selection]:
     return [select_dimensions(a.kernel, b.kernel, budget, **RULES[arm.rule]) for a, b in pairs]
 
 
-def adapt(frozen: DeepS4, arm: Arm, selections: list[Selection] | None, seed: int) -> DeepS4:
+def equip(frozen: DeepS4, arm: Arm, selections: list[Selection] | None, seed: int) -> DeepS4:
     """A copy of the frozen model with the arm's parameters trainable and nothing else.
 
     Raises:
@@ -118,7 +120,7 @@ def adapt(frozen: DeepS4, arm: Arm, selections: list[Selection] | None, seed: in
                 layer.requires_grad_(False)
                 layer.D.requires_grad_()
                 layer.output_linear.bias.requires_grad_()
-            ADAPT[arm.method](layer, arm, selections and selections[index])
+            EQUIP[arm.method](layer, arm, selections and selections[index])
     return model
 
 
@@ -157,7 +159,7 @@ def _tune_dimensions(layer, selection: Selection) -> None:
     layer.kernel = PrunedKernel(kernel, trained)
 
 
-ADAPT = {
+EQUIP = {
     "full": lambda layer, arm, selection: None,
     "lora_proj": _lora_proj,
     "lora_s4_proj": _lora_s4_proj,
@@ -184,7 +186,7 @@ def run_arm(
     """
     runs = [(seed, rate) for seed in problems for rate in rates]
     chosen = {seed: select(problems[seed].frozen, warmed[seed], arm) if arm.channels else None for seed in problems}
-    side = SideBySide([adapt(problems[seed].frozen, arm, chosen[seed], seed) for seed, _ in runs])
+    side = SideBySide([equip(problems[seed].frozen, arm, chosen[seed], seed) for seed, _ in runs])
 
     def stacked(name: str) -> Tensor:
         return torch.stack([getattr(problems[seed], name) for seed, _ in runs])
