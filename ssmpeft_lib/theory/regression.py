@@ -203,10 +203,10 @@ def run_arm(
         yield record | {name: float(values[index]) for name, values in errors.items()}
 
 
-def run_grid(seeds: Sequence[int], arms: Sequence[Arm] = PRINTED_GRID) -> Iterator[dict]:
+def run_grid(seeds: Sequence[int], arms: Sequence[Arm] = PRINTED_GRID, steps: int = STEPS) -> Iterator[dict]:
     """Records of all arms on all seeds."""
     problems = {seed: draw(seed) for seed in seeds}
     rates = {arm.warmup_rate for arm in arms if arm.channels}
     warmed = {rate: dict(zip(problems, warm_up(list(problems.values()), rate), strict=True)) for rate in rates}
     for arm in arms:
-        yield from run_arm(arm, problems, warmed.get(arm.warmup_rate, {}))
+        yield from run_arm(arm, problems, warmed.get(arm.warmup_rate, {}), steps=steps)
