@@ -1,0 +1,181 @@
+"""One cell, from its name to its metrics.json. The only module that sees models, methods and data together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import provenance
+from .adapt import adapt, count
+from .adapters.method import Method, build_method
+from .encode import load_encoded
+from .metrics import score_all
+from .models import load_model
+from .plan import registry
+from .plan.cell import Cell
+from .plan.results import RESULTS_VERSION, write_metrics, write_text
+from .tasks import Task
+from .training.loop import Progress, Timer, Trainer, restore, snapshot
+from .training.recipe import Recipe, recipe_for
+from .training.text import TextProblem
+
+
+@dataclass
+class Run:
+    """A cell being run.
+
+    Attributes:
+        cell, method, task, recipe: what is run, and with which numbers.
+        model: the network; adapted once `adapt` was called.
+        problem: losses and answers on the cell's data.
+        data: sizes, lengths and the source of the data, for metrics.json.
+        progress: where training stands.
+        scores: of each split that was scored.
+    """
+
+    cell: Cell
+    method: Method
+    task: Task
+    recipe: Recipe
+    model: nn.Module
+    problem: TextProblem
+    data: dict[str, Any]
+    progress: Progress = field(default_factory=Progress)
+    scores: dict[str, dict] = field(default_factory=dict)
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run; none where nothing is trained."""
+        if self.method.learning_rate == 0:
+            return 0
+        return self.recipe.steps or self.recipe.epochs * self.problem.steps_an_epoch
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """The parameters that are trained, by name."""
+        return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+
+    def train(self) -> Progress:
+        """Train, score the validation set after each epoch, and leave the model as it was after the best one."""
+        self.problem.model.train()
+        best = snapshot(self.trained)
+        if self.total_steps:
+            every = self._steps_between_validations()
+            trainer = Trainer(self.model, [{"params": list(self.trained.values())}], self.recipe, self.total_steps)
+            timer, losses = Timer(), []
+            steps = self.problem.losses(self.cell.seed)
+            while trainer.step < self.total_steps:
+                with timer:
+                    self.model.train()
+                    losses.append(trainer.take(next(steps)))
+                if trainer.step % every == 0 or trainer.step == self.total_steps:
+                    if self._validate(trainer.step, losses):
+                        best = snapshot(self.trained)
+                    losses.clear()
+            self.progress.step, self.progress.seconds = trainer.step, timer.seconds
+            restore(self.trained, best)
+        return self.progress
+
+    def score(self, split: str) -> dict[str, Any]:
+        """Ask the model every example of a split and score its answers."""
+        start = perf_counter()
+        answers = self.problem.answers(split)
+        self.scores[split] = score_all(self.task, answers, self.problem.splits[split].examples)
+        self.answers[split] = answers
+        self.seconds[split] = perf_counter() - start
+        return self.scores[split]
+
+    def save(self, folder: Path) -> Path:
+        """Write predictions.jsonl, and metrics.json last; returns the path of metrics.json."""
+        folder = Path(folder)
+        write_text(folder / "predictions.jsonl", "".join(self._prediction_lines()))
+        target = folder / "metrics.json"
+        write_metrics(target, self.metrics())
+        return target
+
+    def metrics(self) -> dict[str, Any]:
+        """The contents of metrics.json."""
+        return {
+            "schema": 1,
+            "status": "ok",
+            "cell": str(self.cell),
+            "recipe": self.recipe.as_dict(),
+            "data": self.data,
+            **self.scores,
+            "cost": {
+                **count(self.model),
+                "steps": self.progress.step,
+                "train_seconds": round(self.progress.seconds, 4),
+                **{f"{split}_seconds": round(seconds, 4) for split, seconds in self.seconds.items()},
+                "peak_memory_mb": provenance.peak_memory_mb(),
+            },
+            "history": self.progress.history,
+            "made_by": {"results_version": RESULTS_VERSION, **provenance.environment(self.model)},
+        }
+
+    def _validate(self, step: int, losses: list[float]) -> bool:
+        score = self.score("val")["score"]
+        loss = sum(losses) / len(losses)
+        self.progress.history.append({"step": step, "train_loss": round(loss, 6), "val_score": score})
+        if score <= self.progress.best_score:
+            return False
+        self.progress.best_step, self.progress.best_score = step, score
+        return True
+
+    def _steps_between_validations(self) -> int:
+        if self.recipe.steps:
+            return max(1, self.recipe.steps // self.recipe.evaluations)
+        return self.problem.steps_an_epoch
+
+    def _prediction_lines(self) -> list[str]:
+        lines = []
+        for split, answers in self.answers.items():
+            for index, (answer, example) in enumerate(zip(answers, self.problem.splits[split].examples, strict=True)):
+                row = {"split": split, "index": index, "answer": answer, "references": list(example.references)}
+                lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+        return lines
+
+
+def open_run(
+    cell: Cell | str,
+    results: Path = Path("results"),
+    overrides: dict[str, Any] | None = None,
+    searched_rate: float | None = None,
+    threads: int = 1,
+) -> Run:
+    """Load what a cell needs: its stand-in or checkpoint, its encoded data, its method, its numbers.
+
+    Args:
+        cell: the cell or its text.
+        results: the results directory, which holds models and encoded data below the scale's name.
+        overrides: of the recipe, from config.yaml.
+        searched_rate: learning rate that a search found.
+        threads: of torch, on a CPU.
+    Raises:
+        LookupError: a word of the cell's name is unknown.
+        FileNotFoundError: the model or the data were not prepared; names the rule's command.
+    """
+    cell = Cell.parse(cell) if isinstance(cell, str) else cell.check()
+    torch.set_num_threads(threads)
+    torch.manual_seed(cell.seed)
+    module = registry.load("data", cell.dataset)
+    task, method = module.task(cell.dataset), build_method(cell.method)
+    recipe = recipe_for(cell, method, task, overrides or {}, searched_rate)
+    model, tokenizer, eos = load_model(cell.model, Path(results) / cell.scale, cell.dataset)
+    splits, data = load_encoded(cell.dataset, Path(results) / cell.scale, tokenizer.name)
+    problem = TextProblem(model, task, splits, tokenizer.decode, eos, recipe)
+    return Run(cell, method, task, recipe, model, problem, data)
+
+
+def adapt_run(run: Run) -> dict[str, int | float]:
+    """Attach the method to the run's model; returns what is trained."""
+    adapt(run.model, run.method)
+    return count(run.model)
