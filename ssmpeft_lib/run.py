@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from . import provenance
-from .adapt import adapt, count
+from .adapt import adapt, count, parameter_groups
 from .adapters.method import Method, build_method
+from .adapters.selection import Selection
 from .encode import load_prepared
 from .metrics import score_all
 from .models import load_checkpoint
@@ -25,6 +26,7 @@ from .tasks import Task
 from .training.loop import Progress, Timer, Trainer, restore, snapshot
 from .training.recipe import Recipe, recipe_for
 from .training.text import TextProblem
+from .warmup import begin_warmup, select
 
 
 @dataclass
@@ -37,7 +39,8 @@ class Run:
         problem: losses and answers on the cell's data.
         data: sizes, lengths and the source of the data, for metrics.json.
         progress: where training stands.
-        scores: of each split that was scored.
+        scores, answers, seconds: of each split that was scored.
+        selection: the channels and states that a warm-up chose, by mixer.
     """
 
     cell: Cell
@@ -51,6 +54,7 @@ class Run:
     scores: dict[str, dict] = field(default_factory=dict)
     answers: dict[str, list[str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    selection: dict[str, Selection] = field(default_factory=dict)
 
     @property
     def total_steps(self) -> int:
@@ -66,12 +70,13 @@ class Run:
 
     def train(self) -> Progress:
         """Train, score the validation set after each epoch, and leave the model as it was after the best one."""
-        self.problem.model.train()
-        best = snapshot(self.trained)
+        timer, losses = Timer(), []
         if self.total_steps:
+            with timer:
+                self._warm_up()
+            best = snapshot(self.trained)
             every = self._steps_between_validations()
-            trainer = Trainer(self.model, [{"params": list(self.trained.values())}], self.recipe, self.total_steps)
-            timer, losses = Timer(), []
+            trainer = Trainer(parameter_groups(self.model, self.recipe.learning_rate), self.recipe, self.total_steps)
             steps = self.problem.losses(self.cell.seed)
             while trainer.step < self.total_steps:
                 with timer:
@@ -122,6 +127,20 @@ class Run:
             "made_by": {"results_version": RESULTS_VERSION, **provenance.environment(self.model)},
         }
 
+    def _warm_up(self) -> None:
+        """Let a method that selects choose what it trains, by a short training that is undone (Algorithm 1)."""
+        warmup = begin_warmup(self.model)
+        if warmup is None:
+            return
+        self.model.train()
+        groups = [{"params": warmup.parameters, "lr": self.recipe.learning_rate}]
+        # the schedule's horizon is the whole run, as in the authors' code
+        trainer = Trainer(groups, self.recipe, self.total_steps)
+        steps = self.problem.losses(self.cell.seed)
+        while trainer.step < self.recipe.selection_steps:
+            trainer.take(next(steps))
+        self.selection = select(self.model, warmup)
+
     def _validate(self, step: int, losses: list[float]) -> bool:
         score = self.score("val")["score"]
         loss = sum(losses) / len(losses)
@@ -140,7 +159,8 @@ class Run:
         lines = []
         for split, answers in self.answers.items():
             for index, (answer, example) in enumerate(zip(answers, self.problem.splits[split].examples, strict=True)):
-                row = {"split": split, "index": index, "answer": answer, "references": list(example.references)}
+                references = list(example.references or (example.label,))
+            row = {"split": split, "index": index, "answer": answer, "references": references}
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         return lines
 

@@ -25,7 +25,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ..encode import prepare
 
     cache = arguments.output.parent / "encoded"
-    source = sources.find(arguments.dataset, arguments.scale, arguments.data_dir, arguments.output.parent / "miniatures")
+    source = sources.find(
+        arguments.dataset, arguments.scale, arguments.data_dir, arguments.output.parent / "miniatures"
+    )
     prepared = prepare(arguments.dataset, source, arguments.tokenizer, cache, json.loads(arguments.splits))
     relative = prepared.folder.relative_to(arguments.output.parent)
     write_json(arguments.output, {"dataset": arguments.dataset, "folder": str(relative), **prepared.description})

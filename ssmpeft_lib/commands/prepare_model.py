@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
     modality = arguments.checkpoint.removeprefix(model).lstrip("-") or "text"
-    texts = corpus.documents(folder=corpora(arguments.scale, arguments.data_dir)) if modality == "text" else corpus.pixels()
+    texts = (
+        corpus.documents(folder=corpora(arguments.scale, arguments.data_dir)) if modality == "text" else corpus.pixels()
+    )
     pretrain(
         model,
         _encoded(texts, tokenizer),

@@ -35,8 +35,20 @@ def load_checkpoint(model: str, dataset: str, scale: str, results: Path) -> Chec
     name = paths.checkpoint_of(scale, model, dataset)
     about = Path(results) / paths.checkpoint_folder(scale, name) / "model.json"
     if not about.exists():
-        raise FileNotFoundError(f"{about} is missing; make it with: snakemake --cores all results/{scale}/models/{name}/model.json")
+        raise FileNotFoundError(
+            f"{about} is missing; make it with: snakemake --cores all results/{scale}/models/{name}/model.json"
+        )
     facts = json.loads(about.read_text(encoding="utf-8"))
-    network = registry.load("models", model).load(about.parent / facts.get("path", "."))
+    network = load_network(model, about.parent / facts.get("path", "."))
     tokenizer = Path(results) / paths.tokenizer_file(scale, paths.tokenizer_of(scale, model))
     return Checkpoint(network, tokenizer, facts["eos"])
+
+
+def load_network(model: str, folder: Path) -> nn.Module:
+    """Weights in transformers' format, from safetensors only and without remote code; or by the model's own `load`."""
+    module = registry.load("models", model)
+    if hasattr(module, "load"):
+        return module.load(model, folder)
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True)

@@ -11,7 +11,7 @@ STAND_IN_TOKENIZER = "stand-in"
 
 def tokenizer_of(scale: str, model: str) -> str:
     """Name of a model's tokenizer; the small stand-ins share one."""
-    return registry.facts("models", model).get("tokenizer", "") if scale == "paper" else STAND_IN_TOKENIZER
+    return registry.facts("models", model)["tokenizer"] if scale == "paper" else STAND_IN_TOKENIZER
 
 
 def checkpoint_of(scale: str, model: str, dataset: str) -> str:

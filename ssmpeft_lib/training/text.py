@@ -28,7 +28,13 @@ class TextProblem:
     """
 
     def __init__(
-        self, model: nn.Module, task: Task, splits: dict[str, Encoded], decode: Callable[[list[int]], str], eos: int, recipe: Recipe
+        self,
+        model: nn.Module,
+        task: Task,
+        splits: dict[str, Encoded],
+        decode: Callable[[list[int]], str],
+        eos: int,
+        recipe: Recipe,
     ):
         self.model, self.task, self.recipe, self.decode, self.eos = model, task, recipe, decode, eos
         limits = {"train": recipe.train_examples, "val": recipe.eval_examples, "test": recipe.eval_examples}
