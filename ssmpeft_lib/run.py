@@ -160,7 +160,7 @@ class Run:
         for split, answers in self.answers.items():
             for index, (answer, example) in enumerate(zip(answers, self.problem.splits[split].examples, strict=True)):
                 references = list(example.references or (example.label,))
-            row = {"split": split, "index": index, "answer": answer, "references": references}
+                row = {"split": split, "index": index, "answer": answer, "references": references}
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         return lines
 

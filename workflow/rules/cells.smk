@@ -9,7 +9,7 @@ rule template:
     conda:
         "../envs/compute.yml"
     shell:
-        "jupytext --quiet --to ipynb --output {output:q} {input:q} &> {log:q}"
+        "{plan.python} -m jupytext --quiet --to ipynb --output {output:q} {input:q} &> {log:q}"
 
 
 rule cell:
