@@ -149,16 +149,19 @@ template <class T> ALWAYS_INLINE Vector<T> load_channels(const void* data, int64
 
 template <class T>
 void load_states(Vector<T>* target, const T* source, int64_t channel, int lanes, int states, T scale) {
-    for (int n = 0; n < states; n++) {
-        target[n] = Vector<T>{};
-        if (source)
-            for (int i = 0; i < lanes; i++) target[n][i] = source[(channel + i) * states + n] * scale;
-    }
+    constexpr int W = LANES<T>;
+    if (!source || lanes < W) std::fill_n(target, states, Vector<T>{});
+    if (!source) return;
+    T* values = (T*)target;
+    for (int i = 0; i < lanes; i++)
+        for (int n = 0; n < states; n++) values[n * W + i] = source[(channel + i) * states + n] * scale;
 }
 
 template <class T> void store_states(const Vector<T>* source, T* target, int64_t channel, int lanes, int states) {
-    for (int n = 0; n < states; n++)
-        for (int i = 0; i < lanes; i++) target[(channel + i) * states + n] = source[n][i];
+    constexpr int W = LANES<T>;
+    const T* values = (const T*)source;
+    for (int i = 0; i < lanes; i++)
+        for (int n = 0; n < states; n++) target[(channel + i) * states + n] = values[n * W + i];
 }
 
 // Calls f(size, first) for tiles of states that cover all of them, each with a size known to the compiler.
@@ -502,12 +505,14 @@ template <class S, class T> void state_step(const ScanArguments& a) {
             const int lanes = (int)std::min<int64_t>(W, a.channels - channel);
             ScanTiles<T> tiles;
             load_scan_tiles<S, T>(tiles, a, b, channel, lanes, 0, 1, 0);
+            T delta[W], x[W], y[W] = {};
+            store_vector(delta, tiles.delta[0] * broadcast(LOG2_E<T>));
+            store_vector(x, tiles.x[0]);
             for (int i = 0; i < lanes; i++) {
                 T* h = (T*)a.last + (b * a.channels + channel + i) * states;
-                const T* A = (const T*)a.A + (channel + i) * states;
-                tiles.y[0][i] +=
-                    step_states<T>(h, A, B, C, states, tiles.delta[0][i] * LOG2_E<T>, tiles.x[0][i]);
+                y[i] = step_states<T>(h, (const T*)a.A + (channel + i) * states, B, C, states, delta[i], x[i]);
             }
+            tiles.y[0] += load_vector(y);
             if (a.z.data) tiles.y[0] *= tiles.z[0] * sigmoid_vector(tiles.z[0]);
             store_tile<S, T>(tiles.y, a.out, b, channel, lanes, 0, 1);
         }
