@@ -39,7 +39,10 @@ def identity(run: Run) -> Fragment:
             ["data set", f"{cell.dataset}: {run.data.get('source', '')}"],
             ["examples", ", ".join(f"{name} {len(split)}" for name, split in run.problem.splits.items())],
             ["seed", cell.seed],
-            ["training", f"{length} of {recipe.batch_size}, learning rate {recipe.learning_rate:g}, {recipe.precision}"],
+            [
+                "training",
+                f"{length} of {recipe.batch_size}, learning rate {recipe.learning_rate:g}, {recipe.precision}",
+            ],
         ],
         kind="facts",
     )
