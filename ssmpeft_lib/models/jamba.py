@@ -5,6 +5,7 @@ The configuration of jamba-tiny-319m is inferred: it reproduces every share that
 
 MODELS = {
     "jamba-tiny-319m": {
+        "tokenizer": "jamba",
         "hub": "ai21labs/Jamba-tiny-dev",
         "config": {
             "hidden_size": 512,
@@ -26,6 +27,7 @@ MODELS = {
         },
     },
     "jamba-mini-52b": {
+        "tokenizer": "jamba",
         "hub": "ai21labs/AI21-Jamba-Mini-1.5",
         "config": {},
         "stand_in": {

@@ -2,6 +2,7 @@
 
 MODELS = {
     "mamba2-130m": {
+        "tokenizer": "gpt-neox-20b",
         "hub": "AntonV/mamba2-130m-hf",
         "config": {"hidden_size": 768, "num_hidden_layers": 24, "num_heads": 24},
         "stand_in": {
@@ -14,6 +15,7 @@ MODELS = {
         },
     },
     "mamba2-1.3b": {
+        "tokenizer": "gpt-neox-20b",
         "hub": "AntonV/mamba2-1.3b-hf",
         "config": {"hidden_size": 2048, "num_hidden_layers": 48, "num_heads": 64},
         "stand_in": {

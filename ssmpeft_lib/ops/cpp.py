@@ -173,9 +173,7 @@ def _scan_backward(
     return grads
 
 
-def _fake_scan_backward(
-    grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus
-):
+def _fake_scan_backward(grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus):
     # an op cannot return None, so the gradient of what was not given is empty
     def like(tensor):
         return A.new_empty(0) if tensor is None else A.new_empty(tensor.shape)

@@ -46,7 +46,7 @@ def reachability(system: System, length: int, as_printed: bool = False) -> ndarr
 
 def observability(system: System, seq_len: int) -> ndarray:
     """O = [C A; C A^2; ...; C A^N], [N, H]: an initial state h_0 adds O h_0 to the N outputs."""
-    return (system.C * system.A ** np.arange(1, seq_len + 1)[:, None])
+    return system.C * system.A ** np.arange(1, seq_len + 1)[:, None]
 
 
 def vandermonde_determinant(A: ndarray, B: ndarray) -> float:

@@ -199,7 +199,13 @@ def run_arm(
     trained = sum(side.parameters[name][0].numel() for name in side.trainable)
     total = sum(parameter.numel() for parameter in problems[runs[0][0]].frozen.parameters())
     for index, (seed, rate) in enumerate(runs):
-        record = {**asdict(arm), "seed": seed, "learning_rate": rate, "trained": trained, "share": 100 * trained / total}
+        record = {
+            **asdict(arm),
+            "seed": seed,
+            "learning_rate": rate,
+            "trained": trained,
+            "share": 100 * trained / total,
+        }
         yield record | {name: float(values[index]) for name, values in errors.items()}
 
 

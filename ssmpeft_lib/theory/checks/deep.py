@@ -10,6 +10,7 @@ from .. import deep
 from ..systems import largest
 from ._shared import Numbers, draws
 
+
 def one_layer(d_model: int = 6, n_layers: int = 3, seed: int = 0):
     """Inputs, a frozen stack with 6 states and a one-layer target with 3, without residual."""
     rng = draws(seed)

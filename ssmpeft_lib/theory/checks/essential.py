@@ -10,6 +10,7 @@ from .. import essential
 from ..systems import System, convolve, discretize, largest
 from ._shared import Numbers, draws
 
+
 def exponent() -> Numbers:
     system, x = System(np.array([0.5]), np.ones(1), np.ones(1)), draws().normal(size=6)
     expected = system.run(x)[0]
