@@ -141,7 +141,7 @@ def test_adapter_counts():
     "option", [{"domain": "quaternion"}, {"discretization": "euler"}, {"residual": "no"}, {"init": "hippo"}]
 )
 def test_unknown_option_is_named(option):
-    (name, value), = option.items()
+    ((name, value),) = option.items()
     with pytest.raises(ValueError, match=f"{name} '{value}' is not one of"):
         S4DConfig(**option)
 

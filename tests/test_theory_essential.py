@@ -78,7 +78,9 @@ def test_removal_through_A_leaves_exactly_lag_zero():
 def test_removal_terms_differ_from_the_printed_ones_by_the_stated_factors():
     rng = np.random.default_rng(2)
     system, step = System(rng.normal(size=5) - 1, *rng.normal(size=(2, 5))), 0.1
-    ratio = {m: removal_term(system, m, step) / removal_term(system, m, step, as_printed=True) for m in ("zoh", "bilinear")}
+    ratio = {
+        m: removal_term(system, m, step) / removal_term(system, m, step, as_printed=True) for m in ("zoh", "bilinear")
+    }
     np.testing.assert_allclose(ratio["bilinear"], (1 - step * system.A / 2) ** -2, rtol=1e-12)
     np.testing.assert_allclose(ratio["zoh"], np.exp(step * system.A) / (step * system.A), rtol=1e-12)
 

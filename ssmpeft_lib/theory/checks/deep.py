@@ -10,6 +10,7 @@ from .. import deep
 from ..systems import largest
 from ._shared import Numbers, draws
 
+
 def one_layer(d_model: int = 6, n_layers: int = 3, seed: int = 0):
     """Inputs, a frozen stack with 6 states and a one-layer target with 3, without residual."""
     rng = draws(seed)
@@ -21,9 +22,10 @@ def one_layer(d_model: int = 6, n_layers: int = 3, seed: int = 0):
 def last_layer() -> Numbers:
     X, frozen, target = one_layer()
     expected = deep.run([target], X)
+    names = {"printed": "zero", "left untouched": "untouched", "repaired": "identity"}
     return {
-        last: largest(deep.run(deep.tune_to_layer(frozen, target, last=last), X) - expected)
-        for last in ("zero", "untouched", "identity")
+        name: largest(deep.run(deep.tune_to_layer(frozen, target, last=last), X) - expected)
+        for name, last in names.items()
     }
 
 

@@ -11,6 +11,7 @@ from .. import projections
 from ..systems import largest
 from ._shared import Numbers, draws
 
+
 def tuned_projections(seed: int = 0, d_inner: int = 24) -> tuple[projections.S6, np.ndarray]:
     """An S6 with 2H + R = 11 rows in x_proj, and x_proj after an update of rank 2."""
     rng = draws(seed)
