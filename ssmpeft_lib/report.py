@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .run import Run
+from .tasks import Example
 
 SHOWN_ANSWERS = 8
 
@@ -39,7 +40,10 @@ def identity(run: Run) -> Fragment:
             ["data set", f"{cell.dataset}: {run.data.get('source', '')}"],
             ["examples", ", ".join(f"{name} {len(split)}" for name, split in run.problem.splits.items())],
             ["seed", cell.seed],
-            ["training", f"{length} of {recipe.batch_size}, learning rate {recipe.learning_rate:g}, {recipe.precision}"],
+            [
+                "training",
+                f"{length} of {recipe.batch_size}, learning rate {recipe.learning_rate:g}, {recipe.precision}",
+            ],
         ],
         kind="facts",
     )
@@ -48,9 +52,9 @@ def identity(run: Run) -> Fragment:
 def serialised(run: Run, count: int = 2) -> Fragment:
     """Training examples as the model reads them."""
     train = run.problem.splits["train"]
-    inputs, labels = train.take(range(min(count, len(train))))
     decode = run.problem.decode
-    rows = [[decode(i.tolist()), decode(label.tolist())] for i, label in zip(inputs, labels, strict=True)]
+    shown = range(min(count, len(train)))
+    rows = [[decode(train.input_ids(i).tolist()), decode(train.label_ids(i).tolist())] for i in shown]
     return table(["input", "label"], rows, kind="examples")
 
 
@@ -95,10 +99,15 @@ def answers(run: Run, split: str = "test") -> Fragment:
     """What the model said to the first examples of a split."""
     examples = run.problem.splits[split].examples
     rows = [
-        [example.input, answer, " / ".join(example.references), "yes" if answer in example.references else "no"]
+        [example.input, answer, " / ".join(expected(example)), "yes" if answer in expected(example) else "no"]
         for answer, example in list(zip(run.answers[split], examples, strict=True))[:SHOWN_ANSWERS]
     ]
     return table(["input", "answer", "reference", "same"], rows, kind="answers")
+
+
+def expected(example: Example) -> tuple[str, ...]:
+    """What an answer is compared with."""
+    return example.references or (example.label,)
 
 
 def cost(run: Run) -> Fragment:

@@ -16,24 +16,66 @@ import sys
 import time
 import traceback
 
+from ..plan.registry import files
+
 IDLE_SECONDS = float(os.environ.get("SSMPEFT_WARM_IDLE", "120"))
 
-MODULES = ("torch", "transformers", "ssmpeft_lib.run", "papermill", "jupyter_client", "ipykernel.kernelapp", "IPython")
+MODULES = (
+    "torch._dynamo",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.mamba.modeling_mamba",
+    "transformers.models.mamba2.modeling_mamba2",
+    "transformers.models.jamba.modeling_jamba",
+    "ssmpeft_lib.report",
+    "papermill",
+    "jupyter_client",
+    "ipykernel.kernelapp",
+    "ipykernel.datapub",
+    "IPython",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_svg",
+    "matplotlib_inline.backend_inline",
+    "nltk.translate.meteor_score",
+    "nltk.tokenize",
+    "safetensors.torch",
+)
 """What is imported ahead. A module that is not installed is left to the command that needs it."""
 
 
-def serve(path: str) -> None:
-    """Listen on a Unix socket until idle."""
-    for module in MODULES:
+OURS = ("data", "layers", "methods", "metrics", "mixers", "models")
+"""Folders of the library of which every module is imported ahead."""
+
+
+def preload() -> None:
+    """Import what every cell needs, and every data set, method and metric."""
+    ours = [f"ssmpeft_lib.{folder}.{name}" for folder in OURS for name in files(folder)]
+    for module in (*MODULES, *ours):
         try:
             importlib.import_module(module)
         except ImportError:
             continue
+    try:
+        from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+        # compiles a thousand regular expressions at the first call
+        get_checkpoint_conversion_mapping("mamba")
+    except (ImportError, TypeError):
+        pass
+
+
+def serve(path: str, tell: int) -> None:
+    """Listen on a Unix socket until idle; `tell` is a pipe to write into when listening."""
+    # the client that started the server must not be its parent: it ends long before
+    if os.fork():
+        os._exit(0)
+    preload()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if os.path.exists(path):
         os.unlink(path)
     listener.bind(path)
     listener.listen(128)
+    os.write(tell, b"1")
+    os.close(tell)
     keepers: set[int] = set()
     last = time.monotonic()
     while keepers or time.monotonic() - last < IDLE_SECONDS:
@@ -94,7 +136,7 @@ def work(request: dict, streams: list[int]) -> int:
         from ipykernel.kernelapp import IPKernelApp
 
         # the parent of a forked kernel is its keeper, who stops it when the client goes away
-        os.environ.pop("JPY_PARENT_PID", None)
+        os.environ["JPY_PARENT_PID"] = str(os.getppid())
         sys.argv = ["ipykernel_launcher", "-f", arguments[1]]
         IPKernelApp.launch_instance(argv=["-f", arguments[1]])
         return 0
@@ -149,4 +191,4 @@ def _exit_with(action) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))
