@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ..adapters.slots import SlotSpec
+from ..adapters.starts import Start
 from ..ops import discretize, fft_conv, s4d_kernel, s4d_step
 
 SLOTS = {
-    "C": SlotSpec("kernel.C", channel_axis=0, state_axis=1),
+    "C": SlotSpec("kernel.C", channel_axis=0, state_axis=1, silent=0.0),
     "B": SlotSpec("kernel.B", channel_axis=0, state_axis=1),
     "log_A_real": SlotSpec("kernel.log_A_real", channel_axis=0, state_axis=1),
     "A_imag": SlotSpec("kernel.A_imag", channel_axis=0, state_axis=1),
@@ -30,6 +31,9 @@ SLOTS = {
 GROUPS = {
     "linear": ("output_linear",),
     "ssm": ("C", "B", "log_A_real", "A_imag", "log_dt", "D"),
+    "dynamics": ("log_A_real", "A_imag"),
+    "maps": ("C",),
+    "columns": ("output_linear",),
     "all": tuple(SLOTS),
 }
 
@@ -54,6 +58,11 @@ def install(mixer: nn.Module) -> None:
 
 def uninstall(mixer: nn.Module) -> None:
     """Nothing to do."""
+
+
+def magnitude(mixer: S4D) -> Tensor:
+    """|A_bar| of every state, [d_model, d_state]: by this Algorithm 1 decides which dimensions are silenced."""
+    return torch.exp(mixer.kernel.discrete()[0].real).detach()
 
 
 @dataclass(frozen=True)
@@ -189,13 +198,30 @@ class S4D(nn.Module):
         """
         if initial_state is None and hasattr(self, "start"):
             initial_state = self.start().state
-            initial_state = torch.view_as_complex(initial_state) if initial_state.dim() == 4 else initial_state
+            if self.config.domain == "complex":
+                initial_state = torch.view_as_complex(initial_state)
         return self.project(x, self.kernel(x, initial_state, form))
 
     @property
     def state_shape(self) -> tuple[int, ...]:
         """Shape of a learned initial state: (d_model, d_state), and 2 for the parts of a complex one."""
         return tuple(self.kernel.C.shape)
+
+    @property
+    def columns_shape(self) -> tuple[int, int]:
+        """There is no convolution in front of the state space models that remembers inputs."""
+        return self.config.d_model, 0
+
+    @property
+    def prefix_width(self) -> int:
+        """Size of a prefix vector: one number a channel."""
+        return self.config.d_model
+
+    def start_after(self, prefix: Tensor) -> Start:
+        """The state after a prefix [prefix_len, d_model] that enters the state space models (Proposition 5)."""
+        log_A_bar, B_bar, _ = self.kernel.discrete()
+        state = prefix_scan((B_bar * prefix[..., None]).to(log_A_bar.dtype), log_A_bar)[-1:]
+        return Start(torch.view_as_real(state) if self.config.domain == "complex" else state.real)
 
     def step(self, x: Tensor, state: Tensor) -> Tensor:
         """One step of generation, as in `S4DKernel.step`."""
