@@ -6,7 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from ..plan.exhibit import Exhibit
+from ..plan.exhibit import Exhibit, load_exhibits
+from ..plan.registry import PACKAGE
 from ..plan.results import write_json
 from ..render.exhibits import exhibit_document
 
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, required=True, help="how many seeds")
     parser.add_argument("--shares", type=Path, required=True, help="the counted parameters, from `shares`")
     parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--recorded", type=Path, default=PACKAGE.parent / "recorded", help="(default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True)
 
 
@@ -25,5 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the joined exhibit."""
     shares = json.loads(arguments.shares.read_text(encoding="utf-8"))
     exhibit = Exhibit.load(arguments.spec)
-    document = exhibit_document(exhibit, arguments.scale, range(arguments.seeds), arguments.results, shares)
+    others = load_exhibits(arguments.spec.parent, sorted(exhibit.spans))
+    seeds = range(arguments.seeds)
+    document = exhibit_document(exhibit, arguments.scale, seeds, arguments.results, shares, arguments.recorded, others)
     write_json(arguments.output, document)

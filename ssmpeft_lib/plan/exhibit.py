@@ -78,7 +78,8 @@ class Exhibit:
         """Read, check and return the exhibit of a spec file.
 
         Raises:
-            ValueError: the file does not follow the schema, or a row and a column leave something unbound or bind it twice.
+            ValueError: the file does not follow the schema, two rows have one name, or a row and a column leave
+                something unbound or bind it twice.
             LookupError: a model, method, data set or option that does not exist.
         """
         path = Path(path)
@@ -88,6 +89,9 @@ class Exhibit:
             raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
         check_against_schema(spec, "exhibit", path)
         exhibit = cls(path.stem, path, spec)
+        names = [row_name(row) for row in exhibit.rows]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{path}: two rows are called {twice[0]!r}; tell them apart by slots or detail")
         exhibit.points  # noqa: B018 - expanding checks every row against every column
         return exhibit
 
@@ -102,6 +106,32 @@ class Exhibit:
     @property
     def rows(self) -> list[dict]:
         return self.spec["rows"]
+
+    @property
+    def scores(self) -> list[int]:
+        """Places of the columns that say what is better."""
+        return [i for i, column in enumerate(self.columns) if column.get("better", "higher") != "none"]
+
+    @property
+    def spans(self) -> set[str]:
+        """The exhibits that its claims are about, beside itself."""
+        wanted = [claim["columns"] for claim in self.spec.get("claims", []) if isinstance(claim.get("columns"), dict)]
+        return {name for columns in wanted for name in columns} - {self.id}
+
+    def column(self, name: str) -> int:
+        """Place of the column of a label, or of a group and a label.
+
+        Raises:
+            LookupError: there is none, or several have that label.
+        """
+        names = [{column["label"], column_name(column)} for column in self.columns]
+        found = [i for i, known in enumerate(names) if name in known]
+        if not found:
+            known = {column_name(column) for column in self.columns}
+            raise LookupError(registry.unknown("column", name, known, f"{self.path}"))
+        if len(found) > 1:
+            raise LookupError(f"{self.path}: several columns are called {name!r}; put the group before it")
+        return found[0]
 
     @cached_property
     def points(self) -> list[Point]:
@@ -152,21 +182,36 @@ class Exhibit:
             if len(givers) > 1:
                 raise ValueError(f"{where} binds {name} twice, in {' and '.join(givers)}; keep one of them")
             value = sources[givers[0]][name]
-            if isinstance(value, list):
-                if givers[0] != "row" or len(value) != len(self.columns):
-                    raise ValueError(
-                        f"{where}: a list for {name} binds column by column: it belongs in a row and "
-                        f"needs {len(self.columns)} entries, has {len(value)}"
-                    )
-                value = value[i]
-            bound[name] = value
+            bound[name] = value if isinstance(value, str) else self._of_column(value, i, f"{where}: {name}")
         return bound
+
+    def _of_column(self, value: list[str] | dict[str, str], i: int, where: str) -> str:
+        """What a row binds in one column: a list goes column by column, a mapping by the columns' groups."""
+        if isinstance(value, list):
+            if len(value) != len(self.columns):
+                raise ValueError(
+                    f"{where} is a list, which binds column by column: it needs {len(self.columns)} entries, "
+                    f"has {len(value)}"
+                )
+            return value[i]
+        group = self.columns[i].get("group")
+        if group not in value:
+            raise ValueError(
+                f"{where} is a mapping, which binds by the columns' groups: it has {', '.join(value)} and this "
+                f"column's group is {group!r}"
+            )
+        return value[group]
 
 
 def row_name(row: dict) -> str:
     """A row as text: group, label, slots and detail, for example `Linear projections / LoRA out_proj`."""
     own = " ".join(filter(None, [row["label"], row.get("slots"), f"({row['detail']})" if row.get("detail") else ""]))
     return " / ".join(filter(None, [row.get("group"), own]))
+
+
+def column_name(column: dict) -> str:
+    """A column as text: group and label, for example `Mamba-1.4B SAMSum R1`."""
+    return " ".join(filter(None, [column.get("group"), column["label"]]))
 
 
 def _check_names(bound: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FORM = re.compile(r"^(?P<bound><?)\s*(?P<value>\d*\.?\d+)(?:±(?P<std>\d*\.?\d+~?))?(?P<mark>[~?]?)$")
+_FORM = re.compile(r"^(?P<bound><?)\s*(?P<value>\d+\.?\d*|\.\d+)(?:±(?P<std>\d*\.?\d+~?))?(?P<mark>[~?]?)$")
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,9 @@ class Printed:
         value: the number; for a bound such as `<0.4`, the bound.
         std: the printed spread, or None.
         bound: True for `<value`.
-        mark: `cut` when the source text lost trailing digits (`64.~`), `reconstructed` when the whole number
-            was lost and follows from others (`87.7?`), else empty.
+        mark: `cut` when the source text lost trailing digits (`80.5~` where they follow from other numbers, `80.~`
+            where they do not), `reconstructed` when the whole number was lost and follows from others (`87.7?`), else
+            empty.
     """
 
     text: str
@@ -26,6 +27,12 @@ class Printed:
     std: float | None = None
     bound: bool = False
     mark: str = ""
+
+    def lost(self, digits: int) -> float:
+        """How far above `value` the printed number may lie, not included, where `digits` decimals were printed: 0 but
+        for a cut number whose lost digits do not follow from others."""
+        known = len(self.text.rstrip("~").partition(".")[2])
+        return 10.0**-known if self.mark == "cut" and known < digits else 0.0
 
     @classmethod
     def parse(cls, entry: float | str) -> Printed:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 from ..plan import registry
-from ..plan.cell import Cell
-from ..plan.exhibit import Exhibit, Point, row_name
-from ..plan.results import MissingMetric, read_metrics, value_at
+from ..plan.exhibit import Exhibit, Point, column_name, row_name
+from .claims import Column, Row, tested
+from .results import Results
+from .values import Value
 
 SHARES = "params."
 
 
 def exhibit_document(
-    exhibit: Exhibit, scale: str, seeds: range, results: Path, shares: dict[str, dict[str, dict]]
+    exhibit: Exhibit,
+    scale: str,
+    seeds: range,
+    results: Path,
+    shares: dict[str, dict[str, dict]],
+    recorded: Path | None = None,
+    others: Iterable[Exhibit] = (),
 ) -> dict[str, Any]:
     """Everything a page of the exhibit shows, as JSON.
 
@@ -25,25 +32,18 @@ def exhibit_document(
         scale, seeds: whose results to read.
         results: the results directory.
         shares: counted parameters, by model and method.
+        recorded: folder of results at paper scale that are kept in the repository.
+        others: the exhibits that its claims span beside it.
     Returns:
         `id, title, source, scale, columns, rows, notes, claims`; each row has its spec's words, its method's family,
-        and `points`, one for each column: `printed`, `ours` (mean, std, by_seed, cells, problems) and `difference`.
+        and `points`, one for each column: `printed`, `ours` (mean, std, by_seed, cells, problems), `recorded` (the
+        same, where there are such results) and `difference`. Claims are as `claims.tested` returns them.
     """
-    read = _Reader(results)
-    rows = []
-    for row, points in exhibit.point_rows():
-        rows.append(
-            {
-                "name": row_name(row),
-                "group": row.get("group", ""),
-                "label": row["label"],
-                "slots": row.get("slots", ""),
-                "detail": row.get("detail", ""),
-                "note": row.get("note", ""),
-                "family": family_of(points[0].method),
-                "points": [_point_document(point, scale, seeds, read, shares) for point in points],
-            }
-        )
+    sources = {"ours": Results(results, scale, seeds)}
+    if recorded is not None and (found := Results.recorded(recorded)).seeds:
+        sources["recorded"] = found
+    joined = {table.id: _join(table, sources, shares) for table in (exhibit, *others)}
+    own = joined[exhibit.id]
     return {
         "id": exhibit.id,
         "title": exhibit.title,
@@ -53,9 +53,9 @@ def exhibit_document(
         "seeds": len(seeds),
         "fixed": exhibit.spec.get("fixed", {}),
         "columns": exhibit.columns,
-        "rows": rows,
-        "claims": exhibit.spec.get("claims", []),
+        "rows": [_row_document(row, cells) for row, cells in zip(exhibit.rows, own.values(), strict=True)],
         "notes": exhibit.spec.get("notes", []),
+        "claims": [_tested(claim, exhibit, joined, others) for claim in exhibit.spec.get("claims", [])],
     }
 
 
@@ -65,26 +65,44 @@ def family_of(method: str) -> str:
     return registry.class_literal("methods", name, "family")
 
 
-class _Reader:
-    """metrics.json files of a results directory, each read once."""
+@dataclass(frozen=True)
+class _Joined:
+    """A point with its numbers: for its page, and for each lane of a claim."""
 
-    def __init__(self, results: Path):
-        self.results = results
-        self.known: dict[Cell, dict[str, Any] | None] = {}
-
-    def __call__(self, cell: Cell) -> dict[str, Any] | None:
-        if cell not in self.known:
-            path = self.results / cell.path / "metrics.json"
-            self.known[cell] = read_metrics(path) if path.exists() else None
-        return self.known[cell]
+    point: Point
+    document: dict[str, Any]
+    values: dict[str, Value | None]
 
 
-def _point_document(point: Point, scale: str, seeds: range, read: _Reader, shares: dict) -> dict[str, Any]:
-    printed = point.printed
-    ours = _share(point, shares) if point.metric.startswith(SHARES) else _measured(point, scale, seeds, read)
-    difference = None
-    if printed and not printed.bound and ours.get("mean") is not None:
-        difference = round(ours["mean"] - printed.value, 6)
+def _join(exhibit: Exhibit, sources: Mapping[str, Results], shares: dict) -> dict[str, list[_Joined]]:
+    """Every row of an exhibit, by its name."""
+    return {
+        row_name(row): [_joined(point, sources, shares) for point in points] for row, points in exhibit.point_rows()
+    }
+
+
+def _joined(point: Point, sources: Mapping[str, Results], shares: dict) -> _Joined:
+    counted = point.metric.startswith(SHARES)
+    numbers, values = {}, {"printed": Value.of_printed(point.printed, point.digits)}
+    for lane, source in sources.items():
+        numbers[lane], values[lane] = _share(point, shares) if counted else source.measured(point)
+    if "mean" not in numbers.get("recorded", {}) or counted:
+        numbers.pop("recorded", None)
+    share = shares.get(point.model, {}).get(point.method, {}).get("trainable_pct")
+    return _Joined(point, _point_document(point, numbers) | {"share": share}, values)
+
+
+def _share(point: Point, shares: dict[str, dict[str, dict]]) -> tuple[dict[str, Any], Value | None]:
+    counted = shares.get(point.model, {}).get(point.method)
+    if not counted:
+        return {"problems": ["not counted"]}, None
+    value = Value(counted[point.metric.removeprefix(SHARES)])
+    return {"mean": value.mean, "counted": True}, value
+
+
+def _point_document(point: Point, numbers: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    printed, mean = point.printed, numbers["ours"].get("mean")
+    difference = round(mean - printed.value, 6) if printed and not printed.bound and mean is not None else None
     return {
         "model": point.model,
         "method": point.method,
@@ -94,42 +112,46 @@ def _point_document(point: Point, scale: str, seeds: range, read: _Reader, share
         "better": point.better,
         "unserved": point.unserved,
         "printed": printed
-        and {"value": printed.value, "std": printed.std, "bound": printed.bound, "mark": printed.mark},
-        "ours": ours,
+        and {
+            "value": printed.value,
+            "std": printed.std,
+            "bound": printed.bound,
+            "mark": printed.mark,
+            "lost": printed.lost(point.digits),
+        },
+        **numbers,
         "difference": difference,
     }
 
 
-def _share(point: Point, shares: dict[str, dict[str, dict]]) -> dict[str, Any]:
-    counted = shares.get(point.model, {}).get(point.method)
-    return (
-        {"mean": counted[point.metric.removeprefix(SHARES)], "counted": True}
-        if counted
-        else {"problems": ["not counted"]}
-    )
+def _row_document(row: dict, joined: list[_Joined]) -> dict[str, Any]:
+    words = {key: row.get(key, "") for key in ("group", "label", "slots", "detail", "note")}
+    points = [one.document for one in joined]
+    return {"name": row_name(row), **words, "family": family_of(joined[0].point.method), "points": points}
 
 
-def _measured(point: Point, scale: str, seeds: range, read: _Reader) -> dict[str, Any]:
-    by_seed: dict[int, list[float]] = defaultdict(list)
-    cells, problems = point.cells(scale, seeds), []
-    for cell in cells:
-        metrics = read(cell)
-        if metrics is None:
-            problems.append(f"{cell}: not run")
-        elif metrics["status"] == "failed":
-            problems.append(f"{cell}: failed: {metrics['error']['type']}: {metrics['error']['message']}")
-        else:
-            try:
-                by_seed[cell.seed].append(float(value_at(metrics, point.metric)))
-            except MissingMetric as missing:
-                problems.append(str(missing))
-    members = len(registry.groups().get(point.dataset, (point.dataset,)))
-    # an average over data sets counts for a seed only when every data set has its value
-    values = {seed: fmean(found) for seed, found in sorted(by_seed.items()) if len(found) == members}
-    ours: dict[str, Any] = {"cells": [str(cell) for cell in cells]}
-    if values:
-        ours |= {"mean": round(fmean(values.values()), 6), "by_seed": {str(s): round(v, 6) for s, v in values.items()}}
-        ours["std"] = round(stdev(values.values()), 6) if len(values) > 1 else None
-    if problems:
-        ours["problems"] = problems
-    return ours
+def _tested(claim: dict, exhibit: Exhibit, joined: dict[str, dict[str, list[_Joined]]], others) -> dict[str, Any]:
+    rows = [Row(row_name(row), row.get("group", ""), row["label"]) for row in exhibit.rows]
+    wanted = claim.get("columns")
+    if not isinstance(wanted, dict):
+        return tested(claim, rows, _columns(exhibit, joined[exhibit.id], wanted), exhibit.path)
+    tables = {table.id: table for table in (exhibit, *others)}
+    columns = [
+        Column(f"{tables[id].title.partition(':')[0]}, {column.label}", column.better, column.values)
+        for id, labels in wanted.items()
+        for column in _columns(tables[id], joined[id], labels)
+    ]
+    return tested(claim, rows, columns, exhibit.path)
+
+
+def _columns(exhibit: Exhibit, rows: dict[str, list[_Joined]], wanted: list[str] | None) -> list[Column]:
+    """The columns of an exhibit that a claim is about: all scores, or those of some labels."""
+    places = [exhibit.column(label) for label in wanted] if wanted else exhibit.scores
+    columns = []
+    for i in places:
+        values = {
+            lane: {name: row[i].values[lane] for name, row in rows.items()}
+            for lane in next(iter(rows.values()))[i].values
+        }
+        columns.append(Column(column_name(exhibit.columns[i]), exhibit.columns[i].get("better", "higher"), values))
+    return columns

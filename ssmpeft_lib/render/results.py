@@ -1,0 +1,90 @@
+"""Results of cells, as the numbers that points name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from ..plan import registry
+from ..plan.cell import Cell
+from ..plan.exhibit import Point
+from ..plan.results import MissingMetric, read_metrics, value_at
+from .values import Value
+
+
+@dataclass
+class Results:
+    """The metrics.json files of one folder and scale, each read once.
+
+    Attributes:
+        folder: a results directory, or `recorded/`, which is laid out like one.
+        scale, seeds: whose results to read.
+    """
+
+    folder: Path
+    scale: str
+    seeds: range | list[int]
+    _known: dict[Cell, dict[str, Any] | None] = field(default_factory=dict)
+
+    @classmethod
+    def recorded(cls, folder: Path) -> Results:
+        """Results at paper scale that are kept in the repository, with whatever seeds there are."""
+        found = {path.name.removeprefix("seed") for path in Path(folder).glob("paper/cells/*/*/*/seed*")}
+        return cls(Path(folder), "paper", sorted(int(seed) for seed in found))
+
+    def measured(self, point: Point) -> tuple[dict[str, Any], Value | None]:
+        """What the cells of a point came to: for its page, and with what an interval is taken from.
+
+        Returns:
+            `cells`, `mean`, `std`, `by_seed` and, for cells without a result, `problems`; and the same as a value.
+        """
+        by_seed: dict[int, list[list[float]]] = defaultdict(list)
+        cells, problems = point.cells(self.scale, self.seeds), []
+        for cell in cells:
+            metrics = self._read(cell)
+            if metrics is None:
+                problems.append(f"{cell}: not run")
+            elif metrics["status"] == "failed":
+                problems.append(f"{cell}: failed: {metrics['error']['type']}: {metrics['error']['message']}")
+            else:
+                try:
+                    value = float(value_at(metrics, point.metric))
+                    by_seed[cell.seed].append([value, *_replicates(metrics, point.metric)])
+                except MissingMetric as missing:
+                    problems.append(str(missing))
+        members = len(registry.groups().get(point.dataset, (point.dataset,)))
+        # an average over data sets counts for a seed only when every data set has its value
+        complete = {seed: found for seed, found in sorted(by_seed.items()) if len(found) == members}
+        ours: dict[str, Any] = {"cells": [str(cell) for cell in cells]}
+        value = None
+        if complete:
+            means = {seed: fmean(own for own, *_ in found) for seed, found in complete.items()}
+            value = Value(fmean(means.values()), by_seed={s: _resampled(found) for s, found in complete.items()})
+            ours |= {"mean": round(value.mean, 6), "by_seed": {str(s): round(v, 6) for s, v in means.items()}}
+            ours["std"] = round(stdev(means.values()), 6) if len(means) > 1 else None
+        if problems:
+            ours["problems"] = problems
+        return ours, value
+
+    def _read(self, cell: Cell) -> dict[str, Any] | None:
+        if cell not in self._known:
+            path = self.folder / cell.path / "metrics.json"
+            self._known[cell] = read_metrics(path) if path.exists() else None
+        return self._known[cell]
+
+
+def _replicates(metrics: dict[str, Any], metric: str) -> list[float]:
+    """A score on resampled examples; none where it was not resampled."""
+    split, _, name = metric.partition(".")
+    return metrics.get(split, {}).get("replicates", {}).get(name, [])
+
+
+def _resampled(found: list[list[float]]) -> list[float]:
+    """The average over data sets, of each resample; that of the scores themselves where one was not resampled."""
+    resampled = [replicates for _, *replicates in found]
+    if not all(resampled):
+        return [fmean(own for own, *_ in found)]
+    return [fmean(together) for together in zip(*resampled, strict=True)]

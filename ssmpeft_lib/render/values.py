@@ -1,0 +1,66 @@
+"""What is known of one number: as printed, or as measured over seeds and resampled examples."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import fmean
+
+from ..plan.printed import Printed
+
+DRAWS = 400
+"""Resamples of seeds and examples that an interval is taken from."""
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number and what it may have been instead.
+
+    Attributes:
+        mean: the number; of a measured one, the mean over seeds.
+        unit: of a printed number, one in its last digit; lost: how far above `mean` it may lie, digits being lost.
+        by_seed: of a measured one, for each seed its values over resampled examples, or the one value. The same place
+            in two such lists stands for the same examples.
+    """
+
+    mean: float
+    unit: float = 0.0
+    lost: float = 0.0
+    by_seed: Mapping[int, Sequence[float]] = field(default_factory=dict)
+
+    @classmethod
+    def of_printed(cls, printed: Printed | None, digits: int) -> Value | None:
+        """A printed number; None where there is none or only a bound."""
+        return None if printed is None or printed.bound else cls(printed.value, 10.0**-digits, printed.lost(digits))
+
+    @property
+    def resamples(self) -> bool:
+        """Whether there is anything to resample."""
+        return len(self.by_seed) > 1 or any(len(values) > 1 for values in self.by_seed.values())
+
+    @cached_property
+    def draws(self) -> list[float]:
+        """The mean over seeds drawn with replacement, on examples drawn with replacement, `DRAWS` times.
+
+        Two values of the same seeds have the same seeds and examples in a draw, so that differences are paired.
+        """
+        if not self.by_seed:
+            return [self.mean] * DRAWS
+        chance = random.Random(0)
+        seeds = sorted(self.by_seed)
+        drawn = []
+        for _ in range(DRAWS):
+            chosen, place = chance.choices(seeds, k=len(seeds)), chance.randrange(1 << 30)
+            drawn.append(fmean(self.by_seed[seed][place % len(self.by_seed[seed])] for seed in chosen))
+        return drawn
+
+
+def interval(drawn: Sequence[float]) -> list[float]:
+    """Where the middle 95 % of some draws lie."""
+    ordered = sorted(drawn)
+    tail = int((1 - LEVEL) / 2 * len(ordered))
+    return [round(ordered[tail], 6), round(ordered[-1 - tail], 6)]
