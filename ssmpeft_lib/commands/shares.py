@@ -1,4 +1,7 @@
-"""Count the trainable parameters of every row of the exhibits, on the shapes of the real models (meta device)."""
+"""Count the trainable parameters of every row of the exhibits, on the shapes of the real models (meta device).
+
+So are those that the errata of the tables compare printed shares with.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 from ..plan.exhibit import Exhibit
 from ..plan.results import write_json
+from ..render.errata import load_errata
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
             for point in Exhibit.load(spec).points
             if point.metric.startswith("params.") and not point.unserved
         }
+        | {(count["model"], count["method"]) for erratum in load_errata() for count in erratum.counts}
     )
     counted: dict[str, dict[str, dict]] = {}
     for model, method in wanted:

@@ -15,6 +15,7 @@ from ..tasks import Example, Task
 Reduce = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 RESAMPLES = 1000
+REPLICATES = 200
 LEVEL = 0.95
 
 
@@ -31,12 +32,13 @@ def score_all(
     Returns:
         `score`, the headline; each metric's scores by name; under the name of each further variant, its scores;
         `variant`, what exactly was computed; `ci`, 95 % intervals as [low, high], those of a further variant as
-        `upstream.accuracy`; `n`, the number of examples. A score that is not defined is left out.
+        `upstream.accuracy`; `replicates`, each score and the headline on resampled examples; `n`, the number of
+        examples. A score that is not defined is left out.
     Raises:
         ValueError: there are no examples, or not one prediction for each.
     """
     examples = list(examples)
-    found: dict[str, Any] = {"variant": {}, "ci": {}, "n": len(examples)}
+    found: dict[str, Any] = {"variant": {}, "ci": {}, "replicates": {}, "n": len(examples)}
     for name in task.metrics:
         metric = load(name)
         for position, variant in enumerate(variants(metric, examples)):
@@ -47,8 +49,12 @@ def score_all(
             found["variant"][f"{prefix}{name}"] = metric.describe(variant)
             if intervals:
                 found["ci"].update({prefix + key: ci for key, ci in bootstrap(table, metric.reduce).items()})
+            if intervals and not position:
+                found["replicates"].update(replicates(table, metric.reduce))
     if task.headline in found:
         found["score"] = found[task.headline]
+        if task.headline in found["replicates"]:
+            found["replicates"]["score"] = found["replicates"][task.headline]
     return found
 
 
@@ -112,6 +118,18 @@ def bootstrap(table: np.ndarray, reduce: Reduce, resamples: int = RESAMPLES, see
     return {
         name: [float(edge) for edge in np.percentile(values, tails)] for name, values in drawn.items() if values.size
     }
+
+
+def replicates(table: np.ndarray, reduce: Reduce, count: int = REPLICATES) -> dict[str, list[float]]:
+    """Every score on examples drawn with replacement, `count` times; a score that is not always defined is left out.
+
+    The draws depend on the number of examples alone, so that two models on one data set are compared on the same ones.
+    """
+    rng = np.random.default_rng(len(table))
+    sums = np.stack([table[rng.integers(len(table), size=len(table))].sum(0) for _ in range(count)])
+    with np.errstate(all="ignore"):
+        drawn = reduce(sums)
+    return {name: np.round(values, 4).tolist() for name, values in drawn.items() if np.isfinite(values).all()}
 
 
 def scorer(statistics: Callable[..., np.ndarray], reduce: Reduce, default: str) -> Callable[..., dict[str, float]]:

@@ -28,7 +28,7 @@ class Point:
     """What one row and one column name together.
 
     Attributes:
-        exhibit, row, column: where the paper prints it; `row` includes the row's group.
+        exhibit, row, column: where the paper prints it; row and column include their groups.
         model, method, dataset, metric: what it is. `dataset` may be a group such as `glue`;
             `metric` is a dotted path into metrics.json.
         printed: the paper's number, or None.
@@ -164,7 +164,7 @@ class Exhibit:
         return Point(
             exhibit=self.id,
             row=label,
-            column=column["label"],
+            column=column_name(column),
             printed=value,
             digits=column.get("digits", 1),
             better=column.get("better", "higher"),

@@ -70,9 +70,18 @@ class Workflow:
 
     def metrics_of(self, wildcards: Any) -> list[str]:
         """The results that feed one exhibit."""
-        exhibit = next(exhibit for exhibit in self.exhibits if exhibit.id == wildcards.exhibit)
-        cells = self._to_run(cells_of([exhibit], self.scale, self.config.seeds))
+        exhibits = [self._exhibit(wildcards), *self._spanned(wildcards)]
+        cells = self._to_run(cells_of(exhibits, self.scale, self.config.seeds))
         return [f"results/{cell.path}/metrics.json" for cell in cells]
+
+    def specs_of(self, wildcards: Any) -> list[Path]:
+        """The spec of an exhibit, and those of the chosen exhibits that its claims span beside it."""
+        return [exhibit.path for exhibit in (self._exhibit(wildcards), *self._spanned(wildcards))]
+
+    @property
+    def specs(self) -> list[Path]:
+        """Every spec, chosen or not: the errata compare all tables."""
+        return sorted((self.root / "workflow" / "exhibits").glob("*.yaml"))
 
     def exhibit_files(self) -> list[str]:
         return [f"results/{self.scale}/exhibits/{exhibit.id}.json" for exhibit in self.exhibits]
@@ -119,6 +128,12 @@ class Workflow:
     @property
     def results_version(self) -> int:
         return RESULTS_VERSION
+
+    def _exhibit(self, wildcards: Any) -> Exhibit:
+        return next(exhibit for exhibit in self.exhibits if exhibit.id == wildcards.exhibit)
+
+    def _spanned(self, wildcards: Any) -> list[Exhibit]:
+        return [exhibit for exhibit in self.exhibits if exhibit.id in self._exhibit(wildcards).spans]
 
     def _to_run(self, cells: list[Cell]) -> list[Cell]:
         if self.config.run_cells:

@@ -2,6 +2,7 @@
 rule pages:
     input:
         exhibits=plan.exhibit_files(),
+        errata="results/errata.json",
         metrics=plan.metrics_files(),
         prose=plan.prose_files(),
     output:

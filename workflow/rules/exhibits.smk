@@ -2,6 +2,7 @@
 rule shares:
     input:
         specs=[exhibit.path for exhibit in plan.exhibits],
+        errata=ROOT / "workflow" / "errata" / "tables.yaml",
     output:
         "results/shares.json",
     log:
@@ -16,7 +17,7 @@ rule shares:
 
 rule exhibit:
     input:
-        spec=ROOT / "workflow" / "exhibits" / "{exhibit}.yaml",
+        specs=plan.specs_of,
         shares="results/shares.json",
         metrics=plan.metrics_of,
     output:
@@ -28,5 +29,20 @@ rule exhibit:
     conda:
         "../envs/book.yml"
     shell:
-        "{plan.library} exhibit {input.spec:q} --scale {wildcards.scale} --seeds {params.seeds}"
+        "{plan.library} exhibit {input.specs[0]:q} --scale {wildcards.scale} --seeds {params.seeds}"
         " --shares {input.shares:q} --output {output:q} &> {log:q}"
+
+
+rule errata:
+    input:
+        specs=plan.specs,
+        errata=ROOT / "workflow" / "errata" / "tables.yaml",
+        shares="results/shares.json",
+    output:
+        "results/errata.json",
+    log:
+        "logs/errata.log",
+    conda:
+        "../envs/book.yml"
+    shell:
+        "{plan.library} errata --specs {ROOT:q}/workflow/exhibits --shares {input.shares:q} --output {output:q} &> {log:q}"

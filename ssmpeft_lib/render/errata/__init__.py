@@ -1,0 +1,107 @@
+"""Errata of the paper's tables: read, and filled with numbers that are recomputed from the specs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...plan import registry
+from ...plan.exhibit import Exhibit
+from ...plan.schema import check_against_schema
+from . import averages, placements, shares, splits, statements
+from .numbers import Counts, Evidence, PrintedNumbers
+
+ERRATA = registry.PACKAGE.parent / "workflow" / "errata" / "tables.yaml"
+
+CHECKS = {
+    name: function
+    for module in (averages, placements, shares, splits, statements)
+    for name, function in vars(module).items()
+    if not name.startswith("_") and getattr(function, "__annotations__", {}).get("return") == "Evidence"
+}
+"""Every check by name: from the printed numbers and counted parameters to the numbers of an erratum's text."""
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """One entry.
+
+    Attributes:
+        id: E-01 and so on, its stable name.
+        exhibits: ids of the tables that it is about.
+        where: place in the paper.
+        title: in a few words; text: with places in braces for the numbers of the check.
+        check: name of the function that recomputes the evidence, or empty where the text has no numbers.
+        counts: models and methods whose parameters the check needs.
+        quotes: numbers that the paper gives in its prose.
+    """
+
+    id: str
+    exhibits: list[str]
+    where: str
+    title: str
+    text: str
+    check: str = ""
+    counts: list[dict[str, str]] = field(default_factory=list)
+    quotes: dict[str, str] = field(default_factory=dict)
+
+    def evidence(self, printed: PrintedNumbers, counts: Counts) -> Evidence:
+        """The numbers of the text, by name; those that were quoted and those that are recomputed."""
+        return self.quotes | (CHECKS[self.check](printed, counts) if self.check else {})
+
+    def filled(self, printed: PrintedNumbers, counts: Counts) -> str:
+        """The text with its numbers."""
+        return self.text.format(**self.evidence(printed, counts))
+
+
+def load_errata(path: Path = ERRATA) -> list[Erratum]:
+    """All entries.
+
+    Raises:
+        ValueError: the file does not follow its schema.
+        LookupError: an entry names a check that there is none of.
+    """
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    check_against_schema(entries, "errata", path)
+    for entry in entries:
+        if entry.get("check", "") not in ("", *CHECKS):
+            raise LookupError(registry.unknown("check", entry["check"], CHECKS, f"{path}: {entry['id']}"))
+    return [Erratum(**entry) for entry in entries]
+
+
+def errata_of_tables(exhibits: list[Exhibit], counts: Mapping[str, Mapping[str, Mapping]]) -> list[dict[str, Any]]:
+    """The entries as pages show them, in the order of their names: id, exhibits, where, title, text and evidence.
+
+    Args:
+        exhibits: all tables.
+        counts: counted parameters by model and method, as `python -m ssmpeft_lib shares` writes them.
+    """
+    printed, counted = PrintedNumbers(exhibits), Counts(counts)
+    return [
+        {
+            "id": erratum.id,
+            "exhibits": erratum.exhibits,
+            "where": erratum.where,
+            "title": erratum.title,
+            "text": erratum.filled(printed, counted),
+            "evidence": erratum.evidence(printed, counted),
+        }
+        for erratum in load_errata()
+    ]
+
+
+def printed_twice(exhibits: list[Exhibit]) -> list[dict[str, Any]]:
+    """Quantities that are printed with two values which cannot be roundings of one, with every place of each."""
+    found = []
+    for points in PrintedNumbers(exhibits).twice:
+        where = [
+            {"exhibit": point.exhibit, "row": point.row, "column": point.column, "value": point.printed.text}
+            for point in points
+        ]
+        names = zip(("model", "method", "dataset", "metric"), points[0].key, strict=True)
+        found.append({**dict(names), "where": where})
+    return found

@@ -1,0 +1,107 @@
+"""Checks of summary tables: which rows of the detailed tables their numbers are."""
+
+from __future__ import annotations
+
+from .numbers import Counts, Evidence, PrintedNumbers
+
+TASKS = ("RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI")
+LORA = "Linear projections / LoRA "
+DETAILS = {
+    "GLUE Avg.": ("table07", "Avg."),
+    "DART METEOR": ("table08", "METEOR"),
+    "DART BLEU": ("table08", "BLEU"),
+    "SAMSum R1": ("table09", "R1"),
+    "SAMSum R2": ("table09", "R2"),
+    "SAMSum RL": ("table09", "RL"),
+    "Spider Acc.": ("table10", "(a) Mamba-1.4B All"),
+    "CIFAR-10 Acc.": ("table11", "Accuracy"),
+}
+"""For each column of Table 1 the table and column that it sums up."""
+
+LIMIT = 0.5
+"""Percent of the parameters that Table 1 allows on language tasks."""
+
+
+def lora_in_table1(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    summary = printed.row("table01", "Linear projections / LoRA (placement differs by column)")
+    slots = {column: _slots(_same(printed, *place, summary[column])) for column, place in DETAILS.items()}
+    spider, share = (
+        printed.column("table10", "(a) Mamba-1.4B All"),
+        printed.column("table10", "(a) Mamba-1.4B Params (%)"),
+    )
+    within = [row for row in spider if row.startswith(LORA) and share[row] < LIMIT]
+    best = max(within, key=spider.__getitem__)
+    return {
+        "glue": _within(printed, slots["GLUE Avg."]),
+        "dart": slots["DART METEOR"][0],
+        "samsum": slots["SAMSum R1"][0],
+        "spider": slots["Spider Acc."][0],
+        "cifar10": slots["CIFAR-10 Acc."][0],
+        "better": best.removeprefix(LORA),
+        "better_score": spider[best],
+        "better_share": share[best],
+        "printed_score": summary["Spider Acc."],
+    }
+
+
+def placements_of_summaries(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    row = printed.row("table02", "LoRA out_proj")
+    same = {
+        name: sum(row[task] == other[task] for task in TASKS)
+        for name, other in printed.rows["table07"].items()
+        if name.startswith(LORA)
+    }
+    best = max(same, key=same.__getitem__)
+    linear = printed.row("table13", "LoRA linear layers")
+    pair = linear["Mamba-II-130M DART METEOR"], linear["Mamba-II-130M DART BLEU"]
+    dart = [n for n, r in printed.rows["table14"].items() if (r["METEOR"], r["BLEU"]) == pair]
+    return {
+        "same": same[best],
+        "placement": best.removeprefix(LORA),
+        "dart": dart[0].removeprefix(LORA),
+        "spider": _same(printed, "table15", "All", linear["Mamba-II-1.3B Spider Acc."])[0].removeprefix(LORA),
+    }
+
+
+def placements_of_dora(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    def slots(row: str, method: str, column: str, exhibit: str, detail: str) -> str:
+        number = printed.row("table16", row)[column]
+        found = [name for name in _rounding(printed, exhibit, detail, number) if f"/ {method}" in name]
+        return " or ".join(name.rpartition(f"{method} ")[2] for name in found)
+
+    dart, spider = "Mamba-130M DART BLEU", "Mamba-1.4B Spider Acc."
+    bleu = {row: number for row, number in printed.column("table08", "BLEU").items() if row.startswith(LORA)}
+    single = {row: number for row, number in bleu.items() if "+" not in row}
+    best = max(single, key=single.__getitem__)
+    return {
+        "lora": slots("SSM modules / LoRA", "LoRA", spider, "table10", "(a) Mamba-1.4B All"),
+        "dora_dart": slots("SSM modules / DoRA", "DoRA", dart, "table18", "BLEU"),
+        "dora_spider": slots("SSM modules / DoRA", "DoRA", spider, "table17", "All"),
+        "linear_dart": slots("Linear layers / LoRA", "LoRA", dart, "table08", "BLEU"),
+        "linear_spider": slots("Linear layers / LoRA", "LoRA", spider, "table10", "(a) Mamba-1.4B All"),
+        "better": best.removeprefix(LORA),
+        "better_score": single[best],
+        "linear_score": printed.row("table16", "Linear layers / LoRA")[dart],
+    }
+
+
+def _same(printed: PrintedNumbers, exhibit: str, column: str, number: float) -> list[str]:
+    """LoRA's rows with a number, or the nearest ones where none has it."""
+    rows = {row: own for row, own in printed.column(exhibit, column).items() if row.startswith(LORA)}
+    nearest = min(abs(own - number) for own in rows.values())
+    return [row for row, own in rows.items() if abs(own - number) == nearest]
+
+
+def _rounding(printed: PrintedNumbers, exhibit: str, column: str, number: float) -> list[str]:
+    """Rows whose number, to one decimal, a number with two decimals rounds to."""
+    return [row for row, own in printed.column(exhibit, column).items() if abs(own - number) <= 0.05 + 1e-9]
+
+
+def _slots(rows: list[str]) -> list[str]:
+    return [row.removeprefix(LORA) for row in rows]
+
+
+def _within(printed: PrintedNumbers, slots: list[str]) -> str:
+    """The one of some placements on GLUE that is within the limit."""
+    share = printed.column("table07", "Params (%)")
+    return next(slot for slot in slots if share[LORA + slot] < LIMIT)

@@ -1,0 +1,71 @@
+"""Checks of splits: a share of n questions is a multiple of 1/n."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .averages import LEVELS
+from .numbers import TINY, Counts, Evidence, PrintedNumbers
+
+TASKS = {"RTE": "GLUE / RTE (accuracy)", "MRPC": "GLUE / MRPC (accuracy)"}
+SPIDER = "Others / Spider (accuracy; Mamba-1.4B, Mamba-2.8B)"
+SINGLE = [
+    ("table20", "Jamba-Tiny-319M Spider Acc."),
+    ("table21", "Mamba-II-1.3B Spider Acc."),
+    ("table24", "Mamba-II-1.3B Spider Acc."),
+]
+
+
+def attainable(percent: float, digits: int, questions: int) -> bool:
+    """Whether a printed percentage is a share of so many questions, rounded."""
+    half = 0.5 * 10.0**-digits + TINY
+    right = round(percent / 100 * questions)
+    return any(abs(100 * count / questions - percent) <= half for count in (right - 1, right, right + 1))
+
+
+def splits(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    found: Evidence = {}
+    for task, row in TASKS.items():
+        sizes, scores = printed.row("table06", row), printed.column("table07", task).values()
+        for split in ("Val", "Test"):
+            found[f"{task.lower()}_{split.lower()}"] = _count(scores, 1, int(sizes[split]))
+            found[f"{task.lower()}_{split.lower()}_size"] = int(sizes[split])
+        found[task.lower()] = len(scores)
+    sizes, spider = printed.row("table06", SPIDER), _single(printed)
+    by_level = [
+        attainable(number, 1, (LEVELS | {"All": sum(LEVELS.values())})[column.rpartition(" ")[2]])
+        for row in printed.rows["table10"].values()
+        for column, number in row.items()
+        if "Params" not in column
+    ]
+    dart = printed.row("table08", "Everything / Full")["METEOR"]
+    return found | {
+        "levels": f"{sum(by_level)} of {len(by_level)}",
+        "spider_single": f"{_count(spider, 2, int(sizes['Val']))} of {len(spider)}",
+        "spider_val_size": int(sizes["Val"]),
+        "spider_test_size": int(sizes["Test"]),
+        "spider_as_test": _count(spider, 2, int(sizes["Test"])),
+        "dart": dart,
+        "dart_val": max(printed.column("table05", "Mamba-130M DART METEOR, Val").values()),
+        "dart_test": max(printed.column("table05", "Mamba-130M DART METEOR, Test").values()),
+    }
+
+
+def runs_averaged(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    size = int(printed.row("table06", SPIDER)["Val"])
+    scores, others = printed.column("table05", "Mamba-1.4B Spider Acc., Val").values(), _single(printed)
+    return {
+        "size": size,
+        "table5": len(scores),
+        "thirds": _count(scores, 2, 3 * size),
+        "single": _count(scores, 2, size),
+        "others": f"{_count(others, 2, size)} of {len(others)}",
+    }
+
+
+def _single(printed: PrintedNumbers) -> list[float]:
+    return [number for place in SINGLE for number in printed.column(*place).values()]
+
+
+def _count(scores: Iterable[float], digits: int, questions: int) -> int:
+    return sum(attainable(score, digits, questions) for score in scores)
