@@ -22,19 +22,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the counts by model and method."""
+    points = {
+        (point.model, point.method)
+        for spec in arguments.specs
+        for point in Exhibit.load(spec).points
+        if point.metric.startswith("params.") and not point.unserved
+    }
+    errata = {(count["model"], count["method"]) for erratum in load_errata() for count in erratum.counts}
+    write_json(arguments.output, count_parameters(points | errata))
+
+
+def count_parameters(wanted: set[tuple[str, str]]) -> dict[str, dict[str, dict]]:
+    """The counts of some models and methods, by model and method."""
     from ..params import params
 
-    wanted = sorted(
-        {
-            (point.model, point.method)
-            for spec in arguments.specs
-            for point in Exhibit.load(spec).points
-            if point.metric.startswith("params.") and not point.unserved
-        }
-        | {(count["model"], count["method"]) for erratum in load_errata() for count in erratum.counts}
-    )
     counted: dict[str, dict[str, dict]] = {}
-    for model, method in wanted:
+    for model, method in sorted(wanted):
         counted.setdefault(model, {})[method] = params(model, method)
         logging.info("%s %s", model, method)
-    write_json(arguments.output, counted)
+    return counted

@@ -48,7 +48,7 @@ class Row:
     label: str
 
 
-def tested(claim: Mapping[str, Any], rows: Sequence[Row], columns: Sequence[Column], path: object) -> dict[str, Any]:
+def evaluated(claim: Mapping[str, Any], rows: Sequence[Row], columns: Sequence[Column], path: object) -> dict[str, Any]:
     """A claim with what became of it.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..plan import registry
 from ..plan.exhibit import Exhibit, Point, column_name, row_name
-from .claims import Column, Row, tested
+from .claims import Column, Row, evaluated
 from .results import Results
 from .values import Value
 
@@ -37,7 +37,7 @@ def exhibit_document(
     Returns:
         `id, title, source, scale, columns, rows, notes, claims`; each row has its spec's words, its method's family,
         and `points`, one for each column: `printed`, `ours` (mean, std, by_seed, cells, problems), `recorded` (the
-        same, where there are such results) and `difference`. Claims are as `claims.tested` returns them.
+        same, where there are such results) and `difference`. Claims are as `claims.evaluated` returns them.
     """
     sources = {"ours": Results(results, scale, seeds)}
     if recorded is not None and (found := Results.recorded(recorded)).seeds:
@@ -55,7 +55,7 @@ def exhibit_document(
         "columns": exhibit.columns,
         "rows": [_row_document(row, cells) for row, cells in zip(exhibit.rows, own.values(), strict=True)],
         "notes": exhibit.spec.get("notes", []),
-        "claims": [_tested(claim, exhibit, joined, others) for claim in exhibit.spec.get("claims", [])],
+        "claims": [_evaluated(claim, exhibit, joined, others) for claim in exhibit.spec.get("claims", [])],
     }
 
 
@@ -130,18 +130,18 @@ def _row_document(row: dict, joined: list[_Joined]) -> dict[str, Any]:
     return {"name": row_name(row), **words, "family": family_of(joined[0].point.method), "points": points}
 
 
-def _tested(claim: dict, exhibit: Exhibit, joined: dict[str, dict[str, list[_Joined]]], others) -> dict[str, Any]:
+def _evaluated(claim: dict, exhibit: Exhibit, joined: dict[str, dict[str, list[_Joined]]], others) -> dict[str, Any]:
     rows = [Row(row_name(row), row.get("group", ""), row["label"]) for row in exhibit.rows]
     wanted = claim.get("columns")
     if not isinstance(wanted, dict):
-        return tested(claim, rows, _columns(exhibit, joined[exhibit.id], wanted), exhibit.path)
+        return evaluated(claim, rows, _columns(exhibit, joined[exhibit.id], wanted), exhibit.path)
     tables = {table.id: table for table in (exhibit, *others)}
     columns = [
         Column(f"{tables[id].title.partition(':')[0]}, {column.label}", column.better, column.values)
         for id, labels in wanted.items()
         for column in _columns(tables[id], joined[id], labels)
     ]
-    return tested(claim, rows, columns, exhibit.path)
+    return evaluated(claim, rows, columns, exhibit.path)
 
 
 def _columns(exhibit: Exhibit, rows: dict[str, list[_Joined]], wanted: list[str] | None) -> list[Column]:
