@@ -110,10 +110,10 @@ def _forward(x, delta, A, B, C, D, initial_state, chunk) -> tuple[Tensor, Tensor
     chunks = _chunks(x, delta, A, B, C, chunk)
     groups, heads = chunks.x.shape[3:5]
     inputs = chunks.x * chunks.delta.unsqueeze(-1)
-    y = _by_step(torch.mul(chunks.between, chunks.mixed, out=chunks.between) @ _by_head(inputs)).contiguous()
+    own = torch.mul(chunks.between, chunks.mixed, out=chunks.between) @ _by_head(inputs)
     added = _as_rows(inputs.mul_(chunks.to_end.unsqueeze(-1))).mT @ chunks.B
     before, last_state = _pass_on(added, _decays_of_chunks(chunks), initial_state)
-    y.addcmul_(_from_rows(chunks.C @ before.mT, heads), chunks.from_start.unsqueeze(-1))
+    y = _from_rows(chunks.C @ before.mT, heads).mul_(chunks.from_start.unsqueeze(-1)).add_(_by_step(own))
     y = y.flatten(1, 2)[:, :seq_len].reshape(x.shape)
     if D is not None:
         y.addcmul_(D[:, None], x)
@@ -142,7 +142,7 @@ def _backward(grad_y, grad_last_state, x, delta, A, B, C, D, before, chunk) -> t
     scaled = grads_y * chunks.from_start.unsqueeze(-1)
     rows = _as_rows(scaled)
     grad_C += rows @ before
-    grad_log_decay += (scaled * _from_rows(chunks.C @ before.mT, heads)).sum(-1)
+    grad_log_decay += _from_rows(chunks.C @ before.mT, heads).mul_(scaled).sum(-1)
     grad_state = before.new_zeros(before.shape[0], *before.shape[2:])
     if grad_last_state is not None:
         grad_state.copy_(grad_last_state.reshape(grad_state.shape))
@@ -154,20 +154,19 @@ def _backward(grad_y, grad_last_state, x, delta, A, B, C, D, before, chunk) -> t
     weighted = inputs * chunks.to_end.unsqueeze(-1)
     grad_B += _as_rows(weighted) @ grad_added
     grad_weighted = _from_rows(chunks.B @ grad_added.mT, heads)
-    grad_inputs.addcmul_(grad_weighted, chunks.to_end.unsqueeze(-1))
     # the last step is at the chunk's end already
-    by_end = (grad_weighted * weighted).sum(-1)[:, :, :-1]
+    by_end = weighted.mul_(grad_weighted).sum(-1)[:, :, :-1]
     grad_log_decay[:, :, -1] += by_end.sum(2)
     grad_log_decay[:, :, :-1] -= by_end
+    grad_inputs = grad_weighted.mul_(chunks.to_end.unsqueeze(-1)).add_(_by_step(grad_inputs))
     return _gradients_of_inputs(grad_inputs, grad_B, grad_C, grad_log_decay, grad_y, x, delta, A, D, grad_initial)
 
 
 def _backward_within_chunks(chunks: _Chunks, inputs: Tensor, grads_y: Tensor) -> tuple[Tensor, ...]:
-    """Gradients by way of the outputs that a chunk's own steps add: of inputs, B, C and summed log decays."""
-    grads_y, inputs = _by_head(grads_y), _by_head(inputs)
-    mixing = chunks.between * chunks.mixed
-    grad_inputs = _by_step(mixing.mT @ grads_y).contiguous()
-    grad_mixing = torch.matmul(grads_y, inputs.mT).mul_(chunks.between)
+    """Gradients by way of a chunk's own steps: of inputs (in the order of heads), B, C and summed log decays."""
+    grads_y = _by_head(grads_y).contiguous()
+    grad_inputs = (chunks.between * chunks.mixed).mT @ grads_y
+    grad_mixing = (grads_y @ _by_head(inputs).mT).mul_(chunks.between)
     grad_mixed = grad_mixing.sum(3)
     by_exponent = grad_mixing.mul_(chunks.mixed)
     # a step does not decay towards itself
