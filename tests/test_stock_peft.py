@@ -83,15 +83,15 @@ def test_dropout_of_the_same_seed_drops_the_same(family):
 
 @pytest.mark.parametrize("method", ["lora", "dora"])
 def test_whole_layers_equal_stock_peft_with_dropout(method):
-    """out_proj of Jamba, which peft lets one adapt."""
+    """q_proj of Jamba's attention: a whole layer, so that DoRA's dropped input is the same in both."""
     torch.manual_seed(0)
     options = {"r": 2, "lora_alpha": 4, "lora_dropout": 0.3, "use_dora": method == "dora"}
-    theirs = shake(get_peft_model(build("Jamba"), LoraConfig(target_modules=["mamba.out_proj"], **options)), 0.1)
-    ours = adapt(build("Jamba"), f"{method}@out_proj,rank=2,alpha=4,dropout=0.3")
+    theirs = shake(get_peft_model(build("Jamba"), LoraConfig(target_modules=["q_proj"], **options)), 0.1)
+    ours = adapt(build("Jamba"), f"{method}@q_proj,rank=2,alpha=4,dropout=0.3")
     with torch.no_grad():
         for name, delta in ours.named_modules():
-            if name.endswith("deltas.default.out_proj"):
-                other = theirs.get_base_model().get_submodule(name.removesuffix(".deltas.default.out_proj"))
+            if name.endswith("deltas.default.q_proj"):
+                other = theirs.get_base_model().get_submodule(name.removesuffix(".deltas.default.q_proj"))
                 delta.lora_A.copy_(other.lora_A["default"].weight)
                 delta.lora_B.copy_(other.lora_B["default"].weight)
                 if method == "dora":
