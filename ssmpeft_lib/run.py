@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from . import provenance
-from .adapt import adapt, count, parameter_groups
+from .adaptation import adapt, count, parameter_groups
 from .adapters.method import Method, build_method
 from .adapters.selection import Selection
 from .adapters.sparse import Sparse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .adapt import adapt, adaptation, count
+from .adaptation import adapt, adaptation_of, count
 from .plan import registry
 
 
@@ -29,7 +29,7 @@ def params(model: str, method: str) -> dict[str, int | float | str]:
         base = sum(parameter.numel() for parameter in network.parameters())
         adapt(network, method)
     counted = count(network)
-    found = adaptation(network)
+    found = adaptation_of(network)
     if found.method.selects:
         counted["total_with_warmup"] = counted["total"] + found.method.buffer_size(found.backbone(network))
     whole = base if facts.get("share_of") == "base" else counted.get("total_with_warmup", counted["total"])
