@@ -97,6 +97,7 @@ def _point_document(point: Point, scale: str, seeds: range, read: _Reader, share
         and {"value": printed.value, "std": printed.std, "bound": printed.bound, "mark": printed.mark},
         "ours": ours,
         "difference": difference,
+        "share": shares.get(point.model, {}).get(point.method, {}).get("trainable_pct"),
     }
 
 
