@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .adapt import adapt, count
+from .adapt import adapt, adaptation, count
 from .plan import registry
 
 
@@ -15,12 +15,19 @@ def params(model: str, method: str) -> dict[str, int | float | str]:
         model: a name such as `mamba-130m`.
         method: a method string such as `lora@out_proj`.
     Returns:
-        model, method, trainable, total (frozen and adapter parameters, a tied embedding once) and trainable_pct.
+        model, method, trainable, total (frozen and adapter parameters, a tied embedding once) and trainable_pct, the
+        share as the paper prints it. With a method that has a warm-up, the paper's total also holds the numbers that
+        the warm-up chooses by: total_with_warmup, which trainable_pct is the share of.
     Raises:
         LookupError: no such model, method, option or slot.
+        ValueError: an option has a value that it does not take.
     """
     facts = registry.facts("models", model)
     with torch.device("meta"):
-        network = registry.load("models", model).build(**facts["config"])
-        adapt(network, method)
-    return {"model": model, "method": method, **count(network)}
+        network = adapt(registry.load("models", model).build(**facts["config"]), method)
+    counted = {"model": model, "method": method, **count(network)}
+    found = adaptation(network)
+    if found.method.selects:
+        counted["total_with_warmup"] = counted["total"] + found.method.buffer_size(found.backbone(network))
+        counted["trainable_pct"] = 100 * counted["trainable"] / counted["total_with_warmup"]
+    return counted

@@ -30,7 +30,7 @@ def environment(model: nn.Module | None = None) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
-        "scan_backend": next((name for name, state in backends().items() if state is True), "torch"),
+        "scan_backend": next((name for name, state in backends().items() if state.available), "torch"),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

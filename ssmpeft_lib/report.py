@@ -12,6 +12,7 @@ from .render.numbers import HOLD, duration, fixed, grouped, memory
 
 if TYPE_CHECKING:
     from .run import Run
+    from .tasks import Example
 
 SHOWN_ANSWERS = 8
 
@@ -51,10 +52,9 @@ def identity(run: Run) -> Fragment:
 
 def serialised(run: Run, count: int = 2) -> Fragment:
     """Training examples as the model reads them."""
-    train = run.problem.splits["train"]
-    inputs, labels = train.take(range(min(count, len(train))))
-    decode = run.problem.decode
-    rows = [[decode(i.tolist()), decode(label.tolist())] for i, label in zip(inputs, labels, strict=True)]
+    train, decode = run.problem.splits["train"], run.problem.decode
+    shown = range(min(count, len(train)))
+    rows = [[decode(train.input_ids(i).tolist()), decode(train.label_ids(i).tolist())] for i in shown]
     return records(["the model reads", "and learns to say"], rows)
 
 
@@ -106,12 +106,14 @@ def scores(run: Run) -> Fragment:
 def answers(run: Run, split: str = "test") -> Fragment:
     """What the model said to the first examples of a split."""
     examples = run.problem.splits[split].examples
-    rows = [
-        [example.input, answer, " / ".join(example.references)]
-        for answer, example in list(zip(run.answers[split], examples, strict=True))[:SHOWN_ANSWERS]
-    ]
-    same = [answer in example.references for answer, example in zip(run.answers[split], examples, strict=True)]
-    return records(["input", "answer", "reference"], rows, same[:SHOWN_ANSWERS])
+    shown = list(zip(run.answers[split], examples, strict=True))[:SHOWN_ANSWERS]
+    rows = [[example.input, answer, " / ".join(expected(example))] for answer, example in shown]
+    return records(["input", "answer", "reference"], rows, [answer in expected(example) for answer, example in shown])
+
+
+def expected(example: Example) -> tuple[str, ...]:
+    """What an answer is compared with."""
+    return example.references or (example.label,)
 
 
 def cost(run: Run) -> Fragment:

@@ -9,21 +9,24 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
 from . import provenance
-from .adapt import adapt, count
+from .adapt import adapt, count, parameter_groups
 from .adapters.method import Method, build_method
-from .encode import load_encoded
+from .adapters.selection import Selection
+from .encode import load_prepared
 from .metrics import score_all
-from .models import load_model
-from .plan import registry
+from .models import load_checkpoint
+from .plan import paths
 from .plan.cell import Cell
 from .plan.results import RESULTS_VERSION, write_metrics, write_text
 from .tasks import Task
 from .training.loop import Progress, Timer, Trainer, restore, snapshot
 from .training.recipe import Recipe, recipe_for
 from .training.text import TextProblem
+from .warmup import begin_warmup, select
 
 
 @dataclass
@@ -36,7 +39,8 @@ class Run:
         problem: losses and answers on the cell's data.
         data: sizes, lengths and the source of the data, for metrics.json.
         progress: where training stands.
-        scores: of each split that was scored.
+        scores, answers, seconds: of each split that was scored.
+        selection: the channels and states that a warm-up chose, by mixer.
     """
 
     cell: Cell
@@ -50,6 +54,7 @@ class Run:
     scores: dict[str, dict] = field(default_factory=dict)
     answers: dict[str, list[str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    selection: dict[str, Selection] = field(default_factory=dict)
 
     @property
     def total_steps(self) -> int:
@@ -65,12 +70,13 @@ class Run:
 
     def train(self) -> Progress:
         """Train, score the validation set after each epoch, and leave the model as it was after the best one."""
-        self.problem.model.train()
-        best = snapshot(self.trained)
+        timer, losses = Timer(), []
         if self.total_steps:
+            with timer:
+                self._warm_up()
+            best = snapshot(self.trained)
             every = self._steps_between_validations()
-            trainer = Trainer(self.model, [{"params": list(self.trained.values())}], self.recipe, self.total_steps)
-            timer, losses = Timer(), []
+            trainer = Trainer(parameter_groups(self.model, self.recipe.learning_rate), self.recipe, self.total_steps)
             steps = self.problem.losses(self.cell.seed)
             while trainer.step < self.total_steps:
                 with timer:
@@ -121,6 +127,20 @@ class Run:
             "made_by": {"results_version": RESULTS_VERSION, **provenance.environment(self.model)},
         }
 
+    def _warm_up(self) -> None:
+        """Let a method that selects choose what it trains, by a short training that is undone (Algorithm 1)."""
+        warmup = begin_warmup(self.model)
+        if warmup is None:
+            return
+        self.model.train()
+        groups = [{"params": warmup.parameters, "lr": self.recipe.learning_rate}]
+        # the schedule's horizon is the whole run, as in the authors' code
+        trainer = Trainer(groups, self.recipe, self.total_steps)
+        steps = self.problem.losses(self.cell.seed)
+        while trainer.step < self.recipe.selection_steps:
+            trainer.take(next(steps))
+        self.selection = select(self.model, warmup)
+
     def _validate(self, step: int, losses: list[float]) -> bool:
         score = self.score("val")["score"]
         loss = sum(losses) / len(losses)
@@ -139,7 +159,8 @@ class Run:
         lines = []
         for split, answers in self.answers.items():
             for index, (answer, example) in enumerate(zip(answers, self.problem.splits[split].examples, strict=True)):
-                row = {"split": split, "index": index, "answer": answer, "references": list(example.references)}
+                references = list(example.references or (example.label,))
+                row = {"split": split, "index": index, "answer": answer, "references": references}
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         return lines
 
@@ -166,15 +187,17 @@ def open_run(
     cell = Cell.parse(cell) if isinstance(cell, str) else cell.check()
     torch.set_num_threads(threads)
     torch.manual_seed(cell.seed)
-    module = registry.load("data", cell.dataset)
-    task, method = module.task(cell.dataset), build_method(cell.method)
+    results = Path(results)
+    tokenizer = paths.tokenizer_of(cell.scale, cell.model)
+    prepared = load_prepared(results / paths.data_file(cell.scale, cell.dataset, tokenizer))
     overrides = json.loads(overrides) if isinstance(overrides, str) else overrides
     searched = json.loads(Path(learning_rate).read_text())["learning_rate"] if learning_rate else None
-    recipe = recipe_for(cell, method, task, overrides, searched)
-    model, tokenizer, eos = load_model(cell.model, Path(results) / cell.scale, cell.dataset)
-    splits, data = load_encoded(cell.dataset, Path(results) / cell.scale, tokenizer.name)
-    problem = TextProblem(model, task, splits, tokenizer.decode, eos, recipe)
-    return Run(cell, method, task, recipe, model, problem, data)
+    method = build_method(cell.method)
+    recipe = recipe_for(cell, method, prepared.task, overrides, searched)
+    checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
+    decode = Tokenizer.from_file(str(checkpoint.tokenizer)).decode
+    problem = TextProblem(checkpoint.network, prepared.task, prepared.splits, decode, checkpoint.eos, recipe)
+    return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description)
 
 
 def adapt_run(run: Run) -> dict[str, int | float]:

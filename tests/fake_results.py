@@ -115,7 +115,7 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         "schema": 1, "status": "ok", "cell": str(cell), "recipe": _RECIPE | {"steps": steps}, "data": data, **found, "cost": cost,
         "history": history, "made_by": _MADE_BY,
     }  # fmt: skip
-    examples = [SimpleNamespace(input="Mars Hill College | joined | 1973", references=("It joined in 1973.",))] * 3
+    examples = [SimpleNamespace(input="Mars Hill College | joined | 1973", label="", references=("It joined in 1973.",))] * 3
     return SimpleNamespace(
         cell=cell,
         recipe=SimpleNamespace(**_RECIPE, steps=steps or None),
@@ -144,8 +144,11 @@ class _Split(list):
         super().__init__(range(size))
         self.examples = examples
 
-    def take(self, indices: Iterable[int]):
-        return [_Tokens([1])] * len(list(indices)), [_Tokens([0])] * 2
+    def input_ids(self, i: int) -> _Tokens:
+        return _Tokens([1])
+
+    def label_ids(self, i: int) -> _Tokens:
+        return _Tokens([0])
 
 
 class _Tokens(list):

@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _execute(notebook: Path, output: Path, parameters: dict) -> dict | None:
     """Run the notebook with papermill; returns the error of the cell that failed, or None."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     package = Path(__file__).resolve().parent.parent
     os.environ["JUPYTER_PATH"] = os.pathsep.join(
@@ -67,6 +68,8 @@ def _execute(notebook: Path, output: Path, parameters: dict) -> dict | None:
         )
     except papermill.exceptions.PapermillExecutionError as error:
         return {"type": error.ename, "message": error.evalue}
+    except DeadKernelError:
+        return {"type": "DeadKernelError", "message": "the kernel died; out of memory, or killed"}
     return None
 
 

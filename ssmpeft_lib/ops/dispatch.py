@@ -14,9 +14,11 @@ from functools import cache
 
 import torch
 
+from ssmpeft_lib.ops import build
+
 logger = logging.getLogger("ssmpeft_lib.ops")
 
-PREFERENCE = {"cpu": ("torch",), "cuda": ("torch",)}
+PREFERENCE = {"cpu": ("cpp", "torch"), "cuda": ("torch",)}
 """Backends that `auto` tries on each type of device, best first; on any other device it takes torch."""
 
 
@@ -30,8 +32,20 @@ class Availability:
 
 @cache
 def backends() -> dict[str, Availability]:
-    """Every backend with whether it can run here; and why not."""
-    return {"torch": Availability(True, "torch loop"), "naive": Availability(True, "reference")}
+    """Every backend with whether it can run here and why not; the first call may compile the C++ kernels."""
+    return {
+        "cpp": _cpp(),
+        "torch": Availability(True, "any device"),
+        "naive": Availability(True, "the reference, any device"),
+    }
+
+
+def _cpp() -> Availability:
+    try:
+        build.library()
+    except build.BuildError as error:
+        return Availability(False, str(error))
+    return Availability(True, f"compiled for {build.target()}")
 
 
 def resolve(op: str, table: Mapping[str, Callable], backend: str, device: torch.device, dtype: torch.dtype) -> Callable:
@@ -67,7 +81,9 @@ def _best(op: str, names: tuple[str, ...], device: str, dtype: torch.dtype) -> s
     """The first backend in order of preference that can run; the choice and its reasons are logged."""
     reasons = []
     for name in PREFERENCE.get(device, ("torch",)):
-        why_not = _obstacle(name, device, dtype) if name in names else f"{op} has no such form"
+        if name not in names:
+            continue
+        why_not = _obstacle(name, device, dtype)
         if not why_not:
             reasons.insert(0, backends()[name].detail)
             logger.info("%s of %s on %s runs on the %s backend (%s)", op, dtype, device, name, "; ".join(reasons))
@@ -85,5 +101,9 @@ def _check_known(what: str, name: str, known: tuple[str, ...]) -> None:
 
 def _obstacle(backend: str, device: str, dtype: torch.dtype) -> str:
     """Why `backend` cannot run on tensors of this device and type; empty where it can."""
+    if backend == "cpp" and device != "cpu":
+        return "it runs on the CPU only"
+    if backend == "cpp" and dtype == torch.float16:
+        return "it has no float16"
     status = backends()[backend]
     return "" if status.available else status.detail

@@ -41,30 +41,24 @@ def differentiable(
     def dispatching_backward(ctx, *grads):
         return backward(gradient_op, ctx, *grads)
 
-    torch.library.register_autograd(
-        forward_op.name().split(".")[0], dispatching_backward, setup_context=setup, lib=LIBRARY
-    )
+    torch.library.register_autograd(forward_op.name(), dispatching_backward, setup_context=setup, lib=LIBRARY)
 
-    def forward(*inputs):
-        return implementation(*inputs)
+    # with a `setup_context` of its own, `apply` would inspect the signature of `forward` on every call
+    def eager_forward(ctx, *inputs):
+        output = implementation(*inputs)
+        setup(ctx, inputs, output)
+        return output
 
     def eager_backward(ctx, *grads):
         return backward(gradient[1], ctx, *grads)
 
-    eager = type(
-        f"Eager{forward_op.name()}",
-        (torch.autograd.Function,),
-        {
-            "forward": staticmethod(forward),
-            "setup_context": staticmethod(setup),
-            "backward": staticmethod(once_differentiable(eager_backward)),
-        },
-    )
+    methods = {"forward": staticmethod(eager_forward), "backward": staticmethod(once_differentiable(eager_backward))}
+    eager = type("Eager", (torch.autograd.Function,), methods)
 
     def call(*inputs):
         if torch.compiler.is_compiling():
             return forward_op(*inputs)
-        return eager.apply(*inputs)
+        return eager.apply(*inputs) if torch.is_grad_enabled() else implementation(*inputs)
 
     return call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssmpeft_lib.ops import naive, torch_loop
+from ssmpeft_lib.ops import cpp, naive, torch_loop
 from ssmpeft_lib.ops.checks import (
     accumulation_dtype,
     cast,
@@ -16,6 +16,7 @@ from ssmpeft_lib.ops.checks import (
 from ssmpeft_lib.ops.dispatch import resolve
 
 BACKENDS = {
+    "cpp": cpp.selective_scan,
     "torch": torch_loop.selective_scan,
     "naive": naive.selective_scan,
 }

@@ -97,7 +97,12 @@ def _chunked(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, init
     x, delta, B, C = (cast(tensor, compute) for tensor in (x, delta, B, C))
     batch, seq_len, heads, head_dim = x.shape
     groups, d_state = B.shape[2:]
-    delta = step_sizes(delta, delta_bias, delta_softplus, delta_limit)
+    if delta_bias is not None:
+        delta = delta + delta_bias
+    if delta_softplus:
+        delta = F.softplus(delta)
+    if delta_limit != (0.0, inf) or not delta_softplus:
+        delta = delta.clamp(*delta_limit)
     state = x.new_zeros(1, heads, head_dim, d_state) if initial_state is None else initial_state
     state = state.expand(batch, -1, -1, -1).reshape(batch, groups, heads // groups, head_dim, d_state)
 
@@ -139,15 +144,6 @@ def _pass_on(state: Tensor, added: Tensor, decay: Tensor) -> tuple[Tensor, Tenso
         before.append(state)
         state = torch.addcmul(added[:, index], decay[:, index, ..., None, None], state)
     return torch.stack(before, dim=1) if before else added, state
-
-
-def step_sizes(delta: Tensor, bias: Tensor | None, softplus: bool, limit: tuple[float, float]) -> Tensor:
-    """Step sizes of Mamba-2: bias, softplus, then the limits."""
-    if bias is not None:
-        delta = delta + bias
-    if softplus:
-        delta = F.softplus(delta)
-    return delta if limit == (0.0, inf) and softplus else delta.clamp(*limit)
 
 
 BACKENDS = {"torch": _chunked, "naive": _naive}

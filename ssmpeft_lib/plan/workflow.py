@@ -81,13 +81,29 @@ class Workflow:
         name = paths.checkpoint_of(wildcards.scale, wildcards.model, wildcards.dataset)
         return f"results/{paths.checkpoint_folder(wildcards.scale, name)}/model.json"
 
-    def encoded_of(self, wildcards: Any) -> str:
+    def data_of(self, wildcards: Any) -> str:
         tokenizer = paths.tokenizer_of(wildcards.scale, wildcards.model)
-        return f"results/{paths.encoded_folder(wildcards.scale, wildcards.dataset, tokenizer)}/encoded.json"
+        return f"results/{paths.data_file(wildcards.scale, wildcards.dataset, tokenizer)}"
 
     def tokenizer_of_checkpoint(self, wildcards: Any) -> str:
-        tokenizer = paths.tokenizer_of(wildcards.scale, wildcards.checkpoint)
+        tokenizer = paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
         return f"results/{paths.tokenizer_file(wildcards.scale, tokenizer)}"
+
+    def prose_files(self) -> list[Path]:
+        """What the book is made of beside results."""
+        return sorted(path for path in (self.root / "book").rglob("*") if path.is_file())
+
+    @property
+    def data_source(self) -> str:
+        """Where original files lie, as an argument of a command; a miniature needs none."""
+        folder = self.config.data_dir
+        return "" if folder is None or self.scale == "quick" else f"--data-dir {shlex.quote(str(folder.resolve()))}"
+
+    @property
+    def tokenizer_source(self) -> str:
+        """A tokenizer given for the stand-ins, as an argument of a command."""
+        given = self.config.tokenizer
+        return "" if given is None or self.scale != "real" else f"--given {shlex.quote(str(given.resolve()))}"
 
     def overrides_of(self, wildcards: Any) -> str:
         """The overrides that match a cell, as JSON: a change runs the cell again."""

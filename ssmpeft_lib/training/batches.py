@@ -1,4 +1,4 @@
-"""Batches of token ids: instruction, input and label in a row, padded on the right; only label tokens are predicted."""
+"""Batches for a causal model: only label tokens are predicted, and only there are logits computed."""
 
 from __future__ import annotations
 
@@ -24,17 +24,11 @@ class Batch:
     targets: Tensor
 
 
-def make_batch(inputs: list[np.ndarray], labels: list[np.ndarray], device: torch.device | str = "cpu") -> Batch:
-    """Pad and index. `inputs` and `labels` are token ids of each example."""
-    lengths = [len(i) + len(l) for i, l in zip(inputs, labels, strict=True)]
-    ids = np.zeros((len(inputs), max(lengths)), dtype=np.int64)
-    rows, columns = [], []
-    for row, (before, label) in enumerate(zip(inputs, labels, strict=True)):
-        ids[row, : lengths[row]] = np.concatenate([before, label])
-        rows.append(np.full(len(label), row))
-        columns.append(np.arange(len(before) - 1, lengths[row] - 1))
-    parts = (ids, np.concatenate(rows), np.concatenate(columns), np.concatenate(labels).astype(np.int64))
-    return Batch(*(torch.from_numpy(part).to(device) for part in parts))
+def to_batch(arrays: dict[str, np.ndarray], device: torch.device | str = "cpu") -> Batch:
+    """From what `Encoded.batch` returns: `labels` are -100 but on label tokens, and not shifted."""
+    rows, columns = np.nonzero(arrays["labels"][:, 1:] >= 0)
+    targets = arrays["labels"][rows, columns + 1]
+    return Batch(*(torch.from_numpy(part).to(device) for part in (arrays["input_ids"], rows, columns, targets)))
 
 
 def label_logits(model: nn.Module, batch: Batch) -> Tensor:

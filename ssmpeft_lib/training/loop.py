@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 from .recipe import Recipe
 
-Groups = list[dict]
-
 
 class Diverged(ArithmeticError):
     """The training loss is no longer a number."""
@@ -39,33 +37,26 @@ class Progress:
 
 
 class Trainer:
-    """Trains what is trainable in a model.
+    """Takes optimiser steps.
 
     Args:
-        model: the adapted model.
-        groups: parameter groups for the optimiser; a group's `factor` multiplies the learning rate.
+        groups: parameter groups for the optimiser, each with its learning rate at the start.
         recipe: the numbers.
         total_steps: length of the run, for the schedule.
     """
 
-    def __init__(self, model: nn.Module, groups: Groups, recipe: Recipe, total_steps: int):
-        self.model = model
+    def __init__(self, groups: list[dict], recipe: Recipe, total_steps: int):
         self.recipe = recipe
         self.total_steps = total_steps
         self.parameters = [parameter for group in groups for parameter in group["params"]]
-        # one fused update for all parameters of a group; the moments are created by the first step
-        self.optimizer = torch.optim.AdamW(
-            [{**group, "factor": group.get("factor", 1.0)} for group in groups],
-            lr=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
+        self.rates = [group["lr"] for group in groups]
         self.step = 0
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a step: linear warm-up where there is any, then linear decay to zero."""
+    def schedule(self, step: int) -> float:
+        """What a step's learning rate is multiplied with: linear warm-up where there is any, linear decay to zero."""
         warm = min(1.0, (step + 1) / self.recipe.warmup_steps) if self.recipe.warmup_steps else 1.0
-        return self.recipe.learning_rate * warm * (1 - step / self.total_steps)
+        return warm * (1 - step / self.total_steps)
 
     def take(self, loss: Callable[[], Tensor]) -> float:
         """One step on a loss; returns the loss.
@@ -73,8 +64,8 @@ class Trainer:
         Raises:
             Diverged: the loss is NaN or infinite.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(self.step) * group["factor"]
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.schedule(self.step)
         with autocast(self.recipe.precision, self.parameters[0].device):
             value = loss()
         number = value.item()

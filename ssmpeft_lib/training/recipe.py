@@ -21,6 +21,7 @@ class Recipe:
         epochs: passes over the training set; after each one the validation set is scored.
         steps: in place of epochs, for miniatures; validation is then scored `evaluations` times.
         warmup_steps: of the learning rate; the paper has none.
+        selection_steps: of the warm-up that chooses dimensions: 500 in the paper, 250 for RTE (Sec. D.4).
         precision: fp32, or bf16 for bf16 mixed precision (Sec. C.1).
         clip: bound on the gradient's norm.
         train_examples, eval_examples: use only so many, or None for all.
@@ -33,6 +34,7 @@ class Recipe:
     steps: int | None = None
     evaluations: int = 3
     warmup_steps: int = 0
+    selection_steps: int = 500
     weight_decay: float = 0.0
     clip: float = 1.0
     precision: str = "bf16"
@@ -60,12 +62,18 @@ def recipe_for(
     """The recipe of a cell: the scale's defaults, the data set's facts, the method's learning rate, then overrides."""
     if cell.scale == "paper":
         facts = registry.facts("data", cell.dataset)
-        recipe = Recipe(learning_rate=method.learning_rate, epochs=facts["epochs"], max_new_tokens=task.max_new_tokens)
+        recipe = Recipe(
+            learning_rate=method.learning_rate,
+            epochs=facts["epochs"],
+            selection_steps=facts.get("selection_steps", Recipe.selection_steps),
+            max_new_tokens=task.max_new_tokens,
+        )
     else:
         defaults = MINIATURE["text" if task.generates else "labels"]
         recipe = Recipe(
             learning_rate=method.learning_rate,
             warmup_steps=10,
+            selection_steps=20,
             precision="fp32",
             eval_batch_size=64,
             max_new_tokens=32,

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..encoded import Encoded
 from ..generation import generate
 from ..tasks import Task
-from .batches import epochs_of_indices, label_logits, loss_of, make_batch
+from .batches import epochs_of_indices, label_logits, loss_of, to_batch
 from .loop import autocast
 from .recipe import Recipe
 
@@ -27,11 +28,17 @@ class TextProblem:
     """
 
     def __init__(
-        self, model: nn.Module, task: Task, splits: dict, decode: Callable[[list[int]], str], eos: int, recipe: Recipe
+        self,
+        model: nn.Module,
+        task: Task,
+        splits: dict[str, Encoded],
+        decode: Callable[[list[int]], str],
+        eos: int,
+        recipe: Recipe,
     ):
         self.model, self.task, self.recipe, self.decode, self.eos = model, task, recipe, decode, eos
         limits = {"train": recipe.train_examples, "val": recipe.eval_examples, "test": recipe.eval_examples}
-        self.splits = {name: split.head(limits[name]) for name, split in splits.items()}
+        self.splits = {name: split.subset(limits[name]) for name, split in splits.items()}
 
     @property
     def device(self) -> torch.device:
@@ -48,7 +55,7 @@ class TextProblem:
         for epoch in epochs_of_indices(len(train), self.recipe.batch_size, seed):
             for indices in epoch:
                 if step >= first_step:
-                    batch = make_batch(*train.take(indices), self.device)
+                    batch = to_batch(train.batch(indices), self.device)
                     yield lambda batch=batch: loss_of(self.model, batch)
                 step += 1
 
@@ -59,26 +66,18 @@ class TextProblem:
         answers = [""] * len(data)
         self.model.eval()
         with autocast(self.recipe.precision, self.device):
-            for indices in by_length(data.input_lengths, self.recipe.eval_batch_size):
-                inputs, labels = data.take(indices)
-                texts = self._generated(inputs) if self.task.generates else self._labelled(inputs, labels)
+            for indices in data.buckets(self.recipe.eval_batch_size):
+                texts = self._generated(data, indices) if self.task.generates else self._labelled(data, indices)
                 for index, text in zip(indices, texts, strict=True):
                     answers[index] = text
         return answers
 
-    def _generated(self, inputs: list[np.ndarray]) -> list[str]:
-        prompts = [tokens.tolist() for tokens in inputs]
+    def _generated(self, data: Encoded, indices: np.ndarray) -> list[str]:
+        prompts = [data.input_ids(i).tolist() for i in indices]
         tokens = generate(self.model, prompts, self.recipe.max_new_tokens, self.eos, self.recipe.beams)
         return [self.decode(answer).strip() for answer in tokens]
 
-    def _labelled(self, inputs: list[np.ndarray], labels: list[np.ndarray]) -> list[str]:
+    def _labelled(self, data: Encoded, indices: np.ndarray) -> list[str]:
         # the likeliest token of the whole vocabulary: an answer that is no label is a wrong answer
-        first = [label[:1] for label in labels]
-        tokens = label_logits(self.model, make_batch(inputs, first, self.device)).argmax(-1)
+        tokens = label_logits(self.model, to_batch(data.batch(indices), self.device)).argmax(-1)
         return [self.decode([token]).strip() for token in tokens.tolist()]
-
-
-def by_length(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Indices in batches of similar length, so that little is computed for padding."""
-    order = np.argsort(lengths, kind="stable")
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]

@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 START_SECONDS = 120
@@ -64,23 +63,33 @@ def connect() -> socket.socket:
         connection = _try(path)
         if connection is not None:
             return connection
-        with open(path + ".log", "w") as log:
-            server = subprocess.Popen(
-                [sys.executable, "-m", "ssmpeft_lib.warm.server", path],
-                cwd="/",
-                env={**os.environ, "PYTHONPATH": os.path.dirname(PACKAGE)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and server.poll() is None:
-            connection = _try(path)
-            if connection is not None:
-                return connection
-            time.sleep(0.05)
-    raise OSError(f"the warm server did not start; see {path}.log")
+        if not start_server(path):
+            raise OSError(f"the warm server did not start; see {path}.log")
+        connection = _try(path)
+        if connection is None:
+            raise OSError(f"the warm server went away at once; see {path}.log")
+        return connection
+
+
+def start_server(path: str) -> bool:
+    """Start the server as a daemon and wait until it listens; it says so by writing into a pipe."""
+    told, tell = os.pipe()
+    with open(path + ".log", "w") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "ssmpeft_lib.warm.server", path, str(tell)],
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": os.path.dirname(PACKAGE)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=[tell],
+        ).wait()
+    os.close(tell)
+    try:
+        return bool(select.select([told], [], [], START_SECONDS)[0]) and os.read(told, 1) == b"1"
+    finally:
+        os.close(told)
 
 
 def _try(path: str) -> "socket.socket | None":
@@ -93,8 +102,13 @@ def _try(path: str) -> "socket.socket | None":
         return None
 
 
-def ancestors() -> list[int]:
-    """Processes whose end must end this one: the parent, and those above it up to the nearest snakemake."""
+def ancestors(arguments: list[str]) -> list[int]:
+    """Processes whose end must end this one: the parent, and those above it up to the nearest snakemake.
+
+    A kernel's parent is the fork that runs the notebook; above it is the server, which serves others as well.
+    """
+    if arguments[0] == "--kernel":
+        return [os.getppid()]
     chain, pid = [], os.getppid()
     while pid > 1:
         chain.append(pid)
@@ -120,7 +134,7 @@ def run(connection: socket.socket, arguments: list[str]) -> int:
     child = int(replies.readline())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: _send(child, received))
-    watched = ancestors()
+    watched = ancestors(arguments)
     while not select.select([connection], [], [], 1.0)[0]:
         if not all(os.path.exists(f"/proc/{pid}") for pid in watched):
             # closing the connection makes the server stop the child

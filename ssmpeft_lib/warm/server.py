@@ -22,8 +22,11 @@ MODULES = ("torch", "transformers", "ssmpeft_lib.run", "papermill", "jupyter_cli
 """What is imported ahead. A module that is not installed is left to the command that needs it."""
 
 
-def serve(path: str) -> None:
-    """Listen on a Unix socket until idle."""
+def serve(path: str, tell: int) -> None:
+    """Listen on a Unix socket until idle; `tell` is a pipe to write into when listening."""
+    # the client that started the server must not be its parent: it ends long before
+    if os.fork():
+        os._exit(0)
     for module in MODULES:
         try:
             importlib.import_module(module)
@@ -34,6 +37,8 @@ def serve(path: str) -> None:
         os.unlink(path)
     listener.bind(path)
     listener.listen(128)
+    os.write(tell, b"1")
+    os.close(tell)
     keepers: set[int] = set()
     last = time.monotonic()
     while keepers or time.monotonic() - last < IDLE_SECONDS:
@@ -149,4 +154,4 @@ def _exit_with(action) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))

@@ -9,14 +9,14 @@ rule template:
     conda:
         "../envs/compute.yml"
     shell:
-        "jupytext --quiet --to ipynb --output {output:q} {input:q} &> {log:q}"
+        "{plan.python} -m jupytext --quiet --to ipynb --output {output:q} {input:q} &> {log:q}"
 
 
 rule cell:
     input:
         notebook="results/{scale}/cell.ipynb",
         checkpoint=plan.checkpoint_of,
-        data=plan.encoded_of,
+        data=plan.data_of,
     output:
         metrics="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/metrics.json",
         notebook="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/cell.ipynb",

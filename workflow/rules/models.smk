@@ -5,11 +5,14 @@ rule tokenizer:
     log:
         "logs/{scale}/tokenizers/{tokenizer}.log",
     params:
-        source=plan.tokenizer_source,
+        source=plan.data_source,
+        given=plan.tokenizer_source,
+        version=plan.results_version,
     conda:
         "../envs/compute.yml"
     shell:
-        "{plan.library} make-tokenizer {wildcards.scale} {wildcards.tokenizer} {params.source} --output {output:q} &> {log:q}"
+        "{plan.library} prepare-tokenizer {wildcards.scale} {wildcards.tokenizer} {params.source} {params.given}"
+        " --output {output:q} &> {log:q}"
 
 
 rule checkpoint:
@@ -20,10 +23,10 @@ rule checkpoint:
     log:
         "logs/{scale}/models/{checkpoint}.log",
     params:
-        text=plan.pretraining_text,
+        source=plan.data_source,
         version=plan.results_version,
     conda:
         "../envs/compute.yml"
     shell:
-        "{plan.library} make-checkpoint {wildcards.scale} {wildcards.checkpoint} {params.text}"
+        "{plan.library} prepare-model {wildcards.scale} {wildcards.checkpoint} {params.source}"
         " --tokenizer {input.tokenizer:q} --output {output:q} &> {log:q}"

@@ -1,0 +1,99 @@
+"""The synthetic regression: training side by side is training alone, the shortcuts are exact, the counts are right."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from ssmpeft_lib.theory import regression
+from ssmpeft_lib.theory.parametrised import FixedKernel, PrunedKernel
+from ssmpeft_lib.theory.regression import PRINTED_GRID, Arm
+from ssmpeft_lib.theory.side_by_side import SideBySide
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return regression.draw(0, fresh=2)
+
+
+@pytest.fixture(scope="module")
+def warmed(problem):
+    return regression.warm_up([problem], 1e-2)[0]
+
+
+def equipped(problem, warmed, arm, seed=0):
+    chosen = regression.select(problem.frozen, warmed, arm) if arm.channels else None
+    return regression.equip(problem.frozen, arm, chosen, seed)
+
+
+@pytest.mark.parametrize("arm", [Arm("full"), Arm("lora_s4_proj", rank=4, s4_rank=2), Arm("sdt", channels=8, states=4)])
+def test_side_by_side_is_torch_adamw_on_each_alone(problem, warmed, arm):
+    models = [equipped(problem, warmed, arm, seed) for seed in (0, 1)]
+    rates = torch.tensor([1e-2, 1e-3])
+    x, y = (part[:, :40].expand(2, 1, -1, -1) for part in (problem.x, problem.y))
+    if arm.method != "full":
+        assert sum(p.requires_grad for p in models[0].parameters()) < len(list(models[0].parameters()))
+    history = SideBySide(models).train(x, y, rates, steps=4)
+    for index, model in enumerate(models):
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=float(rates[index]))
+        for step in range(4):
+            error = (model(x[0]) - y[0]).square().mean()
+            torch.testing.assert_close(history[step, index], error.detach(), rtol=2e-4, atol=1e-5)
+            optimizer.zero_grad()
+            error.backward()
+            optimizer.step()
+
+
+@pytest.mark.parametrize("arm", [Arm("lora_proj", rank=4), Arm("sdt", channels=8, states=4)])
+def test_shortcuts_leave_the_outputs_as_they_are(problem, warmed, arm):
+    short = equipped(problem, warmed, arm)
+    plain = copy.deepcopy(problem.frozen)
+    for quick, layer in zip(short.layers, plain.layers, strict=True):
+        assert isinstance(quick.kernel, (FixedKernel, PrunedKernel))
+        if isinstance(quick.kernel, PrunedKernel):
+            layer.kernel = quick.kernel.kernel
+    torch.testing.assert_close(short(problem.x), plain(problem.x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("arm", PRINTED_GRID[:9] + PRINTED_GRID[-5:], ids=str)
+def test_trained_parameters_a_layer(problem, warmed, arm):
+    """By hand: D and bias 64 each, step sizes 64; an S4 entry counts 4 (C is complex); LoRA has rank (rows + columns)."""
+    D, H = 64, 16
+    count = {
+        "lora_proj": 2 * D + arm.rank * 2 * D,
+        "lora_s4_proj": 3 * D + arm.rank * 2 * D + 4 * arm.s4_rank * (D + H),
+        "sdlora": 3 * D + arm.rank * 2 * D + 4 * arm.channels * arm.states,
+        "sdt": 3 * D + arm.channels * D + 4 * arm.channels * arm.states,
+        "full": 3 * D + D * D + 4 * D * H,
+    }[arm.method]
+    model = equipped(problem, warmed, arm)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 4 * count
+
+
+def test_only_the_chosen_dimensions_move(problem, warmed):
+    arm = Arm("sdt", channels=8, states=4)
+    chosen = regression.select(problem.frozen, warmed, arm)
+    side = SideBySide([regression.equip(problem.frozen, arm, chosen, 0)])
+    side.train(problem.x[None], problem.y[None], torch.tensor([1e-2]), steps=2)
+    trained = chosen[1].trained((64, 16))
+    delta = side.parameters["layers.1.kernel.kernel.parametrizations.log_A_real.0.delta"]
+    assert delta.numel() == trained.sum() == 8 * 4 and delta.abs().min() > 0
+    base = side.parameters["layers.1.kernel.kernel.parametrizations.log_A_real.original"][0]
+    assert torch.equal(base, problem.frozen.layers[1].kernel.log_A_real)
+
+
+def test_records_of_a_short_run():
+    records = list(regression.run_grid([0], [Arm("lora_proj", rank=4)], steps=3))
+    assert [r["learning_rate"] for r in records] == list(regression.LEARNING_RATES)
+    assert len({r["first_error"] for r in records}) == 1
+    assert all(r["error"] <= r["first_error"] for r in records)
+    assert records[0]["share"] == pytest.approx(100 * 4 * (128 + 512) / 33536)
+
+
+def test_same_seed_same_records():
+    first, second = (list(regression.run_grid([3], [Arm("sdt", channels=8, states=4)], steps=2)) for _ in range(2))
+    assert first == second
