@@ -16,10 +16,51 @@ import sys
 import time
 import traceback
 
+from ..plan.registry import files
+
 IDLE_SECONDS = float(os.environ.get("SSMPEFT_WARM_IDLE", "120"))
 
-MODULES = ("torch", "transformers", "ssmpeft_lib.run", "papermill", "jupyter_client", "ipykernel.kernelapp", "IPython")
+MODULES = (
+    "torch._dynamo",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.mamba.modeling_mamba",
+    "transformers.models.mamba2.modeling_mamba2",
+    "transformers.models.jamba.modeling_jamba",
+    "ssmpeft_lib.report",
+    "papermill",
+    "jupyter_client",
+    "ipykernel.kernelapp",
+    "ipykernel.datapub",
+    "IPython",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_svg",
+    "matplotlib_inline.backend_inline",
+    "nltk.translate.meteor_score",
+    "nltk.tokenize",
+    "safetensors.torch",
+)
 """What is imported ahead. A module that is not installed is left to the command that needs it."""
+
+
+OURS = ("data", "layers", "methods", "metrics", "mixers", "models")
+"""Folders of the library of which every module is imported ahead."""
+
+
+def preload() -> None:
+    """Import what every cell needs, and every data set, method and metric."""
+    ours = [f"ssmpeft_lib.{folder}.{name}" for folder in OURS for name in files(folder)]
+    for module in (*MODULES, *ours):
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            continue
+    try:
+        from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+        # compiles a thousand regular expressions at the first call
+        get_checkpoint_conversion_mapping("mamba")
+    except (ImportError, TypeError):
+        pass
 
 
 def serve(path: str, tell: int) -> None:
@@ -27,11 +68,7 @@ def serve(path: str, tell: int) -> None:
     # the client that started the server must not be its parent: it ends long before
     if os.fork():
         os._exit(0)
-    for module in MODULES:
-        try:
-            importlib.import_module(module)
-        except ImportError:
-            continue
+    preload()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if os.path.exists(path):
         os.unlink(path)
