@@ -35,13 +35,33 @@ class Dot:
     spread: float | None = None
 
 
-def front(dots: Sequence[Dot], title: str, label: str, size: tuple[int, int] = (400, 300)) -> str:
-    """Scores over the share of parameters that is trained, on a logarithmic axis."""
+def front(dots: Sequence[Dot], title: str, label: str, size: tuple[int, int] = (480, 320)) -> str:
+    """Scores over the share of parameters that is trained, on a logarithmic axis, with a line along the best ones."""
     width, height = size
     x = logarithmic([dot.x for dot in dots], LEFT + 8, width - RIGHT - 8)
-    y = _upwards([dot.y for dot in dots], height)
+    y = _upwards([value for dot in dots for value in (dot.y - (dot.spread or 0), dot.y + (dot.spread or 0))], height)
     frame = _frame(x, y, width, title, "share of parameters that is trained", [_percent(tick) for tick in x.ticks])
-    return svg.drawing(width, height, label, frame + _dots(dots, x, y, width), "chart")
+    best = [(x(dot.x), y(dot.y)) for dot in undominated(dots)]
+    stairs = "".join(f"H{left:.1f}V{top:.1f}" for left, top in best)
+    line = svg.path(f"M{best[0][0]:.1f} {best[0][1]:.1f}{stairs}H{width - RIGHT}", "front")
+    return svg.drawing(width, height, label, frame + line + _dots(dots, x, y, width, _steps(best, width - RIGHT)), "chart")
+
+
+def undominated(dots: Sequence[Dot]) -> list[Dot]:
+    """The dots that no other dot with a smaller or equal x reaches, from left to right."""
+    best: list[Dot] = []
+    for dot in sorted(dots, key=lambda dot: (dot.x, -dot.y)):
+        if not best or dot.y > best[-1].y:
+            best.append(dot)
+    return best
+
+
+def _steps(corners: Sequence[tuple[float, float]], end: float) -> list[Box]:
+    """The treads and risers of the line along the best dots, which names must not cross."""
+    boxes = []
+    for (left, top), (right, above) in zip(corners, [*corners[1:], (end, corners[-1][1])], strict=True):
+        boxes += [Box(left, top - 1, right, top + 1), Box(right - 1, above, right + 1, top)]
+    return boxes
 
 
 def agreement(dots: Sequence[Dot], title: str, label: str, size: tuple[int, int] = (320, 280)) -> str:
@@ -97,14 +117,15 @@ def _frame(x: Scale, y: Scale, width: int, title: str, x_title: str, x_ticks: Se
     return "".join(parts)
 
 
-def _dots(dots: Sequence[Dot], x: Scale, y: Scale, width: int) -> str:
+def _dots(dots: Sequence[Dot], x: Scale, y: Scale, width: int, obstacles: Sequence[Box] = ()) -> str:
     at = [(x(dot.x), y(dot.y)) for dot in dots]
     drawn = ""
     for dot, (left, top) in zip(dots, at, strict=True):
         if dot.spread:
             drawn += svg.line(left, y(dot.y - dot.spread), left, y(dot.y + dot.spread), "spread")
     room = Box(LEFT, TOP - 4, width, y.start - 4)
-    for dot, spot in zip(dots, place(at, [dot.label for dot in dots], room), strict=True):
+    bars = [Box(x(d.x) - 1, y(d.y + d.spread), x(d.x) + 1, y(d.y - d.spread)) for d in dots if d.spread]
+    for dot, spot in zip(dots, place(at, [dot.label for dot in dots], room, [*bars, *obstacles]), strict=True):
         if spot:
             drawn += svg.text(dot.label, spot.x, spot.y, text_anchor=spot.anchor, class_=f"name f-{dot.family}")
     return drawn + "".join(

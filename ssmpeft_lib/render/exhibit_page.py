@@ -10,8 +10,9 @@ from typing import Any
 from ..plan import registry
 from ..plan.cell import Cell
 from . import charts, links
+from .claims_view import claims_html
 from .environment import prose, render
-from .exhibit_view import Column, View, exhibit_view
+from .exhibit_view import Column, Row, View, exhibit_view
 from .page import Page
 from .statistics import rank_correlation
 
@@ -26,11 +27,12 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def exhibit_page(document: dict[str, Any], link: Callable[[str], str | None]) -> Page:
+def exhibit_page(document: dict[str, Any], whose: str, link: Callable[[str], str | None]) -> Page:
     """The page of a joined exhibit.
 
     Args:
         document: what `exhibits.exhibit_document` made.
+        whose: what our own numbers are called beside a verdict.
         link: from a name such as `Table 7` to an address as seen from this page, or None.
     """
     view = exhibit_view(document)
@@ -38,9 +40,12 @@ def exhibit_page(document: dict[str, Any], link: Callable[[str], str | None]) ->
     cells = cells_of(document)
     runs = links.href(links.exhibit_page(view.id), links.runs_page(view.id))
     page.html(render("exhibit_meta.html", view=view, cells=len(cells), runs=runs))
-    page.html(render("exhibit_table.html", view=view, marks=MARKS))
+    page.html(render("exhibit_table.html", view=view, marks=MARKS, bare=False))
     page.html(render("exhibit_key.html", view=view))
     _pictures(page, view)
+    if document["claims"]:
+        page.heading("What the table is taken to show", "claims-" + view.id)
+        page.html(claims_html(document["claims"], whose))
     if document["notes"]:
         page.heading("Notes and errata", "notes-" + view.id)
         notes = [{"id": "", "kind": "note"} | note | {"text": prose(note["text"], link)} for note in document["notes"]]
@@ -79,16 +84,16 @@ def _pictures(page: Page, view: View) -> None:
     fronts = [front_chart(view, column) for column in _telling(view)]
     if any(fronts):
         page.heading("Against the number of parameters", "front-" + view.id)
-        page.html(render("charts.html", charts=[chart for pair in fronts for chart in pair if chart], caption=_FRONT))
+        page.html(render("charts.html", charts=[chart for pair in fronts for chart in pair], caption=_FRONT, kind="large"))
     pairs = [(column, chart) for column in view.scores if (chart := agreement_chart(view, column))]
     if pairs:
         page.heading("Printed against ours", "agreement-" + view.id)
-        page.html(render("charts.html", charts=[chart for _, chart in pairs], caption=_AGREEMENT))
+        page.html(render("charts.html", charts=[chart for _, chart in pairs], caption=_AGREEMENT, kind=""))
 
 
 _FRONT = (
-    "Each mark is a row of the table. Up and to the left is better: a higher score from fewer trained parameters. "
-    "Pointing at a mark names it, and it leads to its row."
+    "Each mark is a row of the table. Up and to the left is better: a higher score from fewer trained parameters. The line "
+    "joins the rows that no other row beats in both. Pointing at a mark names it, and it leads to its row."
 )
 _AGREEMENT = (
     "Each mark is a row. On the line, ours equals the printed value; the axes differ, so that what shows is whether the "
@@ -96,13 +101,16 @@ _AGREEMENT = (
 )
 
 
-def front_chart(view: View, column: Column) -> list[str]:
-    """Scores over trainable share, printed and own; none where fewer than four rows have both."""
+def front_chart(view: View, column: Column, address: str = "") -> list[str]:
+    """Scores over trainable share, printed and own; none where fewer than four rows have both.
+
+    `address` is that of the exhibit's page where the chart stands on another.
+    """
     drawn = []
     for key, whose in (("printed", "printed"), ("ours", "ours")):
-        dots = _dots(view, column, "share", key)
+        dots = _dots(view, column, "share", key, address)
         if len(dots) > 3:
-            title = f"{column.group} {column.label}".strip() + f", {whose}"
+            title = f"{_named(view, column)}, {whose}"
             drawn.append(charts.front(dots, title, _described(title, "over the share of trained parameters", dots)))
     return drawn
 
@@ -113,8 +121,14 @@ def agreement_chart(view: View, column: Column) -> str:
     if len(dots) < 4:
         return ""
     rank = rank_correlation([dot.x for dot in dots], [dot.y for dot in dots])
-    title = f"{column.group} {column.label}".strip() + (f": rank correlation {rank:.2f}".replace("-", "\u2212") if rank is not None else "")
+    title = _named(view, column) + (f": rank correlation {rank:.2f}".replace("-", "\u2212") if rank is not None else "")
     return charts.agreement(dots, title, _described(title, "ours over printed", dots))
+
+
+def _named(view: View, column: Column) -> str:
+    """A column with the data set that all of the exhibit is about."""
+    dataset = view.document["fixed"].get("dataset", "")
+    return " ".join(filter(None, [dataset.upper(), column.group, column.label]))
 
 
 def _telling(view: View) -> list[Column]:
@@ -124,7 +138,7 @@ def _telling(view: View) -> list[Column]:
     return averages[:2] if view.dense and averages else view.scores[:2]
 
 
-def _dots(view: View, column: Column, x: str, y: str) -> list[charts.Dot]:
+def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list[charts.Dot]:
     dots = []
     rows = zip(view.rows, view.document["rows"], strict=True)
     for row, document in rows:
@@ -143,13 +157,22 @@ def _dots(view: View, column: Column, x: str, y: str) -> list[charts.Dot]:
                 family=row.family,
                 x=values[x],
                 y=values[y],
-                label=" ".join(filter(None, [row.label, row.slots])),
+                label=_short_name(view, row),
                 title=", ".join(filter(None, [row.name, *said, share])),
-                href=f"#{row.anchor}",
+                href=f"{address}#{row.anchor}",
                 spread=point["ours"].get("std") if y == "ours" else None,
             )
         )
     return dots
+
+
+def _short_name(view: View, row: Row) -> str:
+    """A row's label with its slots, or with its group where another row would be called the same."""
+    if row.slots:
+        return f"{row.label} {row.slots}"
+    alike = [other for other in view.rows if (other.label, other.slots) == (row.label, "")]
+    group = row.name.partition(" / ")[0]
+    return row.label if len(alike) == 1 else f"{row.label}, {group}"
 
 
 def _described(title: str, what: str, dots: list[charts.Dot]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..plan.cell import Cell
@@ -52,7 +52,7 @@ class Shown:
         mark: what is uncertain about the printed text, or empty.
         best, best_own: whether it is the best of its column below 100 % trainable.
         own, own_spread: mean and standard deviation over seeds, or empty.
-        some: `2 of 3` where not every run gave a value, else empty.
+        some: `2/3` where not every seed gave a value, else empty.
         hole: a word that stands where there is no value: `failed`, `not run`, `not served`, `not counted`.
         reason: why there is a hole or not every run counts.
         difference: own minus printed.
@@ -124,7 +124,10 @@ class View:
     columns: list[Column]
     groups: list[Group]
     families: dict[str, str]
-    spans: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def spans(self) -> list[tuple[str, int]]:
+        return _spans(self.columns, self.legend_at if self.dense else None)
 
     @property
     def scores(self) -> list[Column]:
@@ -135,12 +138,21 @@ class View:
         return len(self.scores) > ROOMY
 
     @property
+    def legend_at(self) -> int:
+        """Index of the column before which a dense table says what the lines of a cell are."""
+        return next((column.index for column in self.columns if not column.share), 0)
+
+    @property
     def rows(self) -> list[Row]:
         return [row for group in self.groups for row in group.rows]
 
 
-def exhibit_view(document: dict[str, Any]) -> View:
-    """The view of a joined exhibit, from the JSON that `exhibits.exhibit_document` makes."""
+def exhibit_view(document: dict[str, Any], page: str = "") -> View:
+    """The view of a joined exhibit, from the JSON that `exhibits.exhibit_document` makes.
+
+    `page` is where it is shown, if not on the exhibit's own page.
+    """
+    page = page or links.exhibit_page(document["id"])
     columns = [_column(document, index) for index in range(len(document["columns"]))]
     best = {key: _best(document, key) for key in ("printed", "ours")}
     groups: list[Group] = []
@@ -151,7 +163,7 @@ def exhibit_view(document: dict[str, Any]) -> View:
         anchor = links.slug(row["name"])
         anchors[anchor] += 1
         shown = [
-            _shown(document, column, point, (index, column.index) in best["printed"], (index, column.index) in best["ours"])
+            _shown(document, page, column, point, (index, column.index) in best["printed"], (index, column.index) in best["ours"])
             for column, point in zip(columns, row["points"], strict=True)
         ]
         number = f"-{anchors[anchor]}" if anchors[anchor] > 1 else ""
@@ -159,7 +171,7 @@ def exhibit_view(document: dict[str, Any]) -> View:
         groups[-1].rows.append(Row(anchor=anchor + number, shown=shown, **words))
     present = {row["family"] for row in document["rows"]}
     families = {name: label for name, label in FAMILIES.items() if name in present}
-    return View(document["id"], document, columns, groups, families, _spans(columns))
+    return View(document["id"], document, columns, groups, families)
 
 
 def _column(document: dict[str, Any], index: int) -> Column:
@@ -184,13 +196,13 @@ def _values(point: dict[str, Any]) -> list[float]:
     return ([printed["value"]] if printed else []) + list(ours.get("by_seed", {}).values())
 
 
-def _shown(document: dict, column: Column, point: dict[str, Any], best: bool, best_own: bool) -> Shown:
+def _shown(document: dict, page: str, column: Column, point: dict[str, Any], best: bool, best_own: bool) -> Shown:
     printed, ours, digits = point["printed"], point["ours"], column.digits
     mean, spread, seeds = ours.get("mean"), ours.get("std"), ours.get("by_seed", {})
     difference = point["difference"]
     noise = 2 * ((spread or 0) ** 2 + ((printed or {}).get("std") or 0) ** 2) ** 0.5
     hole, reason = _hole(point) if mean is None else ("", "")
-    some = f"{len(seeds)} of {document['seeds']}" if seeds and len(seeds) < document["seeds"] else ""
+    some = f"{len(seeds)}/{document['seeds']}" if seeds and len(seeds) < document["seeds"] else ""
     value = printed and printed["value"]
     keys = {"printed": value, "ours": mean, "difference": difference}
     return Shown(
@@ -206,12 +218,13 @@ def _shown(document: dict, column: Column, point: dict[str, Any], best: bool, be
         hole=hole,
         reason=reason or ("; ".join(ours.get("problems", [])) if some else ""),
         difference=signed(difference, digits) if difference is not None else "",
-        beyond=difference is not None and abs(difference) > noise > 0,
+        # a miniature is no evidence about the printed value, however far from it
+        beyond=document["scale"] == "paper" and difference is not None and abs(difference) > noise > 0,
         matches=mean is not None and printed is not None and fixed(mean, digits) == fixed(value, digits),
         at=column.place(value),
         own_at=column.place(mean),
         seeds_at=[column.place(one) for one in seeds.values()],
-        href=_href(document["id"], ours.get("cells", []), column),
+        href=_href(document["id"], page, ours.get("cells", [])),
         keys={name: number for name, number in keys.items() if number is not None},
     )
 
@@ -227,10 +240,9 @@ def _hole(point: dict[str, Any]) -> tuple[str, str]:
     return "not counted" if problems == ["not counted"] else "no value", "; ".join(problems)
 
 
-def _href(exhibit: str, cells: list[str], column: Column) -> str:
+def _href(exhibit: str, page: str, cells: list[str]) -> str:
     """To the first run of a point; to the list of runs where a point is an average over data sets."""
     found = [Cell.parse(cell) for cell in cells]
-    page = links.exhibit_page(exhibit)
     if not found:
         return ""
     if len({cell.dataset for cell in found}) > 1:
@@ -255,11 +267,13 @@ def _best(document: dict[str, Any], key: str) -> set[tuple[int, int]]:
     return winners
 
 
-def _spans(columns: list[Column]) -> list[tuple[str, int]]:
+def _spans(columns: list[Column], legend_at: int | None) -> list[tuple[str, int]]:
+    """Headings over several columns with their widths; the legend of a dense table counts as a column."""
     spans: list[tuple[str, int]] = []
     for column in columns:
+        width = 1 + (column.index == legend_at)
         if spans and column.group and spans[-1][0] == column.group:
-            spans[-1] = (column.group, spans[-1][1] + 1)
+            spans[-1] = (column.group, spans[-1][1] + width)
         else:
-            spans.append((column.group, 1))
+            spans.append((column.group, width))
     return spans if any(label for label, _ in spans) else []

@@ -44,12 +44,14 @@ class Spot:
     anchor: str
 
 
-def place(marks: Sequence[tuple[float, float]], names: Sequence[str], room: Box) -> list[Spot | None]:
-    """A spot for each name beside its mark, inside the room, clear of all marks and of the names before it.
+def place(
+    marks: Sequence[tuple[float, float]], names: Sequence[str], room: Box, obstacles: Sequence[Box] = ()
+) -> list[Spot | None]:
+    """A spot for each name beside its mark, inside the room, clear of marks, obstacles and the names before it.
 
     A name that occurs twice is written once.
     """
-    taken = [Box(x - 5, y - 5, x + 5, y + 5) for x, y in marks]
+    taken = [*obstacles, *(Box(x - 5, y - 5, x + 5, y + 5) for x, y in marks)]
     written: set[str] = set()
     spots: list[Spot | None] = []
     for (x, y), name in zip(marks, names, strict=True):

@@ -42,3 +42,8 @@ def file_href(page: str, path: str) -> str:
 def slug(text: str) -> str:
     """A text as an anchor: lower case, words joined by hyphens."""
     return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")
+
+
+def slot_anchor(slot: str) -> str:
+    """Anchor of a slot in the glossary."""
+    return f"slot-{slot}"

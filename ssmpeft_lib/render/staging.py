@@ -44,19 +44,14 @@ class Staging:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
 
-    def copy_tree(self, source: Path, path: str = "") -> None:
-        """Copies of all files below a folder."""
-        for file in sorted(Path(source).rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                self.copy(file, str(Path(path) / file.relative_to(source)))
-
     def beside(self, path: str) -> str:
         """Path of a file that is to lie beside the pages as it is."""
         return f"{FILES}/{path}"
 
-    def remove_others(self) -> list[Path]:
-        """Remove every file that this run did not write, and folders left empty; returns the files."""
-        others = [path for path in self.folder.rglob("*") if path.is_file() and path not in self.written]
+    def remove_others(self, keep: Path) -> list[Path]:
+        """Remove every file that this run did not write but `keep`, and folders left empty; returns the files."""
+        written = self.written | {Path(keep)}
+        others = [path for path in self.folder.rglob("*") if path.is_file() and path not in written]
         for path in others:
             path.unlink()
         for path in sorted((path for path in self.folder.rglob("*") if path.is_dir()), reverse=True):

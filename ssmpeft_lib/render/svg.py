@@ -44,7 +44,7 @@ def path(d: str, class_: str) -> str:
 def mark(family: str, x: float, y: float, title: str = "", href: str = "") -> str:
     """A family's mark, with a title on pointing and a link where one is given."""
     inner = (f"<title>{escape(title)}</title>" if title else "") + MARKS[family]
-    drawn = element("g", inner, class_=f"mark f-{family}", transform=f"translate({_short(x)} {_short(y)})")
+    drawn = element("g", inner, class_=f"glyph f-{family}", transform=f"translate({_short(x)} {_short(y)})")
     return element("a", drawn, href=href, aria_label=title) if href else drawn
 
 
