@@ -121,17 +121,20 @@ def merge(model: nn.Module) -> nn.Module:
 def remove(model: nn.Module) -> nn.Module:
     """Take everything that adapts a model away, in place; what is merged stays in the weights."""
     for name, module in list(model.named_modules()):
-        parent = model.get_submodule(name.rpartition(".")[0])
-        attribute = name.rpartition(".")[2]
-        if isinstance(module, AdaptedLinear):
-            setattr(parent, attribute, module.base_layer)
-        elif isinstance(module, AdaptedParameter):
+        if isinstance(module, AdaptedParameter):
             unparametrize(module)
-        elif isinstance(module, Starts):
-            delattr(parent, attribute)
-        elif isinstance(module, Prompts):
-            module.detach()
-            delattr(parent, attribute)
+        elif isinstance(module, AdaptedLinear):
+            parent, attribute = _parent(model, name)
+            setattr(parent, attribute, module.base_layer)
+        elif isinstance(module, Starts | Prompts):
+            if isinstance(module, Prompts):
+                module.detach()
+            delattr(*_parent(model, name))
     Backbone(model).restore()
     model.__dict__.pop("ssmpeft", None)
     return model
+
+
+def _parent(model: nn.Module, name: str) -> tuple[nn.Module, str]:
+    path, _, attribute = name.rpartition(".")
+    return model.get_submodule(path), attribute

@@ -23,21 +23,25 @@ def params(model: str, method: str) -> dict[str, Any]:
     Returns:
         model, method, trainable, total (frozen and adapter parameters, a tied embedding once) and trainable_pct, the
         share as the paper prints it. With a method that has a warm-up, the paper's total also holds the numbers that
-        the warm-up chooses by: total_with_warmup, which trainable_pct is the share of. And slots: for each slot that
-        is trained, how many numbers (`parameters`) and as what (`how`, the class of the delta).
+        the warm-up chooses by: total_with_warmup, which trainable_pct is the share of. For deep S4 (Table 4) it is the
+        share of the model without adapters. And slots: for each slot that is trained, how many numbers (`parameters`)
+        and as what (`how`, the class of the delta).
     Raises:
         LookupError: no such model, method, option or slot.
         ValueError: an option has a value that it does not take.
     """
     facts = registry.facts("models", model)
     with torch.device("meta"):
-        network = adapt(registry.load("models", model).build(**facts["config"]), method)
-    counted = {"model": model, "method": method, **count(network)}
+        network = registry.load("models", model).build(**facts["config"])
+        base = sum(parameter.numel() for parameter in network.parameters())
+        adapt(network, method)
+    counted = count(network)
     found = adaptation(network)
     if found.method.selects:
         counted["total_with_warmup"] = counted["total"] + found.method.buffer_size(found.backbone(network))
-        counted["trainable_pct"] = 100 * counted["trainable"] / counted["total_with_warmup"]
-    return counted | {"slots": trained_slots(network)}
+    whole = base if facts.get("share_of") == "base" else counted.get("total_with_warmup", counted["total"])
+    counted["trainable_pct"] = 100 * counted["trainable"] / whole
+    return {"model": model, "method": method, **counted, "slots": trained_slots(network)}
 
 
 def trained_slots(network: nn.Module) -> dict[str, dict[str, int | str]]:

@@ -35,9 +35,10 @@ def test_side_by_side_is_torch_adamw_on_each_alone(problem, warmed, arm):
     models = [equipped(problem, warmed, arm, seed) for seed in (0, 1)]
     rates = torch.tensor([1e-2, 1e-3])
     x, y = (part[:, :40].expand(2, 1, -1, -1) for part in (problem.x, problem.y))
+    batches = [(x, y)] * 4
     if arm.method != "full":
         assert sum(p.requires_grad for p in models[0].parameters()) < len(list(models[0].parameters()))
-    history = SideBySide(models).train(x, y, rates, steps=4)
+    history = SideBySide(models).train(batches, rates)
     for index, model in enumerate(models):
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=float(rates[index]))
         for step in range(4):
@@ -61,7 +62,7 @@ def test_shortcuts_leave_the_outputs_as_they_are(problem, warmed, arm):
 
 @pytest.mark.parametrize("arm", PRINTED_GRID[:9] + PRINTED_GRID[-5:], ids=str)
 def test_trained_parameters_a_layer(problem, warmed, arm):
-    """By hand: D and bias 64 each, step sizes 64; an S4 entry counts 4 (C is complex); LoRA has rank (rows + columns)."""
+    """By hand: D, bias and step sizes 64 each; an S4 entry counts 4 (C is complex); LoRA rank (rows + columns)."""
     D, H = 64, 16
     count = {
         "lora_proj": 2 * D + arm.rank * 2 * D,
@@ -78,7 +79,7 @@ def test_only_the_chosen_dimensions_move(problem, warmed):
     arm = Arm("sdt", channels=8, states=4)
     chosen = regression.select(problem.frozen, warmed, arm)
     side = SideBySide([regression.equip(problem.frozen, arm, chosen, 0)])
-    side.train(problem.x[None], problem.y[None], torch.tensor([1e-2]), steps=2)
+    side.train([(problem.x[None], problem.y[None])] * 2, torch.tensor([1e-2]))
     trained = chosen[1].trained((64, 16))
     delta = side.parameters["layers.1.kernel.kernel.parametrizations.log_A_real.0.delta"]
     assert delta.numel() == trained.sum() == 8 * 4 and delta.abs().min() > 0
@@ -97,3 +98,12 @@ def test_records_of_a_short_run():
 def test_same_seed_same_records():
     first, second = (list(regression.run_grid([3], [Arm("sdt", channels=8, states=4)], steps=2)) for _ in range(2))
     assert first == second
+
+
+def test_resampled_data_are_new_in_every_iteration_and_the_same_for_a_seed():
+    data = regression.Data(sequences=2, resample=True)
+    first, second = (list(regression.draw(1, data, fresh=1).batches(3)) for _ in range(2))
+    assert all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(first, second, strict=True))
+    assert first[0][0].shape == (2, 200, 64) and not torch.equal(first[0][0], first[1][0])
+    records = list(regression.run_grid([1], [Arm("sdt", channels=8, states=4)], data, steps=2))
+    assert all(record["resample"] and record["sequences"] == 2 for record in records)

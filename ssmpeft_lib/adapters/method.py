@@ -8,6 +8,7 @@ from typing import ClassVar
 from ..plan import registry
 from ..plan.method_string import MethodString
 from .backbone import Backbone
+from .deltas import Dense
 from .selection import Selection
 from .warmup import Warmup
 
@@ -60,6 +61,12 @@ class Method:
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
         targets = given.pop("targets", ())
         return str(MethodString(registry_name(self), tuple(targets), given))
+
+
+def train_fully(backbone: Backbone, names: str) -> None:
+    """Train slots or groups in full, named in one word and joined by dots, such as `A_log.D`, or none."""
+    for slot in backbone.slots(tuple(names.split("."))) if names else []:
+        backbone.attach(slot, Dense(slot.shape))
 
 
 def registry_name(method: Method | type[Method]) -> str:

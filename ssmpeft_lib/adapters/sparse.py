@@ -84,16 +84,23 @@ class SparseOrSilent(Sparse):
     def __init__(self, shape: tuple[int, int], count: int, silent: int, value: float):
         super().__init__(shape, count)
         self.register_buffer("silent_indices", torch.arange(silent))
+        self.register_buffer("silences", torch.tensor(False))
         self.value = value
 
-    def silence(self, mask: Tensor) -> None:
-        """Fix the silenced entries: those where `mask` [rows, columns] is True."""
+    def silence(self, mask: Tensor, provisional: bool = False) -> None:
+        """Fix the silenced entries: those where `mask` [rows, columns] is True.
+
+        Args:
+            provisional: whether they only stand in for those that a warm-up will choose; then they stay as they are.
+        """
         _fill(self.silent_indices, mask)
+        self.silences.fill_(not provisional)
 
     def change(self, block: Tensor) -> Tensor:
         change = super().change(block).flatten()
         here = self.silent_indices
-        return change.index_put((here,), (self.value - block.flatten()[here]).to(change.dtype)).view(self.shape)
+        silenced = self.silences * (self.value - block.flatten()[here])
+        return change.index_put((here,), silenced.to(change.dtype)).view(self.shape)
 
 
 def _fill(indices: Tensor, mask: Tensor) -> None:

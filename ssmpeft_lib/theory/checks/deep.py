@@ -22,9 +22,10 @@ def one_layer(d_model: int = 6, n_layers: int = 3, seed: int = 0):
 def last_layer() -> Numbers:
     X, frozen, target = one_layer()
     expected = deep.run([target], X)
+    names = {"printed": "zero", "left untouched": "untouched", "repaired": "identity"}
     return {
-        last: largest(deep.run(deep.tune_to_layer(frozen, target, last=last), X) - expected)
-        for last in ("zero", "untouched", "identity")
+        name: largest(deep.run(deep.tune_to_layer(frozen, target, last=last), X) - expected)
+        for name, last in names.items()
     }
 
 
