@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from .deltas import Delta
+from .region import Region
 
 
 class Adapted(nn.Module):
@@ -19,7 +20,7 @@ class Adapted(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.deltas = nn.ModuleDict()
-        self.rows: dict[str, slice | None] = {}
+        self.regions: dict[str, Region] = {}
         self.active: list[str] = []
         self.enabled = True
         self.before_merge: dict[str, Tensor] = {}
@@ -28,63 +29,72 @@ class Adapted(nn.Module):
         """The frozen weight, without any delta that is not merged."""
         raise NotImplementedError
 
-    def add(self, adapter: str, slot: str, delta: Delta, rows: slice | None) -> None:
+    def add(self, adapter: str, slot: str, delta: Delta, region: Region) -> None:
         """Put the delta of one slot in place and make its adapter an active one."""
         if adapter not in self.deltas:
             self.deltas[adapter] = nn.ModuleDict()
+        if slot in self.deltas[adapter]:
+            raise ValueError(f"{slot} is adapted twice by {adapter!r}; name each slot once")
         weight = self.frozen()
-        self.deltas[adapter][slot] = delta.to(weight.device)
-        self.rows[slot] = rows
+        self.deltas[adapter][slot] = beside(delta, weight).train(self.training)
+        self.regions[slot] = region
         if hasattr(delta, "start_at"):
-            delta.start_at(self.block(weight, rows))
+            delta.start_at(region.of(weight))
         if adapter not in self.active:
-            self.active.append(adapter)
+            self.active = [*self.active, adapter]
 
-    def acting(self) -> list[tuple[slice | None, Delta]]:
-        """Deltas that change what the frozen weight does, with the rows they change."""
+    def remove(self, adapter: str) -> None:
+        """Take an adapter away."""
+        if adapter in self.deltas:
+            del self.deltas[adapter]
+        self.active = [name for name in self.active if name != adapter]
+
+    def acting(self) -> list[tuple[Region, Delta]]:
+        """Deltas that change what the frozen weight does, with the regions they change."""
         if not self.enabled:
             return []
         names = [name for name in self.active if name in self.deltas and name not in self.before_merge]
-        return [(self.rows[slot], delta) for name in names for slot, delta in self.deltas[name].items()]
+        return [(self.regions[slot], delta) for name in names for slot, delta in self.deltas[name].items()]
 
     def changed(self, weight: Tensor) -> Tensor:
         """The weight with every acting delta added, in the dtype of the weight."""
-        for rows, delta in self.acting():
-            weight = self._with_change(weight, rows, delta)
-        return weight
+        return self._with(weight, self.acting())
 
     @torch.no_grad()
-    def merge(self, adapter: str) -> None:
-        """Add an adapter to the frozen weight for good; `unmerge` brings the old weight back to the bit."""
+    def merge_in(self, adapter: str) -> None:
+        """Add an adapter to the frozen weight for good; `merge_out` brings the old weight back to the bit.
+
+        Raises:
+            ValueError: the frozen weight is quantised.
+        """
         if adapter not in self.deltas or adapter in self.before_merge:
             return
         weight = self.frozen()
-        self.before_merge[adapter] = weight.clone()
-        for slot, delta in self.deltas[adapter].items():
-            weight.copy_(self._with_change(weight, self.rows[slot], delta))
+        if not weight.is_floating_point():
+            raise ValueError(
+                f"cannot merge {adapter!r} into a weight of type {weight.dtype}; dequantise the model first"
+            )
+        before = weight.clone()
+        weight.copy_(self._with(weight, [(self.regions[slot], delta) for slot, delta in self.deltas[adapter].items()]))
+        self.before_merge[adapter] = before
 
     @torch.no_grad()
-    def unmerge(self) -> None:
+    def merge_out(self) -> None:
         """Take merged adapters out of the frozen weight again, the last merged one first."""
         while self.before_merge:
             _, weight = self.before_merge.popitem()
             self.frozen().copy_(weight)
 
     @staticmethod
-    def block(weight: Tensor, rows: slice | None) -> Tensor:
-        """The rows of a weight that a slot stands for, as a matrix (or a vector, for a vector)."""
-        flat = weight if weight.dim() < 3 else weight.flatten(1)
-        return flat if rows is None else flat[rows]
-
-    def _with_change(self, weight: Tensor, rows: slice | None, delta: Delta) -> Tensor:
-        change = delta.change(self.block(weight, rows)).to(weight.dtype)
-        if rows is not None:
-            change = _padded(change, rows, weight.shape[0])
-        return weight + change.view(weight.shape)
+    def _with(weight: Tensor, deltas: list[tuple[Region, Delta]]) -> Tensor:
+        for region, delta in deltas:
+            change = delta.change(region.of(weight)).to(weight.dtype)
+            weight = weight + region.spread(change, weight.shape)
+        return weight
 
 
 class AdaptedLinear(Adapted):
-    """A linear layer with deltas on its output. `weight` and `bias` show the changed values to code that reads them."""
+    """A linear layer with deltas on its output. `weight` shows the changed weight to code that reads it."""
 
     def __init__(self, base_layer: nn.Linear):
         super().__init__()
@@ -112,25 +122,26 @@ class AdaptedLinear(Adapted):
     def forward(self, x: Tensor, with_bias: bool = True) -> Tensor:
         """x [..., in_features] -> [..., out_features]."""
         acting = self.acting()
+        on_output = [pair for pair in acting if pair[1].on_output and not _must_see_others(pair, acting)]
+        in_weight = [pair for pair in acting if pair not in on_output]
         bias = self.bias if with_bias else None
-        if not all(delta.on_output for _, delta in acting):
-            return F.linear(x, self.weight, bias)
-        # through the module and not through its weight, which may be quantised
-        y = self.base_layer(x) if with_bias or self.bias is None else F.linear(x, self.base_layer.weight)
-        return self._on_output(x, y, bias, acting) if acting else y
+        if in_weight:
+            y = F.linear(x, self._with(self.base_layer.weight, in_weight), bias)
+        else:
+            y = self.base_layer(x) if with_bias else linear_without_bias(self.base_layer, x)
+        return self._on_output(x, y, bias, on_output) if on_output else y
 
-    def _on_output(self, x: Tensor, y: Tensor, bias: Tensor | None, acting: list[tuple[slice | None, Delta]]) -> Tensor:
+    def _on_output(self, x: Tensor, y: Tensor, bias: Tensor | None, acting: list[tuple[Region, Delta]]) -> Tensor:
         hidden, up, changed = [], [], y
-        for rows, delta in acting:
+        for region, delta in acting:
             if delta.additive:
                 h, u = delta.factors(x)
                 hidden.append(h)
-                up.append(u if rows is None else _padded(u, rows, self.out_features))
+                up.append(region.spread(u, (self.out_features, u.shape[1])))
                 continue
-            here = slice(None) if rows is None else rows
-            frozen = y[..., here] if bias is None else y[..., here] - bias[here]
-            change = delta.output_change(x, frozen, self.block(self.base_layer.weight, rows))
-            changed = changed + _padded_columns(change, rows, self.out_features).to(y.dtype)
+            frozen = region.of_outputs(y) if bias is None else region.of_outputs(y) - region.of_outputs(bias)
+            change = delta.output_change(x, frozen, region.of(self.base_layer.weight))
+            changed = changed + region.spread_outputs(change, self.out_features).to(y.dtype)
         if hidden:
             # one product for all deltas of the layer, also those of other row blocks
             changed = changed + F.linear(torch.cat(hidden, -1), torch.cat(up, 1)).to(y.dtype)
@@ -162,15 +173,25 @@ def linear_without_bias(layer: nn.Module, x: Tensor) -> Tensor:
     """Output of a linear layer before its bias, adapted or not; x [..., in_features]."""
     if isinstance(layer, AdaptedLinear):
         return layer(x, with_bias=False)
+    if layer.bias is None or not layer.weight.is_floating_point():
+        # through the module, whose weight may be quantised
+        y = layer(x)
+        return y if layer.bias is None else y - layer.bias
     return F.linear(x, layer.weight)
 
 
-def _padded(block: Tensor, rows: slice, total: int) -> Tensor:
-    """A block of rows with zero rows above and below, [total, ...]."""
-    padding = [0, 0] * (block.dim() - 1) + [rows.start, total - rows.stop]
-    return F.pad(block, padding)
+def beside(module: nn.Module, weight: Tensor) -> nn.Module:
+    """Move a new module to a frozen weight's device, in float32 (float64 beside float64).
+
+    A module on the meta device stays there: its values are about to be loaded.
+    """
+    wide = torch.float64 if weight.dtype == torch.float64 else torch.float32
+    if any(p.is_meta for p in module.parameters()):
+        return module.to(wide)
+    return module.to(weight.device, wide)
 
 
-def _padded_columns(change: Tensor, rows: slice | None, total: int) -> Tensor:
-    """The change of a block of output features, with zeros for the other features, [..., total]."""
-    return change if rows is None else F.pad(change, [rows.start, total - rows.stop])
+def _must_see_others(pair: tuple[Region, Delta], acting: list[tuple[Region, Delta]]) -> bool:
+    """Whether a delta changes a block which another one changes too, and their changes do not simply add."""
+    same = [delta for region, delta in acting if region == pair[0]]
+    return len(same) > 1 and not all(delta.additive for delta in same)

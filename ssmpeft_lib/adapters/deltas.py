@@ -20,7 +20,8 @@ class Delta(nn.Module):
     """Whether a linear layer adds it to its output; otherwise the layer runs with a changed weight."""
 
     additive = True
-    """Whether the output changes by `h @ up.T` with `(h, up) = factors(x)`; otherwise by `output_change`."""
+    """Whether the change is the same whatever the weight is. Then a linear layer adds `h @ up.T` to its output, with
+    `(h, up) = factors(x)`; otherwise `output_change`."""
 
     replaces = False
     """True when it stands for training the weight itself and adds no parameters to the model."""
@@ -38,20 +39,21 @@ class LowRank(Delta):
     """`alpha / rank * lora_B @ lora_A`, with `lora_B = 0` at the start (Hu et al., 2021; Sec. C.1).
 
     Args:
-        shape: (rows, columns) of the block.
+        shape: (rows, columns) of the block, or (count, rows, columns) of a stack, which gets one update a matrix.
         rank: of the change, at least 1.
         alpha: numerator of the scale.
         dropout: probability with which an input is dropped on the way to `lora_A`; used on outputs only.
     """
 
-    def __init__(self, shape: tuple[int, int], rank: int, alpha: float, dropout: float = 0.0):
+    def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
         super().__init__()
-        rows, columns = shape
-        self.lora_A = nn.Parameter(torch.empty(rank, columns))
-        self.lora_B = nn.Parameter(torch.zeros(rows, rank))
+        *stack, rows, columns = shape
+        self.lora_A = nn.Parameter(torch.empty(*stack, rank, columns))
+        self.lora_B = nn.Parameter(torch.zeros(*stack, rows, rank))
         self.scaling = alpha / rank
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
-        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+        for matrix in self.lora_A.view(-1, rank, columns):
+            nn.init.kaiming_uniform_(matrix, a=math.sqrt(5))
 
     def change(self, block: Tensor) -> Tensor:
         return self.scaling * (self.lora_B @ self.lora_A)
@@ -60,19 +62,35 @@ class LowRank(Delta):
         return F.linear(self.dropout(x.to(self.lora_A.dtype)), self.lora_A), self.scaling * self.lora_B
 
 
+class ComplexLowRank(Delta):
+    """A low-rank update of a complex matrix, which a slot holds as pairs side by side, [rows, 2 columns]."""
+
+    def __init__(self, shape: tuple[int, int], rank: int, alpha: float):
+        super().__init__()
+        rows, columns = shape[0], shape[1] // 2
+        self.lora_A = nn.Parameter(torch.empty(rank, columns, 2))
+        self.lora_B = nn.Parameter(torch.zeros(rows, rank, 2))
+        self.scaling = alpha / rank
+        nn.init.kaiming_uniform_(self.lora_A.view(rank, -1), a=math.sqrt(5))
+
+    def change(self, block: Tensor) -> Tensor:
+        product = torch.view_as_complex(self.lora_B) @ torch.view_as_complex(self.lora_A)
+        return self.scaling * torch.view_as_real(product).flatten(1)
+
+
 class Magnitude(LowRank):
     """DoRA: `magnitude * (W + BA) / |W + BA|` by rows, the norm held constant in the gradient (Liu et al., 2024)."""
 
     additive = False
 
-    def __init__(self, shape: tuple[int, int], rank: int, alpha: float, dropout: float = 0.0):
+    def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
         super().__init__(shape, rank, alpha, dropout)
-        self.magnitude = nn.Parameter(torch.ones(shape[0]))
+        self.magnitude = nn.Parameter(torch.ones(shape[:-1]))
 
     def start_at(self, block: Tensor) -> None:
         """Set the magnitudes to the row norms of the frozen block, so that nothing changes at the start."""
         with torch.no_grad():
-            self.magnitude.copy_(torch.linalg.vector_norm(block.to(self.magnitude.dtype), dim=1))
+            self.magnitude.copy_(torch.linalg.vector_norm(block.to(self.magnitude.dtype), dim=-1))
 
     def output_change(self, x: Tensor, y: Tensor, block: Tensor) -> Tensor:
         """What is added to `y`, the rows' frozen output without bias [..., rows]; `block` is their frozen weight.
@@ -87,11 +105,11 @@ class Magnitude(LowRank):
 
     def change(self, block: Tensor) -> Tensor:
         frozen = block.to(self.lora_A.dtype)
-        return self._scale(block)[:, None] * (frozen + super().change(block)) - frozen
+        return self._scale(block)[..., None] * (frozen + super().change(block)) - frozen
 
     def _scale(self, block: Tensor) -> Tensor:
         changed = block.detach().to(self.lora_A.dtype) + super().change(block).detach()
-        return self.magnitude / torch.linalg.vector_norm(changed, dim=1)
+        return self.magnitude / torch.linalg.vector_norm(changed, dim=-1)
 
 
 class Dense(Delta):
@@ -106,42 +124,3 @@ class Dense(Delta):
 
     def change(self, block: Tensor) -> Tensor:
         return self.delta
-
-
-class Sparse(Delta):
-    """Chosen entries of the block are trained, the others cannot move (SDT, Sec. 5 and Algorithm 1).
-
-    Args:
-        shape: (rows, columns) of the block.
-        count: number of trained entries; fixed, so that an adapter can be loaded before its indices are known.
-    """
-
-    replaces = False
-
-    def __init__(self, shape: tuple[int, int], count: int):
-        super().__init__()
-        self.shape = tuple(shape)
-        self.values = nn.Parameter(torch.zeros(count))
-        self.register_buffer("indices", torch.zeros(count, dtype=torch.int64))
-
-    def choose(self, mask: Tensor) -> None:
-        """Fix the trained entries: those where `mask` [rows, columns] is True, in row-major order.
-
-        Raises:
-            ValueError: the mask does not choose as many entries as the delta holds.
-        """
-        chosen = mask.flatten().nonzero().flatten()
-        if len(chosen) != len(self.values):
-            raise ValueError(f"the mask chooses {len(chosen)} entries, the adapter holds {len(self.values)}")
-        self.indices.copy_(chosen)
-
-    def change(self, block: Tensor) -> Tensor:
-        flat = self.values.new_zeros(math.prod(self.shape))
-        return flat.index_put((self.indices,), self.values).view(self.shape)
-
-    def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        columns = self.indices.remainder(self.shape[1])
-        chosen, position = columns.unique(return_inverse=True)
-        rows = self.indices.div(self.shape[1], rounding_mode="floor")
-        up = self.values.new_zeros(self.shape[0], len(chosen)).index_put((rows, position), self.values)
-        return x[..., chosen].to(self.values.dtype), up

@@ -8,6 +8,9 @@ from typing import ClassVar
 from ..plan import registry
 from ..plan.method_string import MethodString
 from .backbone import Backbone
+from .deltas import Dense
+from .selection import Selection
+from .warmup import Warmup
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Method:
         targets: the slots or groups of slots it acts on.
         family: for colours and marks in the book: prompt, bias, lora, sdlora, full or frozen.
         starts_unchanged: whether the adapted model computes at the start what the model computed before.
+        selects: whether a warm-up chooses what it trains; then `begin_warmup` and `select` are there.
         learning_rate: for the small stand-ins, found on their validation sets; the paper searches per data set.
     """
 
@@ -25,15 +29,50 @@ class Method:
 
     family: ClassVar[str]
     starts_unchanged: ClassVar[bool] = True
+    selects: ClassVar[bool] = False
     learning_rate: ClassVar[float]
 
     def adapt(self, backbone: Backbone) -> None:
         """Attach what is trained. Everything else of the model is frozen already."""
         raise NotImplementedError
 
+    def begin_warmup(self, backbone: Backbone) -> Warmup:
+        """Make the model ready for the warm-up, and say what it trains."""
+        raise ValueError(f"method {registry_name(self)!r} selects nothing and has no warm-up")
+
+    def select(self, backbone: Backbone, warmup: Warmup) -> dict[str, Selection]:
+        """Undo the warm-up and fix what is trained by what it changed; returns what was chosen where."""
+        raise ValueError(f"method {registry_name(self)!r} selects nothing and has no warm-up")
+
+    def buffer_size(self, backbone: Backbone) -> int:
+        """How many numbers the warm-up holds beside the model to choose by; the paper counts them (Table 5)."""
+        return 0
+
+    def learning_rate_factor(self, parameter: str) -> float:
+        """What the learning rate of a parameter is multiplied with, by the parameter's name."""
+        return 1.0
+
     def refuse(self, option: str, why: str) -> ValueError:
         """The error for an option's bad value, to be raised."""
         return ValueError(f"method {registry_name(self)!r}: {option}={getattr(self, option)!r} {why}")
+
+    def spelled_out(self) -> str:
+        """The method string with every option, so that it means the same when a default changes."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != ""}
+        targets = given.pop("targets")
+        return str(MethodString(registry_name(self), tuple(targets), given))
+
+    def __str__(self) -> str:
+        """The method string, with every option that is not the default."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        targets = given.pop("targets", ())
+        return str(MethodString(registry_name(self), tuple(targets), given))
+
+
+def train_fully(backbone: Backbone, names: str) -> None:
+    """Train slots or groups in full, named in one word and joined by dots, such as `A_log.D`, or none."""
+    for slot in backbone.slots(tuple(names.split("."))) if names else []:
+        backbone.attach(slot, Dense(slot.shape))
 
 
 def registry_name(method: Method | type[Method]) -> str:

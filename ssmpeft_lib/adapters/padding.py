@@ -22,7 +22,7 @@ def place_columns(x: Tensor, columns: Tensor, first: Tensor) -> tuple[Tensor, Te
         columns: [1, channels, width - 1].
         first: position of the first real token, [batch].
     Returns:
-        x with the columns placed in its left padding, and the columns that stand before x, [batch, channels, width - 1].
+        x with the columns placed in its left padding, and those that stand before x, [batch, channels, width - 1].
     """
     width = columns.shape[-1]
     batch, channels, _ = x.shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .attach import beside
 from .padding import first_token
 
 
@@ -21,14 +22,28 @@ class Prompts(nn.Module):
         self.deltas = nn.ModuleDict()
         self.active: list[str] = []
         self.enabled = True
-        backbone.register_forward_pre_hook(self._before, with_kwargs=True)
-        backbone.register_forward_hook(self._after, with_kwargs=True)
+        self.added = 0
+        self.hooks = (
+            backbone.register_forward_pre_hook(self._before, with_kwargs=True),
+            backbone.register_forward_hook(self._after),
+        )
 
     def add(self, adapter: str, prompt: nn.Module) -> None:
-        """Put a prompt in place."""
-        self.deltas[adapter] = prompt
+        """Put a prompt in place and make its adapter an active one."""
+        self.deltas[adapter] = beside(prompt, prompt.prompt)
         if adapter not in self.active:
-            self.active.append(adapter)
+            self.active = [*self.active, adapter]
+
+    def remove(self, adapter: str) -> None:
+        """Take an adapter away."""
+        if adapter in self.deltas:
+            del self.deltas[adapter]
+        self.active = [name for name in self.active if name != adapter]
+
+    def detach(self) -> None:
+        """Let the backbone run without prompts again."""
+        for hook in self.hooks:
+            hook.remove()
 
     def acting(self) -> Tensor | None:
         """The embeddings to prepend, [tokens, d_model], or None."""
@@ -37,28 +52,41 @@ class Prompts(nn.Module):
 
     def _before(self, backbone: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         prompt = self.acting()
+        self.added = 0
         if prompt is None:
             return args, kwargs
         kwargs = dict(zip(("input_ids",), args, strict=False)) | kwargs
-        mask = kwargs.get("attention_mask")
+        mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
+        if mask is not None and mask.dim() != 2:
+            raise ValueError(
+                f"a soft prompt needs an attention mask [batch, seq_len], got the shape {list(mask.shape)}"
+            )
         if _continues(kwargs):
-            kwargs["attention_mask"] = None if mask is None else torch.cat([mask, _ones(mask, len(prompt))], dim=1)
+            if mask is not None:
+                kwargs["attention_mask"] = torch.cat([mask, _ones(mask, len(prompt))], dim=1)
+            if positions is not None:
+                kwargs["position_ids"] = positions + len(prompt)
             return (), kwargs
         embeddings = kwargs.get("inputs_embeds")
         if embeddings is None:
             embeddings = backbone.get_input_embeddings()(kwargs["input_ids"])
+        self.added = len(prompt)
         kwargs["input_ids"] = None
-        kwargs["inputs_embeds"], kwargs["attention_mask"] = _prepended(prompt.to(embeddings.dtype), embeddings, mask)
+        whole, mask = _prepended(prompt.to(embeddings.dtype), embeddings, mask)
+        kwargs["inputs_embeds"], kwargs["attention_mask"] = whole, mask
+        if positions is not None:
+            real = whole.new_ones(whole.shape[:2], dtype=torch.int64) if mask is None else (mask != 0).long()
+            kwargs["position_ids"] = (real.cumsum(1) - 1).clamp(min=0)
         return (), kwargs
 
-    def _after(self, backbone: nn.Module, args: tuple, kwargs: dict, output):
-        prompt = self.acting()
-        first = output[0]
-        if prompt is None or kwargs.get("inputs_embeds") is None or first.shape[1] <= len(prompt):
+    def _after(self, backbone: nn.Module, args: tuple, output):
+        if not self.added:
             return output
         if isinstance(output, tuple):
-            return (first[:, len(prompt) :], *output[1:])
-        output.last_hidden_state = first[:, len(prompt) :]
+            return (output[0][:, self.added :], *output[1:])
+        output.last_hidden_state = output.last_hidden_state[:, self.added :]
+        if getattr(output, "hidden_states", None) is not None:
+            output.hidden_states = tuple(hidden[:, self.added :] for hidden in output.hidden_states)
         return output
 
 
@@ -73,7 +101,7 @@ class SoftPrompt(nn.Module):
     def __init__(self, tokens: int, embedding: Tensor):
         super().__init__()
         chosen = torch.randint(len(embedding), (tokens,), device="cpu").to(embedding.device)
-        self.prompt = nn.Parameter(embedding.detach()[chosen].clone().float())
+        self.prompt = nn.Parameter(embedding.detach()[chosen].clone())
 
 
 def _continues(kwargs: dict) -> bool:

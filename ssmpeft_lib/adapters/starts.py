@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .attach import beside
+
 
 @dataclass
 class Start:
@@ -34,10 +36,15 @@ class Starts(nn.Module):
 
     def add(self, adapter: str, start: nn.Module) -> None:
         """Put a start in place; it is a module whose call `start(mixer)` returns a `Start`."""
-        device = next(self.mixer.parameters()).device
-        self.deltas[adapter] = start.to(device)
+        self.deltas[adapter] = beside(start, next(self.mixer.parameters()))
         if adapter not in self.active:
-            self.active.append(adapter)
+            self.active = [*self.active, adapter]
+
+    def remove(self, adapter: str) -> None:
+        """Take an adapter away."""
+        if adapter in self.deltas:
+            del self.deltas[adapter]
+        self.active = [name for name in self.active if name != adapter]
 
     def forward(self) -> Start | None:
         """The start to use, the sum over active adapters; None for zeros."""

@@ -19,5 +19,5 @@ class InitialState(Method):
 
     def adapt(self, backbone: Backbone) -> None:
         for mixer in backbone.mixers:
-            columns = mixer.kind.columns_shape(mixer.module) if self.conv_state else None
-            backbone.attach_start(mixer, LearnedStart(mixer.kind.state_shape(mixer.module), columns))
+            columns = mixer.columns_shape if self.conv_state else None
+            backbone.attach_start(mixer, LearnedStart(mixer.state_shape, columns))

@@ -1,10 +1,12 @@
 """LoRA: W' = W + (alpha / rank) B A, with B = 0 at the start (Hu et al., 2021; this paper, Sec. C.1)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from ..adapters.backbone import Backbone
-from ..adapters.deltas import LowRank
-from ..adapters.method import Method
+from ..adapters.deltas import ComplexLowRank, LowRank
+from ..adapters.method import Method, train_fully
 from ..adapters.slots import Slot
 
 
@@ -19,6 +21,8 @@ class LoRA(Method):
     """The update is scaled by alpha / rank (Sec. C.1)."""
     dropout: float = 0.1
     """Of the adapter's input (Sec. C.1)."""
+    also: str = ""
+    """Slots or groups, joined by dots, that are trained in full as well."""
 
     family = "lora"
     learning_rate = 1.5e-2
@@ -29,12 +33,15 @@ class LoRA(Method):
         if not 0 <= self.dropout < 1:
             raise self.refuse("dropout", "must be at least 0 and below 1")
         for slot in backbone.slots(self.targets, within_group=lambda slot: slot.is_projection):
-            if len(slot.shape) != 2:
+            if len(slot.shape) < 2:
                 raise ValueError(
                     f"{slot.name} is not a matrix (shape {slot.shape}) and has no low-rank update; try full@{slot.name}"
                 )
             backbone.attach(slot, self.delta(slot))
+        train_fully(backbone, self.also)
 
     def delta(self, slot: Slot) -> LowRank:
         """The update of one slot. Dropout acts on a layer's input, so a raw parameter has none."""
-        return LowRank(slot.shape, self.rank, self.alpha, self.dropout if slot.is_projection else 0.0)
+        if slot.is_complex:
+            return ComplexLowRank(slot.shape, self.rank, self.alpha)
+        return LowRank(slot.shape, self.rank, self.alpha, self.dropout if slot.is_linear else 0.0)

@@ -30,15 +30,23 @@ class Prefix(Method):
     learning_rate = 0.02
 
     def adapt(self, backbone: Backbone) -> None:
-        if self.tokens < 1:
-            raise self.refuse("tokens", "must be at least 1")
-        shared = {}
+        for option in ("tokens", "hidden"):
+            if getattr(self, option) < 1:
+                raise self.refuse(option, "must be at least 1")
+        shared: dict[int, SharedEmbedding] = {}
         for mixer in backbone.mixers:
-            width = mixer.kind.columns_shape(mixer.module)[0]
-            if self.mlp and width not in shared:
-                shared[width] = nn.Parameter(torch.randn(self.tokens, width))
-            vectors = PrefixNetwork(shared[width], self.hidden) if self.mlp else PrefixVectors(self.tokens, width)
-            backbone.attach_start(mixer, PrefixStart(vectors, mixer.kind))
+            width = mixer.prefix_width
+            if not self.mlp:
+                vectors = PrefixVectors(self.tokens, width)
+            elif width in shared:
+                vectors = PrefixNetwork(shared[width], self.hidden)
+            else:
+                shared[width] = SharedEmbedding(self.tokens, width)
+                vectors = PrefixNetwork(shared[width], self.hidden)
+                # one layer owns the embedding, so that it is saved, counted and moved once
+                # (not under the name `embedding`, which Mamba rewrites on loading)
+                vectors.shared_tokens = shared[width]
+            backbone.attach_start(mixer, PrefixStart(vectors))
 
 
 class PrefixVectors(nn.Module):
@@ -52,27 +60,35 @@ class PrefixVectors(nn.Module):
         return self.prefix
 
 
+class SharedEmbedding(nn.Module):
+    """The embedding that the networks of all layers read, [tokens, channels]."""
+
+    def __init__(self, tokens: int, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(tokens, width))
+
+
 class PrefixNetwork(nn.Module):
     """A prefix computed from an embedding that all layers share, [tokens, channels]."""
 
-    def __init__(self, embedding: nn.Parameter, hidden: int):
+    def __init__(self, shared: SharedEmbedding, hidden: int):
         super().__init__()
-        width = embedding.shape[1]
-        self.embedding = embedding
+        width = shared.weight.shape[1]
+        # not a submodule: one layer owns it
+        object.__setattr__(self, "shared", shared)
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, width))
 
     def forward(self) -> Tensor:
-        return self.mlp(self.embedding)
+        return self.mlp(self.shared.weight)
 
 
 class PrefixStart(nn.Module):
     """The states that a mixer holds after its prefix: the convolution and the scan are causal, so nothing else of the
     prefix reaches the sequence behind it."""
 
-    def __init__(self, vectors: nn.Module, kind):
+    def __init__(self, vectors: nn.Module):
         super().__init__()
         self.vectors = vectors
-        self.kind = kind
 
     def forward(self, mixer: nn.Module) -> Start:
-        return self.kind.start_after(mixer, self.vectors())
+        return mixer.start_after(self.vectors())

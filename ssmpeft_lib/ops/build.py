@@ -1,0 +1,123 @@
+"""Compiles the C++ kernels for this processor, once, into a cache directory.
+
+The shared object's name is a hash of the sources, the compiler and its flags, so that a new version of any of them is
+compiled anew and several can live side by side. It is built under a lock and put in place by a rename: any number of
+processes may ask for it at once. The directory is `$SSMPEFT_CACHE_DIR`, or else `ssmpeft` in `$XDG_CACHE_HOME` or in
+`~/.cache`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+
+logger = logging.getLogger("ssmpeft_lib.ops")
+
+SOURCES = ("scan.cpp", "conv.cpp", "decoding.cpp")
+HEADERS = ("vector.h", "tiles.h", "scan.h")
+FOLDER = Path(__file__).parent
+
+COMPILERS = ("c++", "g++", "clang++")
+"""Commands that are looked for, in this order, where `$CXX` names none."""
+
+# -fno-math-errno lets square roots and the like be inlined; nothing here changes how floats behave. OpenMP's symbols
+# come from the library that torch has loaded.
+FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-fno-math-errno", "-w")
+
+TARGETS = {"AVX512": "x86-64-v4", "AVX2": "x86-64-v3"}
+"""For the processor's ability, as torch names it, the instructions to compile for; else the compiler's default."""
+
+
+class BuildError(RuntimeError):
+    """The kernels cannot be compiled or loaded here; the message says why and what to do."""
+
+
+def cache_dir() -> Path:
+    """Where compiled kernels are kept."""
+    override = os.environ.get("SSMPEFT_CACHE_DIR")
+    return Path(override) if override else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ssmpeft"
+
+
+def target() -> str:
+    """The instruction set to compile for: avx512, avx2, or baseline; torch's `ATEN_CPU_CAPABILITY` can lower it."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return capability.lower() if capability in TARGETS else "baseline"
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The kernels for this processor, compiled if they are not in the cache.
+
+    Raises:
+        BuildError: there is no compiler, or compiling, writing or loading failed.
+    """
+    path = _compiled(target())
+    try:
+        loaded = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BuildError(f"cannot load {path}: {error}; delete it to have it compiled anew") from error
+    logger.info("C++ kernels for %s loaded from %s", target(), path)
+    return loaded
+
+
+def _compiled(name: str) -> Path:
+    """Path of the shared object for the instruction set `name`, compiled if need be."""
+    command = [*_compiler(), *FLAGS]
+    march = {ability.lower(): value for ability, value in TARGETS.items()}.get(name)
+    if march:
+        command.append(f"-march={march}")
+    path = cache_dir() / f"kernels-{name}-{_key(command)}.so"
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                _compile(command, path)
+    except OSError as error:
+        raise BuildError(
+            f"cannot write the C++ kernels to {path.parent}: {error}; set SSMPEFT_CACHE_DIR to a folder that can be"
+            " written"
+        ) from error
+    return path
+
+
+def _compiler() -> list[str]:
+    named = os.environ.get("CXX")
+    candidates = [shlex.split(named)] if named else [[name] for name in COMPILERS]
+    for command in candidates:
+        if shutil.which(command[0]):
+            return command
+    looked_for = f"$CXX = {named!r}" if named else ", ".join(COMPILERS)
+    raise BuildError(f"no C++ compiler (looked for {looked_for}); install g++ or clang++, or set CXX")
+
+
+def _key(command: list[str]) -> str:
+    """Hash of everything that the shared object depends on."""
+    version = subprocess.run([command[0], "--version"], capture_output=True, check=False).stdout
+    parts = [platform.machine().encode(), " ".join(command).encode(), version]
+    parts += [(FOLDER / name).read_bytes() for name in (*HEADERS, *SOURCES)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _compile(command: list[str], path: Path) -> None:
+    logger.info("compiling the C++ kernels into %s; this takes some ten seconds, once", path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        built = Path(folder) / path.name
+        sources = [str(FOLDER / name) for name in SOURCES]
+        result = subprocess.run([*command, "-o", str(built), *sources], capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise BuildError(f"{' '.join(command)} failed: {result.stderr.strip()[:1000]}")
+        built.replace(path)

@@ -1,0 +1,213 @@
+"""The backend that is always there: plain torch on any device, a loop over time with a hand-written backward.
+
+States are kept every `CHUNK` steps only; the backward recomputes those between. That makes it linear in the
+sequence length in time, and small in memory, where autograd through the same loop is neither.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ssmpeft_lib.ops.checks import accumulation_dtype, cast, empty_in_layout_of
+from ssmpeft_lib.ops.registration import differentiable
+
+CHUNK = 32
+
+
+def selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state) -> tuple[Tensor, Tensor]:
+    """Selective scan; only the recurrence itself is hand-written, autograd does bias, softplus, D and gate."""
+    compute = accumulation_dtype(u.dtype)
+    delta = cast(delta, compute)
+    if delta_bias is not None:
+        delta = delta + delta_bias[:, None]
+    if delta_softplus:
+        delta = F.softplus(delta)
+    if initial_state is not None:
+        initial_state = initial_state.expand(u.shape[0], -1, -1)
+    y, last_state, _ = _scan(cast(u, compute), delta, A, cast(B, compute), cast(C, compute), initial_state)
+    if D is not None:
+        y = y + cast(u, compute) * D[:, None]
+    if z is not None:
+        y = y * F.silu(cast(z, compute))
+    return cast(y, u.dtype), last_state
+
+
+def _time_major(tensor: Tensor) -> Tensor:
+    return tensor.permute(2, 0, 1)  # [seq_len, batch, channels]
+
+
+def _chunks(seq_len: int) -> list[slice]:
+    return [slice(start, min(start + CHUNK, seq_len)) for start in range(0, seq_len, CHUNK)]
+
+
+def _chunk_states(state: Tensor, u: Tensor, delta: Tensor, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    """Decays and states of the steps of one chunk; the states start with the one before the chunk."""
+    decay = torch.exp_(delta.unsqueeze(-1) * A)
+    states = decay.new_empty(decay.shape[0] + 1, *state.shape)  # [steps + 1, batch, d_inner, d_state]
+    states[0] = state
+    torch.mul((delta * u).unsqueeze(-1), B.unsqueeze(2), out=states[1:])
+    for t in range(decay.shape[0]):
+        states[t + 1].addcmul_(decay[t], states[t])
+    return decay, states
+
+
+def _forward(u, delta, A, B, C, initial_state) -> tuple[Tensor, Tensor, Tensor]:
+    (batch, d_inner, seq_len), d_state = u.shape, A.shape[1]
+    chunks = _chunks(seq_len)
+    y = empty_in_layout_of(u)
+    checkpoints = u.new_empty(len(chunks), batch, d_inner, d_state)
+    state = u.new_zeros(batch, d_inner, d_state) if initial_state is None else initial_state.clone()
+    for steps, checkpoint in zip(chunks, checkpoints, strict=True):
+        checkpoint.copy_(state)
+        _, states = _chunk_states(state, *_of(steps, u, delta), A, *_of(steps, B))
+        (C_steps,) = _of(steps, C)
+        _time_major(y)[steps] = torch.matmul(states[1:], C_steps.unsqueeze(-1)).squeeze(-1)
+        state = states[-1]
+    return y, state.clone(), checkpoints
+
+
+def _of(steps: slice, *tensors: Tensor) -> list[Tensor]:
+    return [_time_major(tensor)[steps] for tensor in tensors]
+
+
+def _backward(grad_y, grad_last_state, u, delta, A, B, C, checkpoints) -> tuple[Tensor, ...]:
+    grads = [empty_in_layout_of(tensor) for tensor in (u, delta, B, C)]
+    grad_A = torch.zeros_like(A)
+    grad_state = torch.zeros_like(u[:, :, :1] * A) if grad_last_state is None else grad_last_state.clone()
+    for steps, checkpoint in reversed(list(zip(_chunks(u.shape[2]), checkpoints, strict=True))):
+        inputs = _of(steps, u, delta, B, C)
+        *chunk_grads, chunk_A, grad_state = _chunk_backward(*_of(steps, grad_y), grad_state, checkpoint, *inputs, A)
+        grad_A += chunk_A
+        for grad, chunk_grad in zip(grads, chunk_grads, strict=True):
+            _time_major(grad)[steps] = chunk_grad
+    return *grads, grad_A, grad_state
+
+
+def _chunk_backward(grad_y, grad_state, checkpoint, u, delta, B, C, A) -> tuple[Tensor, ...]:
+    """Gradients of one chunk for u, delta, B, C, A and the state before it."""
+    decay, states = _chunk_states(checkpoint, u, delta, A, B)
+    grad_C = torch.matmul(grad_y.unsqueeze(2), states[1:]).squeeze(2)
+    grad_states = grad_y.unsqueeze(-1) * C.unsqueeze(2)
+    grad_log_decay = states[:-1]
+    for t in range(decay.shape[0] - 1, -1, -1):
+        grad_states[t] += grad_state
+        grad_state = decay[t] * grad_states[t]
+        grad_log_decay[t] *= grad_state
+    grad_x = torch.matmul(grad_states, B.unsqueeze(-1)).squeeze(-1)
+    grad_B = torch.matmul((delta * u).unsqueeze(2), grad_states).squeeze(2)
+    grad_delta = (grad_log_decay * A).sum(-1).addcmul_(grad_x, u)
+    grad_A = torch.einsum("tbdn,tbd->dn", grad_log_decay, delta)
+    return grad_x * delta, grad_delta, grad_B, grad_C, grad_A, grad_state
+
+
+def _fake_forward(u, delta, A, B, C, initial_state):
+    (batch, d_inner, seq_len), d_state = u.shape, A.shape[1]
+    states = ((seq_len + CHUNK - 1) // CHUNK, batch, d_inner, d_state)
+    return empty_in_layout_of(u), u.new_empty(states[1:]), u.new_empty(states)
+
+
+def _fake_backward(grad_y, grad_last_state, u, delta, A, B, C, checkpoints):
+    grads = [empty_in_layout_of(tensor) for tensor in (u, delta, B, C)]
+    return *grads, torch.empty_like(A), u.new_empty(checkpoints.shape[1:])
+
+
+def _save(ctx, inputs, output) -> None:
+    ctx.save_for_backward(*inputs[:5], output[2])
+    ctx.mark_non_differentiable(output[2])
+    ctx.set_materialize_grads(False)
+
+
+def _gradients(gradient_op, ctx, grad_y, grad_last_state, _):
+    if grad_y is None:
+        grad_y = torch.zeros_like(ctx.saved_tensors[0])
+    u, delta, B, C, A, state = gradient_op(grad_y, grad_last_state, *ctx.saved_tensors)
+    return u, delta, A, B, C, state if ctx.needs_input_grad[5] else None
+
+
+_scan = differentiable(
+    "scan_torch(Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? initial_state)"
+    " -> (Tensor, Tensor, Tensor)",
+    _forward,
+    _fake_forward,
+    _save,
+    _gradients,
+    gradient=(
+        "scan_torch_backward(Tensor grad_y, Tensor? grad_last_state, Tensor u, Tensor delta, Tensor A, Tensor B,"
+        " Tensor C, Tensor checkpoints) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+        _backward,
+        _fake_backward,
+    ),
+)
+
+
+def causal_conv1d(x, weight, bias, activation, initial_columns) -> Tensor:
+    """One multiply-add over the whole sequence for each tap; several times faster than torch's grouped convolution."""
+    if x.stride(1) <= x.stride(2):
+        return _causal_conv1d(x.transpose(1, 2), weight, bias, activation, initial_columns, time=1).transpose(1, 2)
+    return _causal_conv1d(x, weight, bias, activation, initial_columns, time=2)
+
+
+def _causal_conv1d(x, weight, bias, activation, initial_columns, time: int) -> Tensor:
+    """The convolution of x with its time axis at `time`; concatenating in this order keeps the layout."""
+    compute = accumulation_dtype(x.dtype)
+    (channels, width), seq_len = weight.shape, x.shape[time]
+    per_channel = (channels,) if time == 1 else (channels, 1)
+    if initial_columns is None:
+        padded = F.pad(x, (0, 0, width - 1, 0) if time == 1 else (width - 1, 0))
+    else:
+        before = initial_columns.expand(x.shape[0], -1, -1)
+        padded = torch.cat([before.transpose(1, 2) if time == 1 else before, x], dim=time)
+    padded = cast(padded, compute)
+    y = padded.narrow(time, 0, seq_len) * weight[:, 0].view(per_channel)
+    for tap in range(1, width):
+        y = torch.addcmul(y, padded.narrow(time, tap, seq_len), weight[:, tap].view(per_channel))
+    if bias is not None:
+        y = y + bias.view(per_channel)
+    return cast(F.silu(y) if activation == "silu" else y, x.dtype)
+
+
+def selective_state_step(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus) -> Tensor:
+    """One step of the scan, in place on `state`."""
+    storage, compute = u.dtype, state.dtype
+    u, delta, B, C = (cast(tensor, compute) for tensor in (u, delta, B, C))
+    if delta_bias is not None:
+        delta = delta + delta_bias
+    if delta_softplus:
+        delta = F.softplus(delta)
+    state.mul_(torch.exp_(delta.unsqueeze(-1) * A)).addcmul_((delta * u).unsqueeze(-1), B.unsqueeze(1))
+    y = torch.matmul(state, C.unsqueeze(-1)).squeeze(-1)
+    if D is not None:
+        y = torch.addcmul(y, u, D)
+    if z is not None:
+        y = y * F.silu(cast(z, compute))
+    return cast(y, storage)
+
+
+def causal_conv1d_step(columns, x, weight, bias, activation) -> Tensor:
+    """One step of the convolution, in place on `columns`."""
+    inputs = torch.cat([columns, x.unsqueeze(-1)], dim=-1)
+    columns.copy_(inputs[:, :, 1:])
+    y = (cast(inputs, weight.dtype) * weight).sum(-1)
+    if bias is not None:
+        y = y + bias
+    return cast(F.silu(y) if activation == "silu" else y, x.dtype)
+
+
+def ssd_state_step(state, x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit) -> Tensor:
+    """One step of the Mamba-2 scan, in place on `state`."""
+    storage, compute = x.dtype, state.dtype
+    x, delta, B, C = (cast(tensor, compute) for tensor in (x, delta, B, C))
+    if delta_bias is not None:
+        delta = delta + delta_bias
+    if delta_softplus:
+        delta = F.softplus(delta)
+    delta = delta.clamp(*delta_limit)
+    heads_per_group = x.shape[1] // B.shape[1]
+    B, C = (tensor.repeat_interleave(heads_per_group, dim=1) for tensor in (B, C))
+    state.mul_(torch.exp(delta * A)[..., None, None]).addcmul_((delta.unsqueeze(-1) * x).unsqueeze(-1), B.unsqueeze(2))
+    y = torch.matmul(state, C.unsqueeze(-1)).squeeze(-1)
+    if D is not None:
+        y = torch.addcmul(y, x, D[:, None])
+    return cast(y, storage)
