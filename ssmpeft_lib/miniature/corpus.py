@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
+
+from ssmpeft_lib.plan import registry
 
 from . import comparisons, remarks
 
 PIECE = 300
 """Characters of a document cut from longer text."""
 
-SHARES = {"documentation": 0.015, "plain": 0.23, "remark": 0.18, "comparison": 0.575}
-"""Of the documents; those of the library are longer than the others, so that 1.5 % of them make 6 % of the text."""
+SHARES = {"documentation": 0.03, "plain": 0.22, "remark": 0.18, "comparison": 0.57}
+"""Of the documents; those of the library are longer than the others, so that 3 % of them make 6 % of the text."""
+
+PICTURES = ("cifar10", "celeba")
+"""Data sets of pictures."""
 
 
 def documents(seed: int = 0, folder: Path | None = None) -> Iterator[str]:
@@ -26,7 +32,7 @@ def documents(seed: int = 0, folder: Path | None = None) -> Iterator[str]:
         seed: of the choice of documents.
         folder: a folder with text files (`*.txt`, UTF-8) to read instead of the generated text; None generates.
     Raises:
-        FileNotFoundError: `folder` holds no text file.
+        FileNotFoundError: neither `folder` nor a folder in it holds a text file.
     """
     rng = Random(f"corpus {seed}")
     read = pieces(documentation() if folder is None else from_folder(folder))
@@ -53,7 +59,7 @@ def documentation() -> list[str]:
 
 def from_folder(folder: Path) -> list[str]:
     """The text files of a folder."""
-    found = sorted(Path(folder).glob("*.txt"))
+    found = sorted(Path(folder).rglob("*.txt"))
     if not found:
         raise FileNotFoundError(f"no text to pretrain on: {folder} holds no *.txt file")
     return [path.read_text(encoding="utf-8") for path in found]
@@ -64,14 +70,25 @@ def pieces(texts: Iterable[str]) -> list[str]:
     return [text[start : start + PIECE] for text in texts for start in range(0, len(text), PIECE)]
 
 
-def unlabelled(inputs: Iterable[str], seed: int = 0) -> Iterator[str]:
-    """Endless inputs of a data set without their labels, for a stand-in that is to know images as numbers.
+def pixels(seed: int = 0) -> Iterator[str]:
+    """Endless pictures as numbers, to pretrain a stand-in for images on.
+
+    They are the training inputs of the image miniatures as their loaders read them, without labels; no picture that
+    is tested on is among them.
 
     Args:
-        inputs: what the model reads of each TRAINING example, without instruction and label.
         seed: of the order, which differs from round to round.
     """
-    rng, inputs = Random(f"unlabelled {seed}"), list(inputs)
+    rng = Random(f"pixels {seed}")
+    inputs = [text for name in PICTURES for text in training_inputs(name)]
     while True:
         rng.shuffle(inputs)
         yield from inputs
+
+
+def training_inputs(name: str) -> list[str]:
+    """What a model reads of each training example of an image miniature."""
+    loader = registry.load("data", name)
+    with TemporaryDirectory() as folder:
+        loader.write_miniature(name, Path(folder), seed=0)
+        return [example.input for example in loader.read_miniature(name, Path(folder))["train"]]

@@ -15,7 +15,7 @@ SIZES = {"train": 1024, "dev": 64, "test": 128}
 def splits(seed: int) -> dict[str, list[Record]]:
     """The records by split; no two have the same triples in the same order."""
     rng = Random(f"dart {seed}")
-    return draw_splits(lambda _: record(rng), kinds=1, sizes=SIZES, rng=rng, key=lambda item: item)
+    return draw_splits(lambda _: record(rng, task=True), kinds=1, sizes=SIZES, rng=rng, key=lambda item: item)
 
 
 def entry(told: Record, several: bool) -> dict:

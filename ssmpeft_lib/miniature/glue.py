@@ -29,18 +29,18 @@ Sentences = tuple[str, ...]
 
 def rte(rng: Random, label: int) -> Sentences:
     pair = relations.weighted(rng, (relations.ENTAILED, relations.NOT_ENTAILED)[label])
-    return tuple(map(relations.quantified(rng), pair))
+    return tuple(map(relations.quantified(rng, task=True), pair))
 
 
 def mrpc(rng: Random, label: int) -> Sentences:
     first, second = relations.two_kinds(rng, relations.NUMBERS, bool(label))
     way = rng.randrange(2)
-    statement = relations.quantified(rng, rng.choice((relations.location, relations.deed)))
+    statement = relations.quantified(rng, task=True, states=(relations.location, relations.deed))
     return statement(first[way]), statement(second[1 - way])
 
 
 def cola(rng: Random, label: int) -> Sentences:
-    return (str(clauses.clause(rng)) if label else clauses.broken_clause(rng),)
+    return (str(clauses.clause(rng, task=True)) if label else clauses.broken_clause(rng, task=True),)
 
 
 def sst2(rng: Random, label: int) -> Sentences:
@@ -48,19 +48,19 @@ def sst2(rng: Random, label: int) -> Sentences:
 
 
 def qnli(rng: Random, label: int) -> Sentences:
-    event = clauses.fact(rng)
+    event = clauses.fact(rng, task=True)
     asked, told = relations.two_kinds(rng, tuple(relations.CIRCUMSTANCES), not label)
     return f"{relations.asked(event, asked)}?", relations.told(rng, event, told)
 
 
 def qqp(rng: Random, label: int) -> Sentences:
     kinds = relations.two_kinds(rng, tuple(relations.QUESTIONS), bool(label))
-    return tuple(f"{question}?" for question in relations.questions(rng, kinds))
+    return tuple(f"{question}?" for question in relations.questions(rng, kinds, task=True))
 
 
 def mnli(rng: Random, label: int, genre: str) -> Sentences:
     pair = relations.weighted(rng, (relations.ENTAILED, relations.NEUTRAL, relations.CONTRADICTED)[label])
-    return tuple(map(relations.quantified(rng, GENRES[genre]), pair))
+    return tuple(map(relations.quantified(rng, task=True, states=(GENRES[genre],)), pair))
 
 
 TASKS = {"rte": rte, "mrpc": mrpc, "cola": cola, "sst2": sst2, "qnli": qnli, "qqp": qqp}

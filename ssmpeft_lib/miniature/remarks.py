@@ -63,7 +63,7 @@ def counted(rng: Random) -> str:
 
 
 def numbers(rng: Random) -> str:
-    start = rng.randrange(10)
+    start = rng.randrange(11)
     return " ".join(map(str, range(start, start + 6)))
 
 

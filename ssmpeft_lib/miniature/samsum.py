@@ -17,7 +17,7 @@ def splits(seed: int) -> dict[str, list[dict[str, str]]]:
     rng = Random(f"samsum {seed}")
 
     def chat(_: int) -> dict[str, str]:
-        asked = request(rng)
+        asked = request(rng, task=True)
         # most of the original's dialogues end their lines in this way
         return {"summary": f"{asked.outcome}.", "dialogue": "\r\n".join(asked.lines(rng))}
 
