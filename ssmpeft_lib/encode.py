@@ -123,10 +123,11 @@ def _encode(
     dataset: str, roles: Mapping[str, list[Example]], tokenizer: Path, folder: Path, description: dict[str, Any]
 ) -> None:
     """Write every role of a data set into a folder that appears all at once."""
-    task = registry.load("data", dataset).task(dataset)
+    module = registry.load("data", dataset)
+    task = module.task(dataset)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        encoder = _Encoder(task, tokenizer)
+        encoder = getattr(module, "Encoder", TextEncoder)(task, tokenizer)
         description |= {"sizes": {}, "left_out": {}}
         for role, examples in roles.items():
             # What is too long to train on is still asked in a test.
@@ -145,8 +146,8 @@ def _encode(
         shutil.rmtree(draft, ignore_errors=True)
 
 
-class _Encoder:
-    """A tokenizer set up for one task."""
+class TextEncoder:
+    """A tokenizer set up for one task. A data set that is no text brings an `Encoder` of its own in its module."""
 
     def __init__(self, task: Task, tokenizer: Path) -> None:
         from tokenizers import Tokenizer
