@@ -170,9 +170,6 @@ class Run:
         """Go on from a checkpoint; returns the parameters of the best validation so far."""
         restore(self.trained, found["trained"])
         restore(self.fixed, found["fixed"])
-        for module in self.model.modules():
-            if isinstance(module, Sparse):
-                module.provisional = False
         trainer.resume(found["optimizer"], found["step"])
         self.progress = Progress(**found["progress"])
         timer.seconds = self.progress.seconds
