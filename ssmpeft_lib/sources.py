@@ -145,8 +145,8 @@ def assign_roles(
         LookupError: a role needs a split that was not found; says what there is and how to name another.
         ValueError: a role shares some but not all of its splits with train.
     """
-    plan = {**registry.facts("data", dataset)["splits"], **(override or {})}
-    sharing = [role for role in ("val", "test") if plan[role] == plan["train"] or (role == "val" and not plan[role])]
+    plan = _plan(dataset, override)
+    sharing = _sharing(plan)
     roles = {"train": _take(dataset, splits, plan, "train")}
     if sharing:
         rule = getattr(registry.load("data", dataset), "cut_indices", cut_indices)
@@ -158,6 +158,24 @@ def assign_roles(
             roles[role] = _take(dataset, splits, plan, role)
     roles["train"] = _one_reference_each(roles["train"])
     return {role: roles[role] for role in ROLES if role in roles}
+
+
+def describe_roles(dataset: str, override: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """In words, which official split plays which role; names as in `assign_roles`."""
+    plan = _plan(dataset, override)
+    sharing = _sharing(plan)
+    words = {role: f"a fifth of {plan['train']}" if role in sharing else plan[role] for role in ROLES}
+    words["train"] = f"four fifths of {plan['train']}" if sharing else plan["train"]
+    return {role: text for role, text in words.items() if text}
+
+
+def _plan(dataset: str, override: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    return {**registry.facts("data", dataset)["splits"], **(override or {})}
+
+
+def _sharing(plan: Mapping[str, str | None]) -> list[str]:
+    """Roles that get what is cut off train."""
+    return [role for role in ("val", "test") if plan[role] == plan["train"] or (role == "val" and not plan[role])]
 
 
 def cut_indices(n: int, share: float = 0.2, seed: int = CUT_SEED) -> tuple[np.ndarray, np.ndarray]:
