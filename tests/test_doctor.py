@@ -104,7 +104,9 @@ def test_command_prints_a_table_and_one_json_object(capsys):
     assert not report["healthy"] and len(report["checks"]["gradients"]["tensors"]) == 4
     assert "4 of 4 get no gradient" in output.err
     assert main(["doctor", "mamba-130m", "lora@out_proj", "--stock-peft", "--strict"]) == 1
-    assert "is incompatible with Mamba-based models" in json.loads(capsys.readouterr().out)["checks"]["adapted"]["found"]
+    assert (
+        "is incompatible with Mamba-based models" in json.loads(capsys.readouterr().out)["checks"]["adapted"]["found"]
+    )
 
 
 @pytest.mark.parametrize("family", MAIN)

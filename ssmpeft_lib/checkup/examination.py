@@ -33,9 +33,13 @@ def doctor(model: nn.Module, ids: Tensor | None = None) -> Report:
     """
     trainable = [name for name, p in model.named_parameters() if p.requires_grad]
     if not trainable:
-        raise ValueError(f"{type(model).__name__} has no trainable tensor; adapt it first, or load it with is_trainable")
+        raise ValueError(
+            f"{type(model).__name__} has no trainable tensor; adapt it first, or load it with is_trainable"
+        )
     if not hasattr(base_model(model), "generate"):
-        raise ValueError(f"{type(model).__name__} generates no text; the doctor examines language models of transformers")
+        raise ValueError(
+            f"{type(model).__name__} generates no text; the doctor examines language models of transformers"
+        )
     ids = _random_ids(model) if ids is None else ids
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

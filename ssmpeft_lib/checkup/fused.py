@@ -72,7 +72,7 @@ def mamba2_split_conv1d_scan_combined(
     norm_before_gate=True,
     **_,
 ) -> Tensor:
-    """Convolution, scan, gated norm and output projection of Mamba-2 from raw weights; zxbcdt [batch, seq_len, rows]."""
+    """Convolution, scan, gated norm, output projection of Mamba-2 from raw weights; zxbcdt [batch, seq_len, rows]."""
     d_inner, heads = outproj_weight.shape[1], len(dt_bias)
     maps = (zxbcdt.shape[-1] - 2 * d_inner - heads) // 2
     z, xBC, dt = zxbcdt.split([d_inner, d_inner + 2 * maps, heads], dim=-1)

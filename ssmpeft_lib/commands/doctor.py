@@ -1,7 +1,7 @@
 """Examine what a method does to a model: does every tensor train, do all paths compute the same?
 
-Runs on the model's small stand-in with random weights; the fused kernels of mamba_ssm are simulated on the CPU. Prints a
-table on standard error and one JSON object on standard output.
+Runs on the model's small stand-in with random weights; the fused kernels of mamba_ssm are simulated on the CPU. Prints
+a table on standard error and one JSON object on standard output.
 """
 
 from __future__ import annotations

@@ -60,7 +60,9 @@ def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None
             parts[name] = _joined(carrier, found.adapter)
     if not parts:
         reasons = "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:2])
-        raise ValueError(f"nothing of {found.method} is a LoRA that peft could use ({reasons}); merge the model instead")
+        raise ValueError(
+            f"nothing of {found.method} is a LoRA that peft could use ({reasons}); merge the model instead"
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
