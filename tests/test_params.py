@@ -79,7 +79,6 @@ def test_command_prints_one_json_object(capsys):
         ("mamba-130m", "sdlora,rule=both", "rule='both' must be paper or upstream"),
         ("mamba-130m", "prompt,tokens=0", "tokens=0 must be at least 1"),
         ("s4-deep", "prompt", "embeds no tokens"),
-        ("s4-deep", "prefix", "cannot start from a prefix"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(model, method, says, capsys):

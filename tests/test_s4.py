@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,8 @@ from ssmpeft_lib.adaptation import adapt, count
 from ssmpeft_lib.mixers.s4d import S4D, S4DConfig
 from ssmpeft_lib.models.s4 import MODELS, DeepS4, build
 from ssmpeft_lib.theory.parametrised import LowRank
+from ssmpeft_lib.theory.selection import Budget, select_dimensions
+from ssmpeft_lib.warmup import begin_warmup, select
 
 FORMS = ("convolution", "recurrence", "scan")
 
@@ -130,6 +134,43 @@ def test_learned_initial_state_starts_every_layer():
         learned.normal_()
     expected = network.layers[0](x, torch.view_as_complex(learned), form="recurrence")
     torch.testing.assert_close(network(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("domain, discretization", [("complex", "zoh"), ("real", "zoh"), ("real", "bilinear")])
+def test_prefix_tuning_is_the_prefix_in_front_of_the_state_space_models(domain, discretization):
+    torch.manual_seed(0)
+    network = DeepS4(S4DConfig(4, 3, domain, discretization), n_layers=1).double()
+    x = torch.randn(2, 7, 4, dtype=torch.float64)
+    adapt(network, "prefix,tokens=5,mlp=false")
+    layer = network.layers[0]
+    vectors = layer.start.deltas["default"].vectors.prefix.detach()
+    with_prefix = layer.kernel(torch.cat([vectors.expand(2, -1, -1), x], dim=1))[:, 5:]
+    torch.testing.assert_close(layer(x), layer.project(x, with_prefix))
+
+
+def test_sdt_by_slots_silences_and_trains_what_algorithm_1_says():
+    """The library's SDT, against Algorithm 1 as the theory chapter has it."""
+    torch.manual_seed(0)
+    network = DeepS4(S4DConfig(16, 6, init="random"), n_layers=2)
+    frozen = copy.deepcopy(network)
+    adapt(network, "sdt,rule=paper,freeze_channels=4,freeze_states=2,zero_channels=8,zero_states=2")
+    warmup = begin_warmup(network)
+    with torch.no_grad():
+        # only Im A moves, so that both measures of change agree
+        for name, parameter in network.named_parameters():
+            if "warmup" in name and ".A_imag." in name:
+                parameter.normal_()
+    warmed = copy.deepcopy(frozen)
+    with torch.no_grad():
+        for ours, theirs in zip(warmed.layers, network.layers, strict=True):
+            ours.kernel.A_imag.copy_(theirs.kernel.A_imag)
+    chosen = select(network, warmup)
+    for index, name in enumerate(chosen):
+        wanted = select_dimensions(frozen.layers[index].kernel, warmed.layers[index].kernel, Budget(8, 4, 4, 2))
+        assert chosen[name].channels.tolist() == wanted.update_channels
+        assert torch.equal(chosen[name].trained, wanted.trained((16, 6)))
+        silenced = (network.layers[index].kernel.C == 0).all(-1)
+        assert not (wanted.silenced((16, 6)) & ~silenced).any()
 
 
 def test_adapter_counts():

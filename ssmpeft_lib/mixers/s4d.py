@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..adapters.slots import SlotSpec
+from ..adapters.starts import Start
 from ..ops import discretize, fft_conv, s4d_kernel, s4d_step
 from ._s4d_ranking import SLIPS, change_of, importance_of
 
@@ -223,6 +224,22 @@ class S4D(nn.Module):
     def state_shape(self) -> tuple[int, ...]:
         """Shape of a learned initial state: (d_model, d_state), and 2 for the parts of a complex one."""
         return tuple(self.kernel.C.shape)
+
+    @property
+    def columns_shape(self) -> tuple[int, int]:
+        """There is no convolution in front of the state space models that remembers inputs."""
+        return self.config.d_model, 0
+
+    @property
+    def prefix_width(self) -> int:
+        """Size of a prefix vector: one number a channel."""
+        return self.config.d_model
+
+    def start_after(self, prefix: Tensor) -> Start:
+        """The state after a prefix [prefix_len, d_model] that enters the state space models (Proposition 5)."""
+        log_A_bar, B_bar, _ = self.kernel.discrete()
+        state = prefix_scan((B_bar * prefix[..., None]).to(log_A_bar.dtype), log_A_bar)[-1:]
+        return Start(torch.view_as_real(state) if self.config.domain == "complex" else state.real)
 
     def step(self, x: Tensor, state: Tensor) -> Tensor:
         """One step of generation, as in `S4DKernel.step`."""

@@ -35,18 +35,23 @@ def run(layers: list[Layer], X: ndarray, activation: Callable[[ndarray], ndarray
 
 
 def tune_to_layer(
-    frozen: list[Layer], target: Layer, last: str = "identity", columns: bool = True, W_last: ndarray | None = None
+    frozen: list[Layer],
+    target: Layer,
+    last: str = "identity",
+    columns: bool = True,
+    W_last: ndarray | None = None,
 ) -> list[Layer]:
     """Lemma 9: the frozen stack made equal to a one-layer target without residual.
 
-    Layer l owns ceil(D / L) channels. It turns them into the target's by Lemma 3, lets the others through on the
-    residual (u = 1, C = 0), and the last layer applies the target's W and bias.
+    Layer l owns ceil(D / L) channels. It turns them into the target's by Lemma 3 and lets
+    the others through on the residual (u = 1, C = 0); the last layer applies the target's W.
 
     Args:
-        last: what the last layer's S4 does with the channels that earlier layers have finished. With u = 0 they can
-            leave only through it. `identity` is the repair: one state with A = 0 and B C = 1. The paper does not say;
-            `zero` follows its rule for unselected channels, `untouched` leaves them frozen.
-        columns: set the owned columns of W to those of the identity in all layers but the last. Needed, not printed.
+        last: what the last layer's S4 does with the channels that are finished; with u = 0
+            they can leave only through it. `identity` is the repair. The paper does not
+            say; `zero` is its rule for unselected channels, `untouched` leaves them frozen.
+        columns: set the owned columns of W to those of the identity in all layers but the
+            last. Needed, not printed.
         W_last: another W for the last layer than the target's.
     """
     D, L = len(target.bias), len(frozen)
@@ -70,11 +75,11 @@ def tune_to_layer(
 
 
 def tune_to_stack(frozen: list[Layer], target: list[Layer], inner_rank: int | None = None) -> list[Layer]:
-    """Theorems 4 and 10: the frozen stack made equal to a target of fewer layers, by Lemma 9 on groups of layers.
+    """Theorems 4 and 10: the frozen stack made equal to a shallower target, group by group.
 
     Args:
-        inner_rank: the rank that may be spent on the last W of every group but the last. None, the repair, is full
-            tuning; Theorem 4 grants ceil(L / L*) there.
+        inner_rank: rank that may be spent on the last W of every group but the last. None,
+            the repair, is full tuning; Theorem 4 grants ceil(L / L*).
     """
     tuned, start = [], 0
     for index, (layer, size) in enumerate(zip(target, group_sizes(len(frozen), len(target)), strict=True)):
@@ -101,7 +106,7 @@ def printed_bounds(D: int, L: int, L_target: int) -> dict[str, int]:
 
 
 def needed_bounds(D: int, L: int, L_target: int) -> dict[str, int]:
-    """What the construction needs. The rank is that of making the owned columns of a generic W unit vectors."""
+    """What the construction needs; the rank is that of making the owned columns unit vectors."""
     channels = -(-D // (L // L_target))
     return {"channels": channels, "group": L // L_target, "rank": min(D, channels)}
 

@@ -29,15 +29,17 @@ class Count:
 
 
 def count_parameters(frozen: System, target: System, redundant: ndarray | None = None) -> Count:
-    """Lemma 3: entries of A and of B x C that must change until `frozen` equals `target`.
+    """Lemma 3: entries of A and of B C that must change until `frozen` equals `target`.
 
-    The sum splits over pairs (target state, frozen state) and over frozen states that are left, so the minimum over
-    all H! permutations is an assignment problem, solved exactly in polynomial time.
+    The sum splits over pairs of a target and a frozen state and over the frozen states that
+    are left, so that the minimum over all H! permutations is an assignment problem.
 
     Args:
-        frozen: H states; target: H* <= H states; both one channel. For Lemmas 7 and 8 their A and B are the continuous ones.
-        redundant: the product whose zeros mean that a state is already gone; by default B x C. The paper prints
-            A x B x C (`removal_term`), which overlooks that a state with A = 0 still acts at lag 0.
+        frozen, target: one channel each, with H and H* <= H states. For Lemmas 7 and 8
+            their A and B are the continuous ones.
+        redundant: the product whose zeros mean that a state is gone already, by default
+            B C. The paper has A B C (`removal_term`), which overlooks that a state with
+            A = 0 still acts at lag 0.
     """
     H, H_target = len(frozen.A), len(target.A)
     gone = frozen.B * frozen.C if redundant is None else redundant
@@ -52,11 +54,11 @@ def count_parameters(frozen: System, target: System, redundant: ndarray | None =
 
 
 def removal_term(system: System, method: str = "discrete", step: float = 1.0, as_printed: bool = False) -> ndarray:
-    """The first term of Lemma 3 (`discrete`), 7 (`bilinear`) or 8 (`zoh`) before its zeros are counted, [H].
+    """The first term of Lemma 3 (`discrete`), 7 (`bilinear`) or 8 (`zoh`), [H].
 
-    Printed: A B C; step (1 + step A / 2) B C; step (exp(step A) - 1) B C. The exact product A_bar B_bar C has another
-    factor: (1 - step A / 2)^-2 for bilinear, which has no zero, and exp(step A) / (step A) for ZOH, which cancels the zero
-    that the printed term has at A = 0.
+    Printed: A B C; step (1 + step A / 2) B C; step (exp(step A) - 1) B C. The exact product
+    A_bar B_bar C has another factor: (1 - step A / 2)^-2 for bilinear, which has no zero,
+    and exp(step A) / (step A) for ZOH, which cancels the zero that is printed at A = 0.
     """
     A, BC = system.A, system.B * system.C
     if method == "discrete":
@@ -68,7 +70,7 @@ def removal_term(system: System, method: str = "discrete", step: float = 1.0, as
 
 
 def tuned(frozen: System, target: System, count: Count, remove: str = "C") -> System:
-    """The updated model of Lemma 3: kept states take the target's A and product B C, the others lose `remove` (A, B or C)."""
+    """The updated model: kept states take the target's A and B C, the others lose `remove`."""
     parts = {"A": frozen.A.copy(), "B": frozen.B.copy(), "C": frozen.C.copy()}
     kept = list(count.kept)
     parts[remove][np.setdiff1d(np.arange(len(frozen.A)), kept)] = 0.0

@@ -36,7 +36,7 @@ class S6:
         )
 
     def parameters(self, X: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-        """The paper's theta: B [H, N], C [H, N] and the step sizes [D, N], for inputs X [D, N]. A_bar follows from them."""
+        """The paper's theta for inputs X [D, N]: B [H, N], C [H, N] and step sizes [D, N], from which A_bar follows."""
         H = self.A.shape[1]
         rows = self.x_proj @ (self.in_proj @ X)
         return rows[:H], rows[H : 2 * H], np.logaddexp(0.0, self.dt_proj @ rows[2 * H :])
@@ -53,22 +53,22 @@ class S6:
 
 
 def covering_in_proj(frozen: S6, tuned_x_proj: ndarray, free: str = "frozen") -> ndarray:
-    """Eq. (16): W_in_hat with x_proj W_in_hat = tuned_x_proj W_in, so that only W_in needs to change.
+    """Eq. (16): W_in_hat with x_proj W_in_hat = tuned_x_proj W_in.
 
-    W_in_hat = V [S^-1 U^T tuned_x_proj W_in; Q] with the SVD x_proj = U [S 0] V^T. It needs D >= 2H + R and x_proj of
-    full row rank, which the paper does not say.
+    W_in_hat = V [S^-1 U^T tuned_x_proj W_in; Q] with the SVD x_proj = U [S 0] V^T. It needs
+    D >= 2H + R and x_proj of full row rank, which the paper does not say.
 
     Args:
-        free: the block Q that the paper leaves open. `zero`, or `frozen` for V_2^T W_in, which keeps the change of
-            W_in at the rank of the change of x_proj, so that LoRA of some rank stays LoRA of that rank.
+        free: the block Q that the paper leaves open. `zero`, or `frozen` for V_2^T W_in,
+            which keeps the change of W_in at the rank of the change of x_proj.
     Raises:
-        ValueError: x_proj has more rows than columns or is not of full row rank.
+        ValueError: x_proj is not of full row rank.
     """
     rows, columns = frozen.x_proj.shape
     if np.linalg.matrix_rank(frozen.x_proj) < rows:
         raise ValueError(
-            f"covering_in_proj: x_proj [{rows}, {columns}] is not of full row rank; the lemma needs 2H + R = {rows} <= D "
-            "and independent rows (closest_in_proj gives the best there is)"
+            f"covering_in_proj: x_proj [{rows}, {columns}] is not of full row rank; the lemma "
+            "needs D >= 2H + R; closest_in_proj gives the best there is"
         )
     U, S, Vt = np.linalg.svd(frozen.x_proj)
     Q = Vt[rows:] @ frozen.in_proj if free == "frozen" else np.zeros((columns - rows, columns))

@@ -1,8 +1,8 @@
 """Algorithm 1 (Sec. 5.2): which channels and states of an S4 layer are silenced, and which are trained.
 
 Three rules are here under one function: the algorithm as the paper words it, the released one for Table 4, and the
-released one for Figures 1 and 2. The released ones differ from the paper in what they sort by, and their formulas have two
-slips, which can be switched on and off one by one.
+released one for Figures 1 and 2. The released ones sort by something else than the paper, and their formulas have
+two slips, which can be switched on and off one by one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Selection:
         return mask
 
     def silenced(self, shape: tuple[int, int]) -> Tensor:
-        """bool [d_model, d_state]: the entries whose C is set to zero; the states of usable, untrained channels stay."""
+        """bool [d_model, d_state]: the entries whose C is set to zero. States of usable, untrained channels stay."""
         mask = torch.ones(shape, dtype=torch.bool)
         mask[self.usable_channels] = False
         for channel, states in self.usable_states.items():
@@ -66,13 +66,13 @@ def select_dimensions(
     lag: int = 1,
     slips: tuple[str, ...] = (),
 ) -> Selection:
-    """Pick dimensions by their importance after the warm-up, and among these by how far the warm-up moved A.
+    """Pick dimensions by importance, and among these by how far the warm-up moved A.
 
     Args:
         frozen, warmed: the layer's kernel before and after the warm-up.
-        importance: `transition` sorts by |A_bar| (the paper, lines 3 and 6); `kernel` by |C B_bar A_bar^lag|, what a state
-            adds to the convolution kernel at that lag (released code).
-        lag: 1 in the released code for Table 4, seq_len // 2 in that for Figures 1 and 2.
+        importance: `transition` sorts by |A_bar| (the paper, lines 3 and 6), `kernel` by
+            |C B_bar A_bar^lag|, what a state adds to the kernel at that lag (released).
+        lag: 1 in the release for Table 4, seq_len // 2 in that for Figures 1 and 2.
         slips: those of `SLIPS` to reproduce.
     Raises:
         ValueError: a slip or an importance of another name.
@@ -80,7 +80,8 @@ def select_dimensions(
     unknown = set(slips) - set(SLIPS)
     if unknown or importance not in ("transition", "kernel"):
         raise ValueError(
-            f"select_dimensions: importance {importance!r} must be 'transition' or 'kernel', slips {slips} among {SLIPS}"
+            f"select_dimensions: importance {importance!r} must be 'transition' or 'kernel', "
+            f"slips {slips} among {SLIPS}"
         )
     with torch.no_grad():
         weight, change = importance_of(warmed, importance, lag, slips), change_of(frozen, warmed, slips)

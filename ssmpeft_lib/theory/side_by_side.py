@@ -1,9 +1,9 @@
-"""Many small models trained at once: their parameters stacked, one vectorised forward, one AdamW with a rate for each."""
+"""Many small models trained at once: parameters stacked, one vectorised forward, one AdamW with a rate for each."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,19 +37,21 @@ class SideBySide:
         """Mean squared error of each model, [models]."""
         return (self.forward(x) - y).square().flatten(1).mean(1)
 
-    def train(self, x: Tensor, y: Tensor, learning_rates: Tensor, steps: int, weight_decay: float = 0.01) -> Tensor:
-        """AdamW on the mean squared error.
+    def train(
+        self, batches: Iterable[tuple[Tensor, Tensor]], learning_rates: Tensor, weight_decay: float = 0.01
+    ) -> Tensor:
+        """One step of AdamW on the mean squared error for each batch.
 
         Args:
-            x, y: inputs and targets of each model, [models, batch, seq_len, d_model].
+            batches: inputs and targets of every model, each [models, batch, seq_len, d_model].
             learning_rates: one for each model, [models].
         Returns:
-            The error of each model before every step, [steps, models].
+            The error of each model on each batch, before the step, [steps, models].
         """
         weights = [self.parameters[name].requires_grad_() for name in self.trainable]
         moments = [(torch.zeros_like(weight), torch.zeros_like(weight)) for weight in weights]
         history = []
-        for step in range(1, steps + 1):
+        for step, (x, y) in enumerate(batches, start=1):
             errors = self.errors(x, y)
             history.append(errors.detach())
             gradients = torch.autograd.grad(errors.sum(), weights)
@@ -65,7 +67,7 @@ class SideBySide:
 def adamw_(
     weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rates: Tensor, step: int, weight_decay: float
 ) -> None:
-    """One step of torch.optim.AdamW with its default betas and eps, in place, with rates that broadcast over `weight`."""
+    """One step of torch.optim.AdamW with its default betas and eps, in place; `rates` broadcast over `weight`."""
     mean.lerp_(gradient, 0.1)
     square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
     denominator = (square / (1 - 0.999**step)).sqrt_().add_(1e-8)

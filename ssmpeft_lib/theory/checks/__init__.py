@@ -1,7 +1,7 @@
 """The numbers behind the errata: for each, the printed statement fails and the repaired one holds.
 
-Every check draws its own seeded instance and returns named numbers; `workflow/errata/theory.yaml` records them. Errors are
-largest absolute differences in float64, so that an exact statement shows about 1e-15.
+Every check draws its own seeded instance and returns named numbers; `workflow/errata/theory.yaml` records them.
+Errors are largest absolute differences in float64, so that an exact statement shows about 1e-15.
 """
 
 from __future__ import annotations

@@ -14,10 +14,6 @@ SPECTRUM = np.array([-0.8, -0.3, 0.4, 0.9])
 """Four distinct transitions, for the checks that the paper's claim about M and H needs."""
 
 
-def draws(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
 def missing_initial_state() -> Numbers:
     rng = draws()
     system, p, x, start = System.random(rng, 4), rng.normal(size=6), rng.normal(size=10), rng.normal(size=4)
@@ -26,7 +22,7 @@ def missing_initial_state() -> Numbers:
         with_prefix = system.run(np.concatenate([p, x]), start)[0][6:]
         return largest(with_prefix - system.run(x, prefix.initial_state_of_prefix(system, p, start, as_printed))[0])
 
-    return {"printed": error(start, True), "printed_zero_start": error(0.0, True), "repaired": error(start, False)}
+    return {"printed": error(start, True), "printed, zero start": error(0.0, True), "repaired": error(start, False)}
 
 
 def state_index() -> Numbers:
@@ -40,7 +36,7 @@ def state_index() -> Numbers:
 def span_index() -> Numbers:
     system = System.random(draws(), 4)
     ranks = [int(np.linalg.matrix_rank(prefix.reachability(system, 3, as_printed))) for as_printed in (True, False)]
-    return {"H": 4, "M": 3, "printed_rank": ranks[0], "repaired_rank": ranks[1]}
+    return {"H": 4, "M": 3, "rank as printed": ranks[0], "rank repaired": ranks[1]}
 
 
 def spectrum_system(rng: np.random.Generator) -> System:
@@ -87,8 +83,8 @@ def convolution_before_the_scan() -> Numbers:
     through = conv(np.concatenate([p, x]), np.zeros(3))
     expected, state = system.run(through)[0][6:], system.run(through[:6])[1]
     return {
-        "state alone": largest(system.run(conv(x, np.zeros(3)), state)[0] - expected),
-        "state and last three inputs": largest(system.run(conv(x, p[-3:]), state)[0] - expected),
+        "printed": largest(system.run(conv(x, np.zeros(3)), state)[0] - expected),
+        "repaired": largest(system.run(conv(x, p[-3:]), state)[0] - expected),
     }
 
 
