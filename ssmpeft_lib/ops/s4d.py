@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import ceil, isqrt
-
 import torch
 from torch import Tensor
 
 from ssmpeft_lib.ops import naive
 from ssmpeft_lib.ops.checks import accumulation_dtype, check_floating
 from ssmpeft_lib.ops.dispatch import resolve
+from ssmpeft_lib.ops.geometric import GeometricSum
 
 
 def discretize(A: Tensor, delta: Tensor, rule: str = "zoh") -> tuple[Tensor, Tensor]:
@@ -59,19 +58,8 @@ def s4d_kernel(log_A_bar: Tensor, C_bar: Tensor, seq_len: int, backend: str = "a
 
 
 def _blocked_kernel(log_A_bar: Tensor, C_bar: Tensor, seq_len: int) -> Tensor:
-    """A_bar^(q block + r) = A_bar^(q block) A_bar^r: two small tables of powers and one matrix product a channel."""
-    block = max(1, isqrt(seq_len))
-    steps = torch.arange(block, device=C_bar.device, dtype=C_bar.real.dtype)
-    starts = block * torch.arange(ceil(seq_len / block), device=C_bar.device, dtype=C_bar.real.dtype)
-    within = torch.exp(log_A_bar[..., None] * steps)  # [channels, d_state, block]
-    at_start = (C_bar[..., None] * torch.exp(log_A_bar[..., None] * starts)).mT  # [channels, blocks, d_state]
-    if C_bar.is_complex():
-        # the real part of a complex product is one real product of twice the length
-        left = torch.cat([at_start.real, -at_start.imag], dim=2)
-        kernel = 2 * (left @ torch.cat([within.real, within.imag], dim=1))
-    else:
-        kernel = at_start @ within
-    return kernel.flatten(1)[:, :seq_len]
+    kernel = GeometricSum.apply(C_bar, log_A_bar, seq_len)[0]
+    return 2 * kernel if C_bar.is_complex() else kernel
 
 
 def fft_conv(u: Tensor, kernel: Tensor, D: Tensor | None = None, backend: str = "auto") -> Tensor:

@@ -55,8 +55,11 @@ class Point:
         return self.model, self.method, self.dataset, self.metric
 
     def cells(self, scale: str, seeds: range) -> list[Cell]:
-        """The cells that feed this point, over the members of a data-set group and over seeds."""
-        if self.unserved:
+        """The cells that feed this point, over the members of a data-set group and over seeds.
+
+        A count of parameters (`params.*`) needs none: it is taken from the shapes of the real model.
+        """
+        if self.unserved or self.metric.startswith("params."):
             return []
         members = registry.groups().get(self.dataset, (self.dataset,))
         return [Cell(scale, self.model, self.method, member, seed) for member in members for seed in seeds]
@@ -113,7 +116,7 @@ class Exhibit:
 
     def _point(self, row: dict, i: int) -> Point:
         column = self.columns[i]
-        label = " / ".join(filter(None, [row.get("group"), row["label"]]))
+        label = row_name(row)
         where = f"{self.path}: row {label!r} x column {column['label']!r}"
         bound = self._bind(row, i, where)
         printed = row.get("printed", [])
@@ -158,6 +161,12 @@ class Exhibit:
                 value = value[i]
             bound[name] = value
         return bound
+
+
+def row_name(row: dict) -> str:
+    """A row as text: group, label, slots and detail, for example `Linear projections / LoRA out_proj`."""
+    own = " ".join(filter(None, [row["label"], row.get("slots"), f"({row['detail']})" if row.get("detail") else ""]))
+    return " / ".join(filter(None, [row.get("group"), own]))
 
 
 def _check_names(bound: dict[str, str]) -> None:

@@ -119,6 +119,34 @@ def options(method: str) -> frozenset[str]:
     return frozenset(found - {"targets"})
 
 
+@cache
+def class_literal(folder: str, module: str, attribute: str) -> Any:
+    """Value of a literal class attribute of a module's classes, read from its source, or from the class it derives from.
+
+    Raises:
+        LookupError: no class there has it.
+    """
+    tree = ast.parse((PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for item in node.body:
+                if isinstance(item, ast.Assign) and any(
+                    getattr(target, "id", "") == attribute for target in item.targets
+                ):
+                    return ast.literal_eval(item.value)
+    imported = {
+        alias.asname or alias.name: node.module.rsplit(".", 1)[-1]
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    bases = [base for node in tree.body if isinstance(node, ast.ClassDef) for base in node.bases]
+    for base in bases:
+        if (sibling := imported.get(getattr(base, "id", ""))) in files(folder):
+            return class_literal(folder, sibling, attribute)
+    raise LookupError(f"ssmpeft_lib/{folder}/{module}.py: no class has an attribute {attribute!r}")
+
+
 def _is_classvar(item: ast.AnnAssign) -> bool:
     return ast.unparse(item.annotation).startswith("ClassVar")
 

@@ -1,0 +1,126 @@
+"""Deltas: trainable changes of one slot. Each is zero at the start and can be merged into the weight it changes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Delta(nn.Module):
+    """A change of a slot's block of a weight.
+
+    A linear slot is changed on its output where the delta knows how, which needs no gradient of the full weight.
+    Any other slot, and any merge, changes the weight itself.
+    """
+
+    on_output = True
+    """Whether a linear layer adds it to its output; otherwise the layer runs with a changed weight."""
+
+    additive = True
+    """Whether the change is the same whatever the weight is. Then a linear layer adds `h @ up.T` to its output, with
+    `(h, up) = factors(x)`; otherwise `output_change`."""
+
+    replaces = False
+    """True when it stands for training the weight itself and adds no parameters to the model."""
+
+    def change(self, block: Tensor) -> Tensor:
+        """What is added to the frozen `block`; same shape as the block."""
+        raise NotImplementedError
+
+    def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`(h, up)`: the output changes by `h @ up.T`; h is [..., k], up is [rows, k]."""
+        raise NotImplementedError
+
+
+class LowRank(Delta):
+    """`alpha / rank * lora_B @ lora_A`, with `lora_B = 0` at the start (Hu et al., 2021; Sec. C.1).
+
+    Args:
+        shape: (rows, columns) of the block, or (count, rows, columns) of a stack, which gets one update a matrix.
+        rank: of the change, at least 1.
+        alpha: numerator of the scale.
+        dropout: probability with which an input is dropped on the way to `lora_A`; used on outputs only.
+    """
+
+    def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
+        super().__init__()
+        *stack, rows, columns = shape
+        self.lora_A = nn.Parameter(torch.empty(*stack, rank, columns))
+        self.lora_B = nn.Parameter(torch.zeros(*stack, rows, rank))
+        self.scaling = alpha / rank
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        for matrix in self.lora_A.view(-1, rank, columns):
+            nn.init.kaiming_uniform_(matrix, a=math.sqrt(5))
+
+    def change(self, block: Tensor) -> Tensor:
+        return self.scaling * (self.lora_B @ self.lora_A)
+
+    def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return F.linear(self.dropout(x.to(self.lora_A.dtype)), self.lora_A), self.scaling * self.lora_B
+
+
+class ComplexLowRank(Delta):
+    """A low-rank update of a complex matrix, which a slot holds as pairs side by side, [rows, 2 columns]."""
+
+    def __init__(self, shape: tuple[int, int], rank: int, alpha: float):
+        super().__init__()
+        rows, columns = shape[0], shape[1] // 2
+        self.lora_A = nn.Parameter(torch.empty(rank, columns, 2))
+        self.lora_B = nn.Parameter(torch.zeros(rows, rank, 2))
+        self.scaling = alpha / rank
+        nn.init.kaiming_uniform_(self.lora_A.view(rank, -1), a=math.sqrt(5))
+
+    def change(self, block: Tensor) -> Tensor:
+        product = torch.view_as_complex(self.lora_B) @ torch.view_as_complex(self.lora_A)
+        return self.scaling * torch.view_as_real(product).flatten(1)
+
+
+class Magnitude(LowRank):
+    """DoRA: `magnitude * (W + BA) / |W + BA|` by rows, the norm held constant in the gradient (Liu et al., 2024)."""
+
+    additive = False
+
+    def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
+        super().__init__(shape, rank, alpha, dropout)
+        self.magnitude = nn.Parameter(torch.ones(shape[:-1]))
+
+    def start_at(self, block: Tensor) -> None:
+        """Set the magnitudes to the row norms of the frozen block, so that nothing changes at the start."""
+        with torch.no_grad():
+            self.magnitude.copy_(torch.linalg.vector_norm(block.to(self.magnitude.dtype), dim=-1))
+
+    def output_change(self, x: Tensor, y: Tensor, block: Tensor) -> Tensor:
+        """What is added to `y`, the rows' frozen output without bias [..., rows]; `block` is their frozen weight.
+
+        With dropout the frozen weight sees the dropped input as well, as in Hugging Face peft.
+        """
+        dropped = self.dropout(x.to(self.lora_A.dtype))
+        if self.training and not isinstance(self.dropout, nn.Identity):
+            y = F.linear(dropped.to(block.dtype), block)
+        scale = self._scale(block)
+        return (scale - 1) * y + scale * F.linear(F.linear(dropped, self.lora_A), self.scaling * self.lora_B)
+
+    def change(self, block: Tensor) -> Tensor:
+        frozen = block.to(self.lora_A.dtype)
+        return self._scale(block)[..., None] * (frozen + super().change(block)) - frozen
+
+    def _scale(self, block: Tensor) -> Tensor:
+        changed = block.detach().to(self.lora_A.dtype) + super().change(block).detach()
+        return self.magnitude / torch.linalg.vector_norm(changed, dim=-1)
+
+
+class Dense(Delta):
+    """Every entry of the block is trained; the delta starts at zero and stands for the weight itself."""
+
+    on_output = False
+    replaces = True
+
+    def __init__(self, shape: tuple[int, ...]):
+        super().__init__()
+        self.delta = nn.Parameter(torch.zeros(shape))
+
+    def change(self, block: Tensor) -> Tensor:
+        return self.delta

@@ -1,0 +1,118 @@
+"""What every method is: a frozen dataclass whose fields are its options, with one `adapt`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from ..plan import registry
+from ..plan.method_string import MethodString
+from .backbone import Backbone
+from .deltas import Dense
+from .selection import Selection
+from .warmup import Warmup
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to adapt a model. A subclass is found by the name of its module in `ssmpeft_lib/methods/`.
+
+    Attributes:
+        targets: the slots or groups of slots it acts on.
+        family: for colours and marks in the book: prompt, bias, lora, sdlora, full or frozen.
+        starts_unchanged: whether the adapted model computes at the start what the model computed before.
+        selects: whether a warm-up chooses what it trains; then `begin_warmup` and `select` are there.
+        learning_rate: for the small stand-ins, found on their validation sets; the paper searches per data set.
+    """
+
+    targets: tuple[str, ...] = ()
+
+    family: ClassVar[str]
+    starts_unchanged: ClassVar[bool] = True
+    selects: ClassVar[bool] = False
+    learning_rate: ClassVar[float]
+
+    def adapt(self, backbone: Backbone) -> None:
+        """Attach what is trained. Everything else of the model is frozen already."""
+        raise NotImplementedError
+
+    def begin_warmup(self, backbone: Backbone) -> Warmup:
+        """Make the model ready for the warm-up, and say what it trains."""
+        raise ValueError(f"method {registry_name(self)!r} selects nothing and has no warm-up")
+
+    def select(self, backbone: Backbone, warmup: Warmup) -> dict[str, Selection]:
+        """Undo the warm-up and fix what is trained by what it changed; returns what was chosen where."""
+        raise ValueError(f"method {registry_name(self)!r} selects nothing and has no warm-up")
+
+    def buffer_size(self, backbone: Backbone) -> int:
+        """How many numbers the warm-up holds beside the model to choose by; the paper counts them (Table 5)."""
+        return 0
+
+    def learning_rate_factor(self, parameter: str) -> float:
+        """What the learning rate of a parameter is multiplied with, by the parameter's name."""
+        return 1.0
+
+    def refuse(self, option: str, why: str) -> ValueError:
+        """The error for an option's bad value, to be raised."""
+        return ValueError(f"method {registry_name(self)!r}: {option}={getattr(self, option)!r} {why}")
+
+    def spelled_out(self) -> str:
+        """The method string with every option, so that it means the same when a default changes."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != ""}
+        targets = given.pop("targets")
+        return str(MethodString(registry_name(self), tuple(targets), given))
+
+    def __str__(self) -> str:
+        """The method string, with every option that is not the default."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        targets = given.pop("targets", ())
+        return str(MethodString(registry_name(self), tuple(targets), given))
+
+
+def train_fully(backbone: Backbone, names: str) -> None:
+    """Train slots or groups in full, named in one word and joined by dots, such as `A_log.D`, or none."""
+    for slot in backbone.slots(tuple(names.split("."))) if names else []:
+        backbone.attach(slot, Dense(slot.shape))
+
+
+def registry_name(method: Method | type[Method]) -> str:
+    """Name of the file that a method lives in."""
+    kind = method if isinstance(method, type) else type(method)
+    return kind.__module__.rsplit(".", 1)[-1]
+
+
+def method_class(name: str) -> type[Method]:
+    """The method class of a module in `ssmpeft_lib/methods/`.
+
+    Raises:
+        LookupError: no such method.
+    """
+    module = registry.load("methods", name)
+    return next(
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Method) and kind.__module__ == module.__name__
+    )
+
+
+def build_method(text: str) -> Method:
+    """The method that a method string describes, with its defaults for whatever the string leaves open.
+
+    Raises:
+        LookupError: no such method or option.
+        ValueError: a malformed string, or a value that the option does not take.
+    """
+    parsed = MethodString.parse(text)
+    kind = method_class(parsed.name)
+    known = {field.name: field for field in fields(kind) if field.name != "targets"}
+    for option, value in parsed.options.items():
+        if option not in known:
+            raise LookupError(registry.unknown("option", option, known, f"method {parsed.name!r}"))
+        _check_type(parsed.name, option, value, known[option].type)
+    return kind(**({"targets": parsed.targets} if parsed.targets else {}), **parsed.options)
+
+
+def _check_type(method: str, option: str, value: object, annotation: str) -> None:
+    allowed = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}.get(str(annotation).split(" |")[0])
+    if allowed and (not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)):
+        raise ValueError(f"method {method!r}: option {option} takes a value of type {annotation}, got {value!r}")

@@ -1,0 +1,77 @@
+"""Where a sequence starts from: learned states of the scan and of the convolution, instead of zeros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .attach import beside
+
+
+@dataclass
+class Start:
+    """What a mixer holds before the first token.
+
+    Attributes:
+        state: of the scan, [1, d_inner, d_state] (or [1, heads, head_dim, d_state]), or None for zeros.
+        columns: the last inputs of the convolution, [1, d_inner, d_conv - 1], or None for zeros.
+    """
+
+    state: Tensor | None = None
+    columns: Tensor | None = None
+
+
+class Starts(nn.Module):
+    """The learned starts of one mixer, one for each adapter; a submodule of the mixer named `start`."""
+
+    def __init__(self, mixer: nn.Module):
+        super().__init__()
+        # not a submodule: the mixer holds this module, not the other way round
+        object.__setattr__(self, "mixer", mixer)
+        self.deltas = nn.ModuleDict()
+        self.active: list[str] = []
+        self.enabled = True
+
+    def add(self, adapter: str, start: nn.Module) -> None:
+        """Put a start in place; it is a module whose call `start(mixer)` returns a `Start`."""
+        self.deltas[adapter] = beside(start, next(self.mixer.parameters()))
+        if adapter not in self.active:
+            self.active = [*self.active, adapter]
+
+    def remove(self, adapter: str) -> None:
+        """Take an adapter away."""
+        if adapter in self.deltas:
+            del self.deltas[adapter]
+        self.active = [name for name in self.active if name != adapter]
+
+    def forward(self) -> Start | None:
+        """The start to use, the sum over active adapters; None for zeros."""
+        names = [name for name in self.active if name in self.deltas] if self.enabled else []
+        starts = [self.deltas[name](self.mixer) for name in names]
+        if not starts:
+            return None
+        return Start(_total([s.state for s in starts]), _total([s.columns for s in starts]))
+
+
+class LearnedStart(nn.Module):
+    """Initial state tuning: a state that is learned (Sec. 4.1), with the convolution's columns or without.
+
+    Args:
+        state_shape: shape of the mixer's state for one sequence.
+        columns_shape: shape of the convolution's columns, or None to leave them zero.
+    """
+
+    def __init__(self, state_shape: tuple[int, ...], columns_shape: tuple[int, int] | None = None):
+        super().__init__()
+        self.initial_state = nn.Parameter(torch.zeros(state_shape))
+        self.conv_state = nn.Parameter(torch.zeros(columns_shape)) if columns_shape else None
+
+    def forward(self, mixer: nn.Module) -> Start:
+        return Start(self.initial_state[None], None if self.conv_state is None else self.conv_state[None])
+
+
+def _total(tensors: list[Tensor | None]) -> Tensor | None:
+    present = [tensor for tensor in tensors if tensor is not None]
+    return sum(present[1:], start=present[0]) if present else None

@@ -1,0 +1,33 @@
+"""Make a data set ready: find or generate its files, cut its splits, and write its token ids once for all cells."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ..plan.results import write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `prepare-data`."""
+    parser.add_argument("scale", choices=["quick", "real", "paper"])
+    parser.add_argument("dataset", help="for example glue-rte")
+    parser.add_argument("--data-dir", type=Path, help="folder of original data, one folder a data set")
+    parser.add_argument("--splits", default="{}", help="official splits to use for train, val, test, as JSON")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="a tokenizer.json")
+    parser.add_argument("--output", type=Path, required=True, help="says where the token ids lie; they go beside it")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the token ids and what describes them."""
+    from .. import sources
+    from ..encode import prepare
+
+    cache = arguments.output.parent / "encoded"
+    source = sources.find(
+        arguments.dataset, arguments.scale, arguments.data_dir, arguments.output.parent / "miniatures"
+    )
+    prepared = prepare(arguments.dataset, source, arguments.tokenizer, cache, json.loads(arguments.splits))
+    relative = prepared.folder.relative_to(arguments.output.parent)
+    write_json(arguments.output, {"dataset": arguments.dataset, "folder": str(relative), **prepared.description})

@@ -1,0 +1,71 @@
+"""Make a checkpoint ready: pretrain a small stand-in, or fetch the paper's checkpoint from the hub."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from ..plan import paths, registry
+from ..plan.results import write_json
+from .prepare_tokenizer import corpora
+
+CHUNK = 2000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `prepare-model`."""
+    parser.add_argument("scale", choices=["quick", "real", "paper"])
+    parser.add_argument("checkpoint", help="a model such as mamba-130m; with -pixels, its stand-in for images")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="its tokenizer.json")
+    parser.add_argument("--data-dir", type=Path, help="folder of original data; its corpora/ is what is learned from")
+    parser.add_argument("--steps", type=int, help="of pretraining, in place of the default")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True, help="model.json; the weights go beside it")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the checkpoint, model.json last."""
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    model = paths.model_of(arguments.checkpoint)
+    if arguments.scale == "paper":
+        _fetch(model, arguments.output)
+        return
+    from tokenizers import Tokenizer
+
+    from ..miniature import corpus
+    from ..pretrain import STEPS, pretrain
+
+    tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
+    modality = arguments.checkpoint.removeprefix(model).lstrip("-") or "text"
+    texts = (
+        corpus.documents(folder=corpora(arguments.scale, arguments.data_dir)) if modality == "text" else corpus.pixels()
+    )
+    pretrain(
+        model,
+        _encoded(texts, tokenizer),
+        vocabulary=tokenizer.get_vocab_size(),
+        eos=tokenizer.token_to_id("<|endoftext|>"),
+        folder=arguments.output.parent,
+        steps=arguments.steps or STEPS,
+    )
+
+
+def _encoded(texts: Iterable[str], tokenizer) -> Iterator[list[int]]:
+    texts = iter(texts)
+    while chunk := list(islice(texts, CHUNK)):
+        for encoding in tokenizer.encode_batch_fast(chunk, add_special_tokens=False):
+            yield encoding.ids
+
+
+def _fetch(model: str, output: Path) -> None:
+    from huggingface_hub import snapshot_download
+    from transformers import AutoConfig
+
+    # weights as pickles are not fetched at all
+    folder = snapshot_download(registry.facts("models", model)["hub"], allow_patterns=["*.safetensors", "*.json"])
+    eos = AutoConfig.from_pretrained(folder).eos_token_id
+    write_json(output, {"model": model, "path": folder, "eos": eos or 0})

@@ -1,0 +1,53 @@
+"""Make a tokenizer.json ready: train the stand-ins' small one, copy a given one, or fetch a model's from the hub."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from itertools import islice
+from pathlib import Path
+
+HUB = {"gpt-neox-20b": "EleutherAI/gpt-neox-20b", "jamba": "ai21labs/Jamba-tiny-dev"}
+"""Where the hub keeps the tokenizers of the paper's models."""
+
+DOCUMENTS = 12_000
+"""How many documents the stand-ins' tokenizer learns from."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `prepare-tokenizer`."""
+    parser.add_argument("scale", choices=["quick", "real", "paper"])
+    parser.add_argument("name", help="stand-in, or the name of a tokenizer of the hub")
+    parser.add_argument("--given", type=Path, help="a tokenizer.json to use for the stand-ins (scale real)")
+    parser.add_argument("--data-dir", type=Path, help="folder of original data; its corpora/ is what is learned from")
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the tokenizer."""
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    partial = arguments.output.with_suffix(".partial")
+    if arguments.scale == "paper":
+        from huggingface_hub import hf_hub_download
+
+        shutil.copyfile(hf_hub_download(HUB[arguments.name], "tokenizer.json"), partial)
+    elif arguments.given:
+        shutil.copyfile(arguments.given, partial)
+    else:
+        _train(corpora(arguments.scale, arguments.data_dir), partial)
+    os.replace(partial, arguments.output)
+
+
+def corpora(scale: str, data_dir: Path | None) -> Path | None:
+    """Folder of text to pretrain on, if the data folder has one; None for the generated text."""
+    folder = data_dir / "corpora" if data_dir and scale == "real" else None
+    return folder if folder is not None and any(folder.rglob("*.txt")) else None
+
+
+def _train(folder: Path | None, path: Path) -> None:
+    from ..miniature import corpus, tokenizer
+    from ..plan import registry
+
+    instructions = {registry.load("data", name).task(name).instruction for name in registry.entries("data")}
+    tokenizer.save(tokenizer.train(islice(corpus.documents(folder=folder), DOCUMENTS), sorted(instructions)), path)

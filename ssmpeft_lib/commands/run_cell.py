@@ -1,0 +1,83 @@
+"""Run one cell: its notebook, metrics.json, predictions.jsonl and adapter.
+
+The executed notebook is moved into place whole. A cell that fails keeps its notebook up to the traceback and writes
+`status: failed` into metrics.json, so that tables and book show the hole; this command then still ends well, and
+`python -m ssmpeft_lib summary` is what says that something failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+from ..plan.cell import Cell
+from ..plan.results import RESULTS_VERSION, write_metrics
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `run-cell`."""
+    parser.add_argument("cell", help="scale/model/method/dataset/seedN")
+    parser.add_argument("--notebook", type=Path, required=True, help="the notebook to execute, as .ipynb")
+    parser.add_argument("--output", type=Path, required=True, help="the executed notebook; results go beside it")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="where models and data lie")
+    parser.add_argument("--overrides", default="{}", help="overrides of the recipe, as JSON")
+    parser.add_argument("--learning-rate", default="", help="a file with the learning rate that a search found")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch on a CPU")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Execute the notebook."""
+    cell = Cell.parse(arguments.cell)
+    folder = arguments.output.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / ".cell.ipynb"
+    parameters = {
+        "cell": str(cell),
+        "results": str(arguments.results.resolve()),
+        "output": str(folder.resolve()),
+        "overrides": arguments.overrides,
+        "learning_rate": arguments.learning_rate,
+        "threads": arguments.threads,
+    }
+    metrics = folder / "metrics.json"
+    metrics.unlink(missing_ok=True)
+    error = _execute(arguments.notebook, partial, parameters)
+    os.replace(partial, arguments.output)
+    if error is None and not metrics.exists():
+        error = {"type": "MissingResult", "message": f"the notebook ended without writing {metrics}"}
+    if error is not None:
+        write_metrics(metrics, _failure(cell, error))
+        logging.error("%s failed: %s: %s", cell, error["type"], error["message"])
+    return 0
+
+
+def _execute(notebook: Path, output: Path, parameters: dict) -> dict | None:
+    """Run the notebook with papermill; returns the error of the cell that failed, or None."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    package = Path(__file__).resolve().parent.parent
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(
+        [str(package / "warm" / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    )
+    try:
+        papermill.execute_notebook(
+            str(notebook), str(output), parameters, kernel_name="ssmpeft", progress_bar=False, log_output=False
+        )
+    except papermill.exceptions.PapermillExecutionError as error:
+        return {"type": error.ename, "message": error.evalue}
+    except DeadKernelError:
+        return {"type": "DeadKernelError", "message": "the kernel died; out of memory, or killed"}
+    return None
+
+
+def _failure(cell: Cell, error: dict) -> dict:
+    return {
+        "schema": 1,
+        "status": "failed",
+        "error": error,
+        "cell": str(cell),
+        "made_by": {"results_version": RESULTS_VERSION},
+    }

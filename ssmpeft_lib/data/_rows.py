@@ -1,0 +1,85 @@
+"""Rows of tables and lists: TSV, CSV, JSON, JSON lines and Parquet, each row a dict."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ._files import File
+
+Row = dict[str, Any]
+
+
+def read_rows(file: File, columns: Sequence[str] = ()) -> list[Row]:
+    """All rows of a file, by the ending of its name.
+
+    Args:
+        file: what to read.
+        columns: names of the columns of a tab-separated file, for when its header line is missing.
+    Raises:
+        ValueError: the file is not what its name says; names the line.
+    """
+    if file.suffix in (".tsv", ".txt"):
+        return _tsv(file, columns)
+    if file.suffix == ".jsonl":
+        return _json_lines(file)
+    if file.suffix == ".json":
+        return _json(file)
+    if file.suffix == ".csv":
+        return list(csv.DictReader(io.StringIO(file.text(), newline="")))
+    if file.suffix == ".parquet":
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(io.BytesIO(file.read())).to_pylist()
+    raise ValueError(
+        f"{file}: cannot read {file.suffix or 'a file without an ending'} (tsv, csv, json, jsonl, parquet)"
+    )
+
+
+def _tsv(file: File, columns: Sequence[str]) -> list[Row]:
+    """Fields between tabs, lines between newlines, and no quoting: GLUE's text is full of single double quotes."""
+    lines = [line.removesuffix("\r") for line in file.text().split("\n")]
+    first = lines[0].split("\t")
+    if not columns or set(first) & set(columns):
+        columns, lines = first, lines[1:]
+    elif len(first) != len(columns):
+        raise ValueError(
+            f"{file}: the first line has {len(first)} fields and is no header line; "
+            f"without a header there must be {len(columns)}: {', '.join(columns)}"
+        )
+    return [dict(zip(columns, line.split("\t"), strict=False)) for line in lines if line]
+
+
+def _json(file: File) -> list[Row]:
+    text = file.text()
+    try:
+        loaded = json.loads(text)
+    except json.JSONDecodeError as error:
+        # JSON lines are often called .json.
+        if error.msg == "Extra data":
+            return _json_lines(file)
+        raise ValueError(f"{file}: not valid JSON at line {error.lineno} ({error.msg}); get the file again") from None
+    if not isinstance(loaded, list):
+        raise ValueError(f"{file}: holds a {type(loaded).__name__}, needs a list of objects")
+    return _objects(file, loaded)
+
+
+def _json_lines(file: File) -> list[Row]:
+    rows = []
+    for number, line in enumerate(file.text().split("\n"), 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{file}: line {number} is not valid JSON ({error.msg}); get it again") from None
+    return _objects(file, rows)
+
+
+def _objects(file: File, rows: list[Any]) -> list[Row]:
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise ValueError(f"{file}: entry {number} is a {type(row).__name__}, needs an object")
+    return rows

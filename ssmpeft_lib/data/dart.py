@@ -1,0 +1,105 @@
+"""DART (Nan et al., 2021), version 1.1.1: triples to text (Sec. 4, App. B, Table 6).
+
+The instruction and the way triples are written out are those of the authors' code.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..tasks import Example, Splits, Task
+from . import _hub
+from ._files import File, Folder
+from ._rows import read_rows
+from ._text import separated
+
+DATASETS = {
+    "dart": {
+        "train": 62659, "val": 2768, "test": 5097, "max_seq_len": 491, "epochs": 10, "batch_size": 4,
+        "folder": "dart", "splits": {"train": "train", "val": "dev", "test": "test"},
+    },
+}  # fmt: skip
+
+
+def task(name: str) -> Task:
+    """How DART is asked and scored. BLEU and METEOR take every reference of an entry into account."""
+    return Task(
+        instruction="Generate text for the following RDF triples:\n",
+        labels=(),
+        metrics=("bleu", "meteor"),
+        headline="bleu",
+    )
+
+
+def read_files(name: str, folder: Path) -> Splits:
+    """The official splits that lie in a folder, as JSON (preferred) or XML.
+
+    Raises:
+        ValueError: a file is damaged; names the file and the entry.
+    """
+    here = Folder(folder)
+    splits: Splits = {}
+    for split in ("train", "dev", "test"):
+        stems = (f"*full-{split}", split, f"*-{split}", *(("validation", "val") if split == "dev" else ()))
+        file = here.find(*(f"{stem}.{ending}" for ending in ("json", "jsonl", "parquet", "xml") for stem in stems))
+        if file is not None:
+            entries = _read_xml(file) if file.suffix == ".xml" else read_rows(file)
+            splits[split] = _examples(entries, str(file))
+    return splits
+
+
+def read_hub(name: str, folder: Path | None = None) -> Splits:
+    """The official splits from the hub, where the annotations are a dict of lists."""
+    loaded = _hub.load("Yale-LILY/dart")
+    return {
+        "dev" if split == "validation" else split: _examples(rows, f"Yale-LILY/dart {split}")
+        for split, rows in loaded.items()
+    }
+
+
+def write_miniature(name: str, folder: Path, seed: int) -> None:
+    """Write a small generated stand-in in the original's format."""
+    from ..miniature import dart
+
+    dart.write(name, folder, seed)
+
+
+def _examples(entries: Iterable[dict[str, Any]], where: str) -> list[Example]:
+    examples = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            triples = [_triple(triple) for triple in entry["tripleset"]]
+            annotations = entry["annotations"]
+            texts = annotations["text"] if isinstance(annotations, dict) else [one["text"] for one in annotations]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{where}: entry {number} is not a DART entry ({type(error).__name__}: {error}); "
+                "it needs tripleset, a list of [subject, predicate, object], and annotations with text"
+            ) from None
+        if not texts:
+            raise ValueError(f"{where}: entry {number} has no annotation, and so nothing to train on or score against")
+        examples.append(Example(separated(" | ".join(triples)), texts[0], tuple(texts)))
+    return examples
+
+
+def _triple(triple: list[str]) -> str:
+    subject, predicate, value = triple
+    return f"{subject} : {predicate} : {value}"
+
+
+def _read_xml(file: File) -> list[dict[str, Any]]:
+    """Entries of the XML form, brought into the JSON's form."""
+    try:
+        root = ElementTree.fromstring(file.text())
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{file}: not valid XML ({error}); get the file again") from None
+    return [
+        {
+            "tripleset": [(triple.text or "").split(" | ") for triple in entry.iterfind("modifiedtripleset/mtriple")],
+            "annotations": [{"text": text.text or ""} for text in entry.iterfind("lex")],
+        }
+        for entry in root.iterfind("entries/entry")
+    ]

@@ -1,0 +1,50 @@
+"""One token after another through a transformers model and its cache."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Decoder:
+    """A causal language model that has read a batch of prompts and takes one token a row at a time.
+
+    Only the last position's logits are ever computed.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.core = getattr(model, model.base_model_prefix)
+        self.lm_head = model.get_output_embeddings()
+        self.cache_name = ""
+        self.cache = None
+        self.mask: Tensor | None = None
+
+    def read(self, prompts: list[list[int]]) -> Tensor:
+        """Read the prompts, padded on the left; returns logits of the next token, [batch, vocabulary]."""
+        device = self.lm_head.weight.device
+        longest = max(map(len, prompts))
+        ids = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        equal = bool((lengths == longest).all())
+        self.mask = (torch.arange(longest, device=device) >= longest - lengths[:, None]).to(torch.int64)
+        output = self.core(input_ids=ids, attention_mask=None if equal else self.mask, use_cache=True)
+        # Mamba's cache and a hybrid's are the same class under two names
+        self.cache_name = "cache_params" if getattr(output, "cache_params", None) is not None else "past_key_values"
+        self.cache = getattr(output, self.cache_name)
+        return self._logits(output)
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """Take one token a row, [batch]; returns logits of the next, [batch, vocabulary]."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
+        mask = {} if self.cache_name == "cache_params" else {"attention_mask": self.mask}
+        output = self.core(input_ids=tokens[:, None], use_cache=True, **{self.cache_name: self.cache}, **mask)
+        return self._logits(output)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows of the batch, in this order; a row may occur more than once."""
+        self.mask = self.mask[rows]
+        for layer in self.cache.layers:
+            layer.reorder_cache(rows)
+
+    def _logits(self, output) -> Tensor:
+        return self.lm_head(output.last_hidden_state[:, -1]).float()

@@ -1,0 +1,18 @@
+"""DoRA: LoRA with a learned magnitude for each row of the weight (Liu et al., 2024; Sec. C.6, Tables 16-18)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..adapters.deltas import Magnitude
+from ..adapters.slots import Slot
+from .lora import LoRA
+
+
+@dataclass(frozen=True)
+class DoRA(LoRA):
+    """One low-rank adapter and one magnitude per output feature for each slot."""
+
+    def delta(self, slot: Slot) -> Magnitude:
+        """The update of one slot."""
+        return Magnitude(slot.shape, self.rank, self.alpha, self.dropout if slot.is_linear else 0.0)

@@ -1,0 +1,22 @@
+"""Full fine-tuning, of the whole model or of chosen slots (the rows "Full" of Tables 1-18)."""
+
+from dataclasses import dataclass
+
+from ..adapters.backbone import Backbone
+from ..adapters.deltas import Dense
+from ..adapters.method import Method
+
+
+@dataclass(frozen=True)
+class Full(Method):
+    """`full` trains every parameter of the model; `full@slot+slot` every entry of those slots and nothing else."""
+
+    family = "full"
+    learning_rate = 4e-3
+
+    def adapt(self, backbone: Backbone) -> None:
+        if not self.targets:
+            backbone.model.requires_grad_(True)
+            return
+        for slot in backbone.slots(self.targets):
+            backbone.attach(slot, Dense(slot.shape))

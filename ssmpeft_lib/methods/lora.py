@@ -1,0 +1,47 @@
+"""LoRA: W' = W + (alpha / rank) B A, with B = 0 at the start (Hu et al., 2021; this paper, Sec. C.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..adapters.backbone import Backbone
+from ..adapters.deltas import ComplexLowRank, LowRank
+from ..adapters.method import Method, train_fully
+from ..adapters.slots import Slot
+
+
+@dataclass(frozen=True)
+class LoRA(Method):
+    """One low-rank adapter for each slot, also for each block of a fused projection (the paper counts them so)."""
+
+    targets: tuple[str, ...] = ("linear",)
+    rank: int = 8
+    """Rank of the update (Sec. C.1)."""
+    alpha: float = 8.0
+    """The update is scaled by alpha / rank (Sec. C.1)."""
+    dropout: float = 0.1
+    """Of the adapter's input (Sec. C.1)."""
+    also: str = ""
+    """Slots or groups, joined by dots, that are trained in full as well."""
+
+    family = "lora"
+    learning_rate = 1.5e-2
+
+    def adapt(self, backbone: Backbone) -> None:
+        if self.rank < 1:
+            raise self.refuse("rank", "must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise self.refuse("dropout", "must be at least 0 and below 1")
+        for slot in backbone.slots(self.targets, within_group=lambda slot: slot.is_projection):
+            if len(slot.shape) < 2:
+                raise ValueError(
+                    f"{slot.name} is not a matrix (shape {slot.shape}) and has no low-rank update; try full@{slot.name}"
+                )
+            backbone.attach(slot, self.delta(slot))
+        train_fully(backbone, self.also)
+
+    def delta(self, slot: Slot) -> LowRank:
+        """The update of one slot. Dropout acts on a layer's input, so a raw parameter has none."""
+        if slot.is_complex:
+            return ComplexLowRank(slot.shape, self.rank, self.alpha)
+        return LowRank(slot.shape, self.rank, self.alpha, self.dropout if slot.is_linear else 0.0)

@@ -1,0 +1,94 @@
+"""Prefix-tuning: learned vectors in front of every mixer's own sequence (Li and Liang, 2021; Sec. 4 and Table 7).
+
+An SSM has no keys and values, so the paper's prefix lives where the mixer's sequence lives: behind in_proj, in the
+space of the channels. The counts in the paper's tables fix the two forms (22.69 % and 0.03 % of Mamba-130M).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..adapters.backbone import Backbone
+from ..adapters.method import Method
+from ..adapters.starts import Start
+
+
+@dataclass(frozen=True)
+class Prefix(Method):
+    """A prefix of `tokens` vectors per layer, plain or through a small network per layer on a shared embedding."""
+
+    tokens: int = 64
+    """Length of the prefix: 1 on GLUE and for Mamba-2.8B, else 64."""
+    mlp: bool = True
+    """Reparametrise: one embedding for all layers, and one MLP of width `hidden` for each."""
+    hidden: int = 512
+    """Width of the MLP; 512 reproduces the printed parameter counts."""
+
+    family = "prompt"
+    starts_unchanged = False
+    learning_rate = 0.02
+
+    def adapt(self, backbone: Backbone) -> None:
+        for option in ("tokens", "hidden"):
+            if getattr(self, option) < 1:
+                raise self.refuse(option, "must be at least 1")
+        shared: dict[int, SharedEmbedding] = {}
+        for mixer in backbone.mixers:
+            width = mixer.prefix_width
+            if not self.mlp:
+                vectors = PrefixVectors(self.tokens, width)
+            elif width in shared:
+                vectors = PrefixNetwork(shared[width], self.hidden)
+            else:
+                shared[width] = SharedEmbedding(self.tokens, width)
+                vectors = PrefixNetwork(shared[width], self.hidden)
+                # one layer owns the embedding, so that it is saved, counted and moved once
+                # (not under the name `embedding`, which Mamba rewrites on loading)
+                vectors.shared_tokens = shared[width]
+            backbone.attach_start(mixer, PrefixStart(vectors))
+
+
+class PrefixVectors(nn.Module):
+    """A prefix that is learned as it is, [tokens, channels]."""
+
+    def __init__(self, tokens: int, width: int):
+        super().__init__()
+        self.prefix = nn.Parameter(0.02 * torch.randn(tokens, width))
+
+    def forward(self) -> Tensor:
+        return self.prefix
+
+
+class SharedEmbedding(nn.Module):
+    """The embedding that the networks of all layers read, [tokens, channels]."""
+
+    def __init__(self, tokens: int, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(tokens, width))
+
+
+class PrefixNetwork(nn.Module):
+    """A prefix computed from an embedding that all layers share, [tokens, channels]."""
+
+    def __init__(self, shared: SharedEmbedding, hidden: int):
+        super().__init__()
+        width = shared.weight.shape[1]
+        # not a submodule: one layer owns it
+        object.__setattr__(self, "shared", shared)
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, width))
+
+    def forward(self) -> Tensor:
+        return self.mlp(self.shared.weight)
+
+
+class PrefixStart(nn.Module):
+    """The states that a mixer holds after its prefix: the convolution and the scan are causal, so nothing else of the
+    prefix reaches the sequence behind it."""
+
+    def __init__(self, vectors: nn.Module):
+        super().__init__()
+        self.vectors = vectors
+
+    def forward(self, mixer: nn.Module) -> Start:
+        return mixer.start_after(self.vectors())

@@ -1,0 +1,23 @@
+"""Prompt tuning: learned embeddings in front of the input (Lester et al., 2021)."""
+
+from dataclasses import dataclass
+
+from ..adapters.backbone import Backbone
+from ..adapters.method import Method
+
+
+@dataclass(frozen=True)
+class Prompt(Method):
+    """A soft prompt of `tokens` embeddings, started from those of random tokens."""
+
+    tokens: int = 64
+    """Length of the prompt: 16 on GLUE, 64 elsewhere (Tables 7-11)."""
+
+    family = "prompt"
+    starts_unchanged = False
+    learning_rate = 0.2
+
+    def adapt(self, backbone: Backbone) -> None:
+        if self.tokens < 1:
+            raise self.refuse("tokens", "must be at least 1")
+        backbone.attach_prompt(self.tokens)

@@ -1,0 +1,51 @@
+"""Jamba (Lieber et al., 2024): Mamba-1, attention and experts in one model; the paper's sizes and a small stand-in.
+
+The configuration of jamba-tiny-319m is inferred: it reproduces every share that Tables 12 and 20 print for it.
+"""
+
+MODELS = {
+    "jamba-tiny-319m": {
+        "tokenizer": "jamba",
+        "hub": "ai21labs/Jamba-tiny-dev",
+        "config": {
+            "hidden_size": 512,
+            "intermediate_size": 2048,
+            "num_hidden_layers": 16,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 4,
+            "num_experts": 8,
+        },
+        "stand_in": {
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "attn_layer_period": 4,
+            "attn_layer_offset": 2,
+            "num_experts": 2,
+        },
+    },
+    "jamba-mini-52b": {
+        "tokenizer": "jamba",
+        "hub": "ai21labs/AI21-Jamba-Mini-1.5",
+        "config": {},
+        "stand_in": {
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "attn_layer_period": 6,
+            "attn_layer_offset": 3,
+            "num_experts": 2,
+        },
+    },
+}
+
+
+def build(**sizes):
+    """A model with random weights, of transformers' JambaForCausalLM."""
+    from transformers import JambaConfig, JambaForCausalLM
+
+    return JambaForCausalLM(JambaConfig(**sizes))

@@ -1,0 +1,29 @@
+"""Mamba-1 (Gu and Dao, 2023): the sizes of the paper, from the hub, and their small stand-ins."""
+
+MODELS = {
+    "mamba-130m": {
+        "tokenizer": "gpt-neox-20b",
+        "hub": "state-spaces/mamba-130m-hf",
+        "config": {"hidden_size": 768, "num_hidden_layers": 24, "vocab_size": 50280},
+        "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
+    },
+    "mamba-1.4b": {
+        "tokenizer": "gpt-neox-20b",
+        "hub": "state-spaces/mamba-1.4b-hf",
+        "config": {"hidden_size": 2048, "num_hidden_layers": 48, "vocab_size": 50280},
+        "stand_in": {"hidden_size": 64, "num_hidden_layers": 4},
+    },
+    "mamba-2.8b": {
+        "tokenizer": "gpt-neox-20b",
+        "hub": "state-spaces/mamba-2.8b-hf",
+        "config": {"hidden_size": 2560, "num_hidden_layers": 64, "vocab_size": 50280},
+        "stand_in": {"hidden_size": 96, "num_hidden_layers": 3},
+    },
+}
+
+
+def build(**sizes):
+    """A model with random weights, of transformers' MambaForCausalLM."""
+    from transformers import MambaConfig, MambaForCausalLM
+
+    return MambaForCausalLM(MambaConfig(**sizes))

@@ -1,0 +1,39 @@
+"""Mamba-2 (Dao and Gu, 2024): the sizes of the paper, from the hub, and their small stand-ins."""
+
+MODELS = {
+    "mamba2-130m": {
+        "tokenizer": "gpt-neox-20b",
+        "hub": "AntonV/mamba2-130m-hf",
+        "config": {"hidden_size": 768, "num_hidden_layers": 24, "num_heads": 24},
+        "stand_in": {
+            "hidden_size": 64,
+            "num_hidden_layers": 2,
+            "num_heads": 8,
+            "head_dim": 16,
+            "state_size": 16,
+            "chunk_size": 16,
+        },
+    },
+    "mamba2-1.3b": {
+        "tokenizer": "gpt-neox-20b",
+        "hub": "AntonV/mamba2-1.3b-hf",
+        "config": {"hidden_size": 2048, "num_hidden_layers": 48, "num_heads": 64},
+        "stand_in": {
+            "hidden_size": 64,
+            "num_hidden_layers": 4,
+            "num_heads": 8,
+            "head_dim": 16,
+            "state_size": 16,
+            "chunk_size": 16,
+        },
+    },
+}
+
+
+def build(**sizes):
+    """A model with random weights, of transformers' Mamba2ForCausalLM, as state-spaces trained it."""
+    from transformers import Mamba2Config, Mamba2ForCausalLM
+
+    usual = {"vocab_size": 50288, "n_groups": 1, "state_size": 128, "tie_word_embeddings": True}
+    special = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
+    return Mamba2ForCausalLM(Mamba2Config(**(usual | special | sizes)))

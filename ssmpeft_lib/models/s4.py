@@ -1,0 +1,72 @@
+"""Deep S4 networks: the regression stacks of Figures 1 and 2 and the image classifier of Table 4."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..mixers.s4d import S4D, S4DConfig
+
+MODELS = {
+    "s4-deep": {
+        "config": {"n_layers": 8, "d_model": 64, "d_state": 16, "d_input": 1, "d_output": 10},
+        "stand_in": {"n_layers": 2, "d_model": 64, "d_state": 16, "d_input": 1, "d_output": 10},
+        "share_of": "base",
+    },
+}
+"""Table 4: eight layers, 16 states and 64 channels; one number a pixel in, ten classes out. Its shares are of the model
+without adapters."""
+
+
+class DeepS4(nn.Module):
+    """A stack of deep S4 layers.
+
+    Without an encoder and a decoder it is the paper's deep S4 model: layer after layer, sequence to sequence.
+    With both it is the authors' image classifier: each layer inside a skip connection, then the mean over the sequence.
+
+    Args:
+        layer: what each layer looks like.
+        n_layers: how many.
+        d_input, d_output: widths of the encoder's input and the decoder's output; both or neither.
+        unused_norms: build the LayerNorms that the authors' classifier counts and optimises but never applies.
+    """
+
+    def __init__(
+        self,
+        layer: S4DConfig,
+        n_layers: int,
+        d_input: int | None = None,
+        d_output: int | None = None,
+        unused_norms: bool = False,
+    ) -> None:
+        super().__init__()
+        if (d_input is None) != (d_output is None):
+            raise ValueError(f"DeepS4: give d_input and d_output both or neither (got {d_input} and {d_output})")
+        self.encoder = None if d_input is None else nn.Linear(d_input, layer.d_model)
+        self.layers = nn.ModuleList(S4D(layer) for _ in range(n_layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(layer.d_model) for _ in range(n_layers if unused_norms else 0))
+        self.decoder = None if d_output is None else nn.Linear(layer.d_model, d_output)
+
+    def forward(self, x: Tensor, form: str = "convolution") -> Tensor:
+        """From [batch, seq_len, d_model] to the same shape; with an encoder from [batch, seq_len, d_input] to
+        logits [batch, d_output]."""
+        if self.encoder is None:
+            for layer in self.layers:
+                x = layer(x, form=form)
+            return x
+        x = self.encoder(x)
+        for layer in self.layers:
+            x = x + layer(x, form=form)
+        return self.decoder(x.mean(dim=-2))
+
+
+def build(
+    n_layers: int, d_input: int | None = None, d_output: int | None = None, unused_norms: bool | None = None, **layer
+) -> DeepS4:
+    """A deep S4 with random weights, drawn as the authors draw them.
+
+    Args:
+        unused_norms: as for `DeepS4`; None builds them where there is an encoder, as the authors do.
+        layer: options of `S4DConfig`, such as `d_model` and `d_state`.
+    """
+    unused_norms = d_input is not None if unused_norms is None else unused_norms
+    return DeepS4(S4DConfig(**layer), n_layers, d_input, d_output, unused_norms)

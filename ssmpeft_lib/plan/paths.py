@@ -1,0 +1,40 @@
+"""Where everything lies below the results directory. No other module builds such a path."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from . import registry
+
+STAND_IN_TOKENIZER = "stand-in"
+
+
+def tokenizer_of(scale: str, model: str) -> str:
+    """Name of a model's tokenizer; the small stand-ins share one."""
+    return registry.facts("models", model)["tokenizer"] if scale == "paper" else STAND_IN_TOKENIZER
+
+
+def checkpoint_of(scale: str, model: str, dataset: str) -> str:
+    """Name of the checkpoint that a data set is run on: a stand-in for images was pretrained on pixels."""
+    modality = registry.facts("data", dataset).get("modality", "text")
+    return model if scale == "paper" or modality == "text" else f"{model}-{modality}"
+
+
+def model_of(checkpoint: str) -> str:
+    """The model that a checkpoint is one of: its name, less the modality of an image stand-in."""
+    return checkpoint if checkpoint in registry.entries("models") else checkpoint.rpartition("-")[0]
+
+
+def checkpoint_folder(scale: str, checkpoint: str) -> PurePosixPath:
+    """Folder of a checkpoint; `model.json` in it is written last."""
+    return PurePosixPath(scale, "models", checkpoint)
+
+
+def tokenizer_file(scale: str, tokenizer: str) -> PurePosixPath:
+    """A tokenizer's tokenizer.json."""
+    return PurePosixPath(scale, "tokenizers", tokenizer, "tokenizer.json")
+
+
+def data_file(scale: str, dataset: str, tokenizer: str) -> PurePosixPath:
+    """What says where a data set's token ids lie, with their sizes and lengths."""
+    return PurePosixPath(scale, "data", tokenizer, f"{dataset}.json")

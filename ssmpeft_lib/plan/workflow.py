@@ -1,0 +1,130 @@
+"""What the Snakefile's rules ask: which files a target needs, and what a command line says."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from . import paths
+from .cell import Cell
+from .config import Config
+from .exhibit import Exhibit, cells_of, load_exhibits
+from .method_string import PATTERN
+from .results import RESULTS_VERSION
+
+WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+WILDCARDS = {
+    "scale": "quick|real|paper",
+    "model": WORD,
+    "checkpoint": WORD,
+    "tokenizer": WORD,
+    "dataset": WORD,
+    "exhibit": WORD,
+    "method": PATTERN,
+    "seed": r"\d+",
+}
+
+
+class Workflow:
+    """The plan of one configuration.
+
+    Args:
+        config: contents of config.yaml.
+        root: the repository, which holds specs, notebooks and the library; the working directory may be another.
+        conda: whether rules run in conda environments, where `python` is the environment's.
+    """
+
+    def __init__(self, config: Mapping[str, Any], root: Path, conda: bool = False):
+        self.config = Config.check(config, root / "config.yaml")
+        self.root = root
+        self.python = "python" if conda else shlex.quote(sys.executable)
+
+    @property
+    def scale(self) -> str:
+        return self.config.scale
+
+    @cached_property
+    def exhibits(self) -> list[Exhibit]:
+        return load_exhibits(self.root / "workflow" / "exhibits", self.config.exhibits)
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every cell of the configuration; with `cells: existing` those that have a result."""
+        return self._to_run(cells_of(self.exhibits, self.scale, self.config.seeds))
+
+    @property
+    def library(self) -> str:
+        """Beginning of a command line of the library, started warm where the configuration says so."""
+        client = shlex.quote(str(self.root / "ssmpeft_lib" / "warm" / "client.py"))
+        warm = "" if self.config.warm_kernels else "SSMPEFT_WARM=0 "
+        return f"{warm}{self.python} -S -E {client}"
+
+    def metrics_files(self) -> list[str]:
+        return [f"results/{cell.path}/metrics.json" for cell in self.cells]
+
+    def metrics_of(self, wildcards: Any) -> list[str]:
+        """The results that feed one exhibit."""
+        exhibit = next(exhibit for exhibit in self.exhibits if exhibit.id == wildcards.exhibit)
+        cells = self._to_run(cells_of([exhibit], self.scale, self.config.seeds))
+        return [f"results/{cell.path}/metrics.json" for cell in cells]
+
+    def exhibit_files(self) -> list[str]:
+        return [f"results/{self.scale}/exhibits/{exhibit.id}.json" for exhibit in self.exhibits]
+
+    def checkpoint_of(self, wildcards: Any) -> str:
+        name = paths.checkpoint_of(wildcards.scale, wildcards.model, wildcards.dataset)
+        return f"results/{paths.checkpoint_folder(wildcards.scale, name)}/model.json"
+
+    def data_of(self, wildcards: Any) -> str:
+        tokenizer = paths.tokenizer_of(wildcards.scale, wildcards.model)
+        return f"results/{paths.data_file(wildcards.scale, wildcards.dataset, tokenizer)}"
+
+    def tokenizer_of_checkpoint(self, wildcards: Any) -> str:
+        tokenizer = paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
+        return f"results/{paths.tokenizer_file(wildcards.scale, tokenizer)}"
+
+    def prose_files(self) -> list[Path]:
+        """What the book is made of beside results."""
+        return sorted(path for path in (self.root / "book").rglob("*") if path.is_file())
+
+    @property
+    def data_source(self) -> str:
+        """Where original files lie, as an argument of a command; a miniature needs none."""
+        folder = self.config.data_dir
+        return "" if folder is None or self.scale == "quick" else f"--data-dir {shlex.quote(str(folder.resolve()))}"
+
+    @property
+    def tokenizer_source(self) -> str:
+        """A tokenizer given for the stand-ins, as an argument of a command."""
+        given = self.config.tokenizer
+        return "" if given is None or self.scale != "real" else f"--given {shlex.quote(str(given.resolve()))}"
+
+    def overrides_of(self, wildcards: Any) -> str:
+        """The overrides that match a cell, as JSON: a change runs the cell again."""
+        return json.dumps(self.config.overrides_for(_cell(wildcards)), sort_keys=True)
+
+    def splits_of(self, wildcards: Any) -> str:
+        """The splits that an override gives a data set, as JSON."""
+        for entry in reversed(self.config.overrides):
+            if "splits" in entry["set"] and entry["match"].rpartition("/")[2] in ("*", wildcards.dataset):
+                return json.dumps(entry["set"]["splits"], sort_keys=True)
+        return "{}"
+
+    @property
+    def results_version(self) -> int:
+        return RESULTS_VERSION
+
+    def _to_run(self, cells: list[Cell]) -> list[Cell]:
+        if self.config.run_cells:
+            return cells
+        return [cell for cell in cells if Path("results", cell.path, "metrics.json").exists()]
+
+
+def _cell(wildcards: Any) -> Cell:
+    return Cell(wildcards.scale, wildcards.model, wildcards.method, wildcards.dataset, int(wildcards.seed))

@@ -1,0 +1,83 @@
+"""Checks of Lemmas 3, 7 and 8."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .. import essential
+from ..systems import System, convolve, discretize, largest
+from ._shared import Numbers, draws
+
+
+def exponent() -> Numbers:
+    system, x = System(np.array([0.5]), np.ones(1), np.ones(1)), draws().normal(size=6)
+    expected = system.run(x)[0]
+    errors = [largest(convolve(x, system.kernel(6, as_printed)) - expected) for as_printed in (True, False)]
+    return {"printed": errors[0], "repaired": errors[1]}
+
+
+def channel_pair(seed: int = 0) -> tuple[System, System]:
+    """A frozen channel with 4 states and a target with 2."""
+    rng = draws(seed)
+    return System.random(rng, 4), System.random(rng, 2)
+
+
+def removed_state() -> Numbers:
+    (frozen, target), x = channel_pair(), draws(1).normal(size=20)
+    count = essential.count_parameters(frozen, target)
+    errors = {part: essential.tuned(frozen, target, count, part).run(x)[0] - target.run(x)[0] for part in "ABC"}
+    left = np.setdiff1d(np.arange(4), count.kept)
+    at_lag_zero = (frozen.C * frozen.B)[left].sum() * x
+    return {
+        "printed": largest(errors["A"]),
+        "printed, less lag 0": largest(errors["A"] - at_lag_zero),
+        "through B": largest(errors["B"]),
+        "repaired": largest(errors["C"]),
+    }
+
+
+def not_a_minimum() -> Numbers:
+    frozen = System(np.array([0.5, 0.5]), np.ones(2), np.array([0.25, 0.75]))
+    target, x = System(np.array([0.5]), np.ones(1), np.ones(1)), draws().normal(size=20)
+    error = largest(frozen.run(x)[0] - target.run(x)[0])
+    return {"count": essential.count_parameters(frozen, target).total, "error with nothing tuned": error}
+
+
+def bilinear_term() -> Numbers:
+    rng = draws()
+    system, step = System(rng.normal(size=5) - 1, *rng.normal(size=(2, 5))), 0.1
+    exact, printed = (essential.removal_term(system, "bilinear", step, as_printed) for as_printed in (False, True))
+    ratio = exact / printed
+    return {"ratio": ratio.max(), "ratio less its formula": largest(ratio - (1 - step * system.A / 2) ** -2)}
+
+
+def integrator() -> Numbers:
+    """ZOH with A near 0: the printed term says that the state is gone, yet it sums its inputs."""
+    system, step = System(np.array([-1e-9]), np.ones(1), np.ones(1)), 0.1
+    printed = essential.removal_term(system, "zoh", step, as_printed=True)
+    outputs = essential.discretized(system, step, "zoh").run(np.ones(4))[0]
+    return {"printed term": float(abs(printed[0])), "first output": outputs[0], "fourth output": outputs[3]}
+
+
+def bilinear_lag_zero() -> Numbers:
+    step = 0.1
+    system = System(np.array([-2 / step]), np.ones(1), np.ones(1))
+    printed = essential.removal_term(system, "bilinear", step, as_printed=True)
+    output = essential.discretized(system, step, "bilinear").run(np.ones(4))[0]
+    return {"printed term": float(abs(printed[0])), "output": output.max()}
+
+
+def step_sizes() -> Numbers:
+    x, system = draws().normal(size=20), System(-np.ones(1), np.ones(1), np.ones(1))
+    target = essential.discretized(system, 0.1, "zoh").run(x)[0]
+    same = essential.discretized(system, 0.2, "zoh").run(x)[0]
+    slower = replace(system, A=0.1 * system.A / 0.2, C=0.1 * system.C / 0.2)
+    rescaled = essential.discretized(slower, 0.2, "zoh").run(x)[0]
+    return {"printed": largest(same - target), "repaired": largest(rescaled - target)}
+
+
+def zoh_never_zero() -> Numbers:
+    A_bar, B_bar = discretize(np.array([-50.0]), np.array([50.0]), 1.0, "zoh")
+    return {"A_bar at A = -50": A_bar[0], "B_bar with B = 50": B_bar[0]}

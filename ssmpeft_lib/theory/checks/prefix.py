@@ -1,0 +1,95 @@
+"""Checks of Propositions 1 and 5."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .. import prefix, projections
+from ..systems import System, largest
+from ._shared import Numbers, draws
+
+SPECTRUM = np.array([-0.8, -0.3, 0.4, 0.9])
+"""Four distinct transitions, for the checks that the paper's claim about M and H needs."""
+
+
+def missing_initial_state() -> Numbers:
+    rng = draws()
+    system, p, x, start = System.random(rng, 4), rng.normal(size=6), rng.normal(size=10), rng.normal(size=4)
+
+    def error(start: np.ndarray | float, as_printed: bool) -> float:
+        with_prefix = system.run(np.concatenate([p, x]), start)[0][6:]
+        return largest(with_prefix - system.run(x, prefix.initial_state_of_prefix(system, p, start, as_printed))[0])
+
+    return {"printed": error(start, True), "printed, zero start": error(0.0, True), "repaired": error(start, False)}
+
+
+def state_index() -> Numbers:
+    rng = draws()
+    system, p, x = System.random(rng, 4), rng.normal(size=6), rng.normal(size=1)
+    wanted = prefix.initial_state_of_prefix(system, p)
+    states = [system.run(np.concatenate([p, x[:extra]]))[1] for extra in (0, 1)]
+    return {"printed": largest(states[1] - wanted), "repaired": largest(states[0] - wanted)}
+
+
+def span_index() -> Numbers:
+    system = System.random(draws(), 4)
+    ranks = [int(np.linalg.matrix_rank(prefix.reachability(system, 3, as_printed))) for as_printed in (True, False)]
+    return {"H": 4, "M": 3, "rank as printed": ranks[0], "rank repaired": ranks[1]}
+
+
+def spectrum_system(rng: np.random.Generator) -> System:
+    return System(SPECTRUM, *rng.normal(size=(2, 4)))
+
+
+def outputs_against_states() -> Numbers:
+    rng = draws()
+    system, state = spectrum_system(rng), rng.normal(size=4)
+    silent = replace(system, C=system.C * [1, 1, 1, 0])
+    residual = prefix.output_residual
+    return {
+        "M=3, N=10": residual(system, state, 3, 10),
+        "M=3, N=3": residual(system, state, 3, 3),
+        "M=2, N=2": residual(system, state, 2, 2),
+        "M=3, N=10, one c zero": residual(silent, state, 3, 10),
+    }
+
+
+def repeated_transition() -> Numbers:
+    rng = draws()
+    system, state = spectrum_system(rng), rng.normal(size=4)
+    repeated = replace(system, A=SPECTRUM[[0, 1, 2, 2]])
+    unreached = replace(system, B=system.B * [1, 1, 1, 0])
+    return {
+        "repeated a, M=4": prefix.output_residual(repeated, state, 4, 10),
+        "one b zero, M=4": prefix.output_residual(unreached, state, 4, 10),
+        "one b zero, M=8": prefix.output_residual(unreached, state, 8, 10),
+    }
+
+
+def conditioning() -> Numbers:
+    return {f"H={H}": prefix.condition_number(np.linspace(0.2, 0.95, H)) for H in (4, 8, 16)}
+
+
+def convolution_before_the_scan() -> Numbers:
+    """An S4 behind a causal convolution of width 4, as in a Mamba block; the prefix also sits in the convolution."""
+    rng = draws()
+    taps, system, p, x = rng.normal(size=4), System.random(rng, 4), rng.normal(size=6), rng.normal(size=8)
+
+    def conv(sequence: np.ndarray, before: np.ndarray) -> np.ndarray:
+        return np.convolve(np.concatenate([before, sequence]), taps, "valid")
+
+    through = conv(np.concatenate([p, x]), np.zeros(3))
+    expected, state = system.run(through)[0][6:], system.run(through[:6])[1]
+    return {
+        "printed": largest(system.run(conv(x, np.zeros(3)), state)[0] - expected),
+        "repaired": largest(system.run(conv(x, p[-3:]), state)[0] - expected),
+    }
+
+
+def selective_prefix() -> Numbers:
+    rng = draws()
+    model, P, X = projections.S6.random(rng, 5, 3, 2), rng.normal(size=(5, 4)), rng.normal(size=(5, 7))
+    expected = model.run(np.hstack([P, X]))[0][:, 4:]
+    return {"repaired": largest(model.run(X, model.run(P)[1])[0] - expected)}

@@ -1,0 +1,63 @@
+"""Checks of Algorithm 1 and of the released code for S4."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from ssmpeft_lib.mixers.s4d import S4D, S4DConfig, S4DKernel
+
+from ..selection import Budget, importance_of, ranked, select_dimensions
+from ..systems import largest
+from ._shared import Numbers
+
+BUDGET = Budget(usable_channels=16, usable_states=8, update_channels=8, update_states=4)
+
+
+def warmed_kernels(seed: int = 0) -> tuple[S4DKernel, S4DKernel]:
+    """A layer of the released size before and after a warm-up, which is played by small random changes."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        frozen = S4DKernel(S4DConfig(init="random"))
+        warmed = copy.deepcopy(frozen)
+        for parameter in warmed.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return frozen, warmed
+
+
+def norm_of_a_channel() -> Numbers:
+    weight = importance_of(warmed_kernels()[1], "transition", 1).detach()
+    tops = {order: set(ranked(torch.linalg.vector_norm(weight, order, dim=1))[:8]) for order in (1, float("inf"))}
+    return {"channels": 8, "chosen by the sum and by the maximum": len(tops[1] & tops[float("inf")])}
+
+
+def _slip(name: str) -> Numbers:
+    """How many dimensions the released formula shares with the right one."""
+    frozen, warmed = warmed_kernels()
+    right, released = (
+        select_dimensions(frozen, warmed, BUDGET, "kernel", lag=1, slips=slips) for slips in ((), (name,))
+    )
+    return {
+        "kept": BUDGET.usable_channels,
+        "kept by both": len(set(right.usable_channels) & set(released.usable_channels)),
+        "trained": BUDGET.update_channels,
+        "trained by both": len(set(right.update_channels) & set(released.update_channels)),
+    }
+
+
+def summed_parts() -> Numbers:
+    return _slip("summed_parts")
+
+
+def frozen_sign() -> Numbers:
+    return _slip("frozen_sign")
+
+
+def residual_placement() -> Numbers:
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        layer, x = S4D(S4DConfig(16, 4)), torch.randn(1, 20, 16)
+        other = S4D(S4DConfig(16, 4, residual="after_projection"))
+        other.load_state_dict(layer.state_dict())
+        return {"outputs": largest((layer(x) - other(x)).numpy()), "largest output": largest(layer(x).numpy())}

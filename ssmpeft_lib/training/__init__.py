@@ -1,0 +1,1 @@
+"""The paper's training protocol as a short explicit loop: recipe, batches, loop, evaluation, checkpoint."""

@@ -1,0 +1,118 @@
+"""The training loop: AdamW, linear decay, clipping, validation after each epoch, the best epoch kept (Sec. C.1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from .recipe import Recipe
+
+
+class Diverged(ArithmeticError):
+    """The training loss is no longer a number."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands. Everything that a resumed run needs beside weights and optimiser.
+
+    Attributes:
+        step: optimiser steps taken.
+        history: one entry for each validation: step, epoch, training loss since the last one, validation score.
+        best_step, best_score: of the validation with the highest score so far.
+        seconds: of training, without validation.
+    """
+
+    step: int = 0
+    history: list[dict] = field(default_factory=list)
+    best_step: int = -1
+    best_score: float = -math.inf
+    seconds: float = 0.0
+
+
+class Trainer:
+    """Takes optimiser steps.
+
+    Args:
+        groups: parameter groups for the optimiser, each with its learning rate at the start.
+        recipe: the numbers.
+        total_steps: length of the run, for the schedule.
+    """
+
+    def __init__(self, groups: list[dict], recipe: Recipe, total_steps: int):
+        self.recipe = recipe
+        self.total_steps = total_steps
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
+        self.rates = [group["lr"] for group in groups]
+        self.step = 0
+
+    def schedule(self, step: int) -> float:
+        """What a step's learning rate is multiplied with: linear warm-up where there is any, linear decay to zero."""
+        warm = min(1.0, (step + 1) / self.recipe.warmup_steps) if self.recipe.warmup_steps else 1.0
+        return warm * (1 - step / self.total_steps)
+
+    def resume(self, optimizer: dict, step: int) -> None:
+        """Go on after a step, with the optimiser's state of then."""
+        self.optimizer.load_state_dict(optimizer)
+        self.step = step
+
+    def take(self, loss: Callable[[], Tensor]) -> float:
+        """One step on a loss; returns the loss.
+
+        Raises:
+            Diverged: the loss is NaN or infinite.
+        """
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.schedule(self.step)
+        with autocast(self.recipe.precision, self.parameters[0].device):
+            value = loss()
+        number = value.item()
+        if not math.isfinite(number):
+            rate = self.recipe.learning_rate
+            raise Diverged(
+                f"the training loss is {number} at step {self.step}; lower the learning rate (it is {rate:g})"
+            )
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return number
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+    """bf16 mixed precision, or nothing."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def snapshot(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of the trained parameters, to go back to the best epoch."""
+    return {name: parameter.detach().clone() for name, parameter in parameters.items()}
+
+
+@torch.no_grad()
+def restore(parameters: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
+    """Write copies back."""
+    for name, parameter in parameters.items():
+        parameter.copy_(saved[name])
+
+
+class Timer:
+    """Adds the seconds of its `with` blocks."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+
+    def __enter__(self) -> Timer:
+        self._start = perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += perf_counter() - self._start

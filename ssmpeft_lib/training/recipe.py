@@ -1,0 +1,85 @@
+"""Every number that shapes a run, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ..adapters.method import Method
+from ..plan import registry
+from ..plan.cell import Cell
+from ..tasks import Task
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one cell is trained and evaluated.
+
+    Attributes:
+        learning_rate: at the start; decays linearly to zero over the whole run (Sec. C.1).
+        batch_size: sequences a step; incomplete batches are dropped.
+        epochs: passes over the training set; after each one the validation set is scored.
+        steps: in place of epochs, for miniatures; validation is then scored `evaluations` times.
+        warmup_steps: of the learning rate; the paper has none.
+        selection_steps: of the warm-up that chooses dimensions: 500 in the paper, 250 for RTE (Sec. D.4).
+        precision: fp32, or bf16 for bf16 mixed precision (Sec. C.1).
+        clip: bound on the gradient's norm.
+        train_examples, eval_examples: use only so many, or None for all.
+        max_new_tokens, beams: of generated answers; the paper has 1024 and 5 (Sec. C.1).
+    """
+
+    learning_rate: float
+    batch_size: int = 4
+    epochs: int = 10
+    steps: int | None = None
+    evaluations: int = 3
+    warmup_steps: int = 0
+    selection_steps: int = 500
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    precision: str = "bf16"
+    train_examples: int | None = None
+    eval_examples: int | None = None
+    eval_batch_size: int = 16
+    max_new_tokens: int = 1024
+    beams: int = 5
+
+    def as_dict(self) -> dict[str, Any]:
+        """For metrics.json."""
+        return asdict(self)
+
+
+MINIATURE = {
+    "labels": {"steps": 150, "batch_size": 16},
+    "text": {"steps": 300, "batch_size": 16, "eval_examples": 64},
+}
+"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it)."""
+
+
+def recipe_for(
+    cell: Cell, method: Method, task: Task, overrides: dict[str, Any], searched_rate: float | None = None
+) -> Recipe:
+    """The recipe of a cell: the scale's defaults, the data set's facts, the method's learning rate, then overrides."""
+    if cell.scale == "paper":
+        facts = registry.facts("data", cell.dataset)
+        recipe = Recipe(
+            learning_rate=method.learning_rate,
+            epochs=facts["epochs"],
+            selection_steps=facts.get("selection_steps", Recipe.selection_steps),
+            max_new_tokens=task.max_new_tokens,
+        )
+    else:
+        defaults = MINIATURE["text" if task.generates else "labels"]
+        recipe = Recipe(
+            learning_rate=method.learning_rate,
+            warmup_steps=10,
+            selection_steps=20,
+            precision="fp32",
+            eval_batch_size=64,
+            max_new_tokens=32,
+            beams=1,
+            **defaults,
+        )
+    if searched_rate is not None:
+        recipe = replace(recipe, learning_rate=searched_rate)
+    return replace(recipe, **{key: value for key, value in overrides.items() if key != "splits"})

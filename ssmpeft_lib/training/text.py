@@ -1,0 +1,83 @@
+"""Text tasks for a causal language model: what a step's loss is, and what the model answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..encoded import Encoded
+from ..generation import generate
+from ..tasks import Task
+from .batches import epochs_of_indices, label_logits, loss_of, to_batch
+from .loop import autocast
+from .recipe import Recipe
+
+
+class TextProblem:
+    """A model, a task and its encoded splits.
+
+    Args:
+        model: a transformers causal language model.
+        task: instruction, labels, metrics.
+        splits: `train`, `val` and `test` as encoded by `ssmpeft_lib.encode`.
+        decode: token ids to text.
+        eos: the token that ends an answer.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        splits: dict[str, Encoded],
+        decode: Callable[[list[int]], str],
+        eos: int,
+        recipe: Recipe,
+    ):
+        self.model, self.task, self.recipe, self.decode, self.eos = model, task, recipe, decode, eos
+        limits = {"train": recipe.train_examples, "val": recipe.eval_examples, "test": recipe.eval_examples}
+        self.splits = {name: split.subset(limits[name]) for name, split in splits.items()}
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def steps_an_epoch(self) -> int:
+        return len(self.splits["train"]) // self.recipe.batch_size
+
+    def losses(self, seed: int, first_step: int = 0) -> Iterator[Callable[[], Tensor]]:
+        """The loss of one step after another, from a given step on; the order depends on the seed alone."""
+        train = self.splits["train"]
+        step = 0
+        for epoch in epochs_of_indices(len(train), self.recipe.batch_size, seed):
+            for indices in epoch:
+                if step >= first_step:
+                    batch = to_batch(train.batch(indices), self.device)
+                    yield lambda batch=batch: loss_of(self.model, batch)
+                step += 1
+
+    @torch.no_grad()
+    def answers(self, split: str) -> list[str]:
+        """What the model says to each example of a split, as text, in the split's order."""
+        data = self.splits[split]
+        answers = [""] * len(data)
+        self.model.eval()
+        with autocast(self.recipe.precision, self.device):
+            for indices in data.buckets(self.recipe.eval_batch_size):
+                texts = self._generated(data, indices) if self.task.generates else self._labelled(data, indices)
+                for index, text in zip(indices, texts, strict=True):
+                    answers[index] = text
+        return answers
+
+    def _generated(self, data: Encoded, indices: np.ndarray) -> list[str]:
+        prompts = [data.input_ids(i).tolist() for i in indices]
+        tokens = generate(self.model, prompts, self.recipe.max_new_tokens, self.eos, self.recipe.beams)
+        return [self.decode(answer).strip() for answer in tokens]
+
+    def _labelled(self, data: Encoded, indices: np.ndarray) -> list[str]:
+        # the likeliest token of the whole vocabulary: an answer that is no label is a wrong answer
+        tokens = label_logits(self.model, to_batch(data.batch(indices), self.device)).argmax(-1)
+        return [self.decode([token]).strip() for token in tokens.tolist()]

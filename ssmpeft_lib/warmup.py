@@ -1,0 +1,109 @@
+"""The warm-up by which SDT and its relatives choose what they train, for any training loop.
+
+A loop of one's own:
+
+    model = ssmpeft_lib.adapt(model, "sdlora,freeze_states=0.75")
+    warmup = ssmpeft_lib.begin_warmup(model)
+    ...  # some steps with an optimiser over warmup.parameters
+    ssmpeft_lib.select(model, warmup)
+    ...  # the training, with a new optimiser over the trainable parameters
+
+or in one call, before or behind peft's `get_peft_model`, like peft's own data-driven initialisations:
+
+    ssmpeft_lib.initialize_sdt_weights(model, loader)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+import torch
+from torch import nn
+
+from .adaptation import adaptation_of, base_model
+from .adapters.selection import Selection
+from .adapters.warmup import Warmup
+
+
+def begin_warmup(model: nn.Module, adapter: str | None = None) -> Warmup | None:
+    """Make an adapted model ready for its method's warm-up.
+
+    Args:
+        adapter: the adapter's name, where the model has several.
+    Returns:
+        what to train (`parameters`), to be given to `select`; None when the method selects nothing.
+    Raises:
+        ValueError: the model is not adapted.
+    """
+    found = adaptation_of(model, adapter)
+    return found.method.begin_warmup(found.backbone(base_model(model))) if found.method.selects else None
+
+
+def select(model: nn.Module, warmup: Warmup, adapter: str | None = None) -> dict[str, Selection]:
+    """End a warm-up: choose what is trained by what it changed, and give every parameter its old value back.
+
+    Returns:
+        for each mixer, the channels and states that are trained from now on.
+    """
+    found = adaptation_of(model, adapter)
+    return found.method.select(found.backbone(base_model(model)), warmup)
+
+
+def initialize_sdt_weights(
+    model: nn.Module,
+    batches: Iterable[Mapping[str, torch.Tensor]],
+    steps: int = 500,
+    learning_rate: float = 1e-3,
+    adapter: str | None = None,
+) -> dict[str, Selection]:
+    """Run the warm-up and select.
+
+    Args:
+        model: adapted by a method that selects; trained here in place and reverted (Sec. D.4).
+        batches: keyword arguments of the model, with labels; gone through again when there are fewer than `steps`.
+        steps: updates of AdamW at a linearly falling rate; the paper takes 500 (250 for RTE).
+    Raises:
+        ValueError: the method selects nothing, or there is no batch.
+    """
+    if not adaptation_of(model, adapter).method.selects:
+        raise ValueError(f"method {adaptation_of(model, adapter).method} selects nothing, it needs no warm-up")
+    warmup = begin_warmup(model, adapter)
+    training = model.training
+    try:
+        steps_done = _train(
+            model.train(), warmup.parameters, islice(_again_and_again(batches), steps), learning_rate, steps
+        )
+        if not steps_done:
+            raise ValueError("no batch to warm up on")
+    except BaseException:
+        warmup.undo()
+        raise
+    finally:
+        model.train(training)
+    return select(model, warmup, adapter)
+
+
+def _train(
+    model: nn.Module, parameters: list[nn.Parameter], batches: Iterable, learning_rate: float, steps: int
+) -> int:
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
+    done = 0
+    for batch in batches:
+        model(**{name: value.to(parameters[0].device) for name, value in batch.items()}).loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        done += 1
+    return done
+
+
+def _again_and_again(batches: Iterable[Mapping]) -> Iterator[Mapping]:
+    empty = False
+    while not empty:
+        empty = True
+        for batch in batches:
+            empty = False
+            yield batch

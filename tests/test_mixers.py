@@ -1,0 +1,99 @@
+"""The mixers' own forward: equal to transformers', also with padding, caches and chunks; learned starts behind it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from families import FAMILIES, build, ids, logits
+from torch import nn
+from transformers import DynamicCache
+
+from ssmpeft_lib.adaptation import adapt, remove
+from ssmpeft_lib.adapters.backbone import Backbone
+from ssmpeft_lib.adapters.starts import Start
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+def with_start(family: str) -> nn.Module:
+    """A model with a learned state, and learned columns of the convolution, that are far from zero."""
+    model = adapt(build(family), "initial_state,conv_state=true")
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(len(name)))
+    return model
+
+
+def left_padded(tokens: torch.Tensor, padding: int) -> dict[str, torch.Tensor]:
+    """The second row shortened from the left by padding, with its mask and positions."""
+    tokens, mask = tokens.clone(), torch.ones_like(tokens)
+    tokens[1, :padding], mask[1, :padding] = 0, 0
+    return {"input_ids": tokens, "attention_mask": mask}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_forward_equals_transformers(family):
+    stock = build(family)
+    ours = adapt(build(family), "pretrained")
+    torch.testing.assert_close(logits(ours, ids()), logits(stock, ids()), **CLOSE)
+    assert type(remove(ours)).__mro__ == type(stock).__mro__
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gradients_equal_transformers(family):
+    stock = build(family)
+    ours = adapt(build(family), "full")
+    for model in (stock, ours):
+        model(ids(), labels=ids()).loss.backward()
+    expected = dict(stock.named_parameters())
+    for name, parameter in ours.named_parameters():
+        if expected[name].grad is not None:
+            torch.testing.assert_close(parameter.grad, expected[name].grad, rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_left_padding_changes_nothing(family):
+    model = with_start(family)
+    padded = left_padded(ids(), padding=4)
+    alone = logits(model, ids()[1:, 4:])
+    together = logits(model, padded["input_ids"], attention_mask=padded["attention_mask"])
+    torch.testing.assert_close(together[1:, 4:], alone, **CLOSE)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_cached_generation_equals_full_forward(family):
+    model = with_start(family)
+    padded = left_padded(ids(), padding=3)
+    options = {"max_new_tokens": 5, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+    cached, full = (model.generate(**padded, **options, use_cache=use_cache) for use_cache in (True, False))
+    assert torch.equal(cached.sequences, full.sequences)
+    torch.testing.assert_close(torch.stack(cached.logits), torch.stack(full.logits), **CLOSE)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_prompt_may_come_in_chunks(family):
+    model = with_start(family)
+    name = "cache_params" if family in ("Mamba", "FalconMamba", "Mamba2") else "past_key_values"
+    cache = DynamicCache(config=model.config)
+    pieces = zip(ids().tensor_split([4, 5], dim=1), torch.arange(9)[None].tensor_split([4, 5], dim=1), strict=True)
+    # Bamba counts positions from 0 in each piece unless they are given
+    chunks = [
+        logits(model, tokens, use_cache=True, **{name: cache}, **({"position_ids": at} if family == "Bamba" else {}))
+        for tokens, at in pieces
+    ]
+    torch.testing.assert_close(torch.cat(chunks, dim=1), logits(model, ids()), **CLOSE)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prefix_is_what_stands_in_front_of_the_mixer(family):
+    """Starting after a prefix equals running the scan over prefix and sequence (Proposition 1)."""
+    model = adapt(build(family), "pretrained")
+    mixer = Backbone(model).mixers[0].module
+    with torch.no_grad():
+        streams = mixer._project(torch.randn(1, 7, model.config.hidden_size))
+        whole = mixer._scan(streams, Start(), None, None)
+        if len(streams) == 2:  # x and z, channels first
+            prefix, rest = streams[0][0, :, :3].t(), [part[..., 3:] for part in streams]
+        else:
+            prefix, rest = torch.cat(streams[1:], dim=-1)[0, :3], [part[:, 3:] for part in streams]
+        torch.testing.assert_close(mixer._scan(rest, mixer.start_after(prefix), None, None), whole[:, 3:], **CLOSE)

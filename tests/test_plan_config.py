@@ -1,0 +1,64 @@
+"""config.yaml: every mistake gets one readable error that names key, value and what is allowed."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from reference import REPOSITORY
+
+from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.plan.config import Config
+
+DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+
+
+def test_the_default_configuration_is_valid():
+    assert Config.load(REPOSITORY / "config.yaml").scale == "quick"
+
+
+def test_every_key_of_the_schema_is_explained_in_the_file():
+    schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
+    lines = (REPOSITORY / "config.yaml").read_text().splitlines()
+    for key in schema["properties"]:
+        line = next(i for i, text in enumerate(lines) if text.startswith(f"{key}:"))
+        assert lines[line - 1].startswith("#"), f"{key} has no comment above it"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"scal": "quick"}, r"config.yaml: no key 'scal' .*did you mean 'scale'"),
+        ({"scale": "quik"}, r"key 'scale': no value 'quik' .*paper, quick, real.*did you mean 'quick'"),
+        ({"seeds": 3}, r"key 'seeds': got 3, needs object"),
+        ({"seeds": {"quick": "three", "real": 1, "paper": 3}}, r"key 'seeds.quick': got 'three', needs integer"),
+        ({"exhibits": "table8"}, r"key 'exhibits': got 'table8', needs one of all; or a list of strings"),
+        ({"data_dir": "/no/such/folder"}, r"data_dir is '/no/such/folder', and there is nothing"),
+        ({"scale": "real"}, r"scale 'real' .* needs data_dir"),
+        ({"overrides": [{"match": "*", "set": {"lr": 1}}]}, r"no key 'lr' in overrides.0.set .*learning_rate"),
+        (
+            {"overrides": [{"match": "*", "set": {"batch_size": 0}}]},
+            r"key 'overrides.0.set.batch_size': 0 is less than",
+        ),
+        ({"warm_kernels": "yes"}, r"key 'warm_kernels': got 'yes', needs boolean"),
+    ],
+)
+def test_a_mistake_is_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        Config.check(DEFAULT | change)
+
+
+def test_yaml_reads_off_as_false_and_it_is_understood():
+    assert Config.check(DEFAULT | {"lr_search": False}).lr_search == "off"
+
+
+def test_later_overrides_win():
+    overrides = [
+        {"match": "*/lora*/*", "set": {"learning_rate": 0.1, "batch_size": 2}},
+        {"match": "*/*/dart", "set": {"learning_rate": 0.2}},
+    ]
+    config = Config.check(DEFAULT | {"overrides": overrides})
+    assert config.overrides_for(Cell("quick", "m", "lora@out_proj", "dart", 0)) == {
+        "learning_rate": 0.2,
+        "batch_size": 2,
+    }
+    assert config.overrides_for(Cell("quick", "m", "full", "samsum", 0)) == {}

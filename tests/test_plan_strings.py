@@ -1,0 +1,84 @@
+"""Method strings, cells and printed values: what parses, what does not, and that the text is the identity."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmpeft_lib.plan.cell import Cell, check_method
+from ssmpeft_lib.plan.method_string import MethodString
+from ssmpeft_lib.plan.printed import Printed
+
+words = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+values = st.one_of(st.booleans(), st.integers(0, 10**6), st.sampled_from([0.5, 0.75, 0.99, 1e-05]))
+
+
+@given(words, st.lists(words, max_size=3, unique=True), st.dictionaries(words, values, max_size=3))
+def test_a_method_string_survives_its_text(name, targets, options):
+    method = MethodString(name, tuple(targets), options)
+    assert MethodString.parse(str(method)) == method
+
+
+@pytest.mark.parametrize(
+    "text", ["", "LoRA", "lora@", "lora,rank", "lora@a b", "lora,rank=", "lora@@a", "../x", "lora;ls"]
+)
+def test_a_malformed_method_string_says_what_is_allowed(text):
+    with pytest.raises(ValueError, match="not of the form name"):
+        MethodString.parse(text)
+
+
+def test_an_option_given_twice_is_refused():
+    with pytest.raises(ValueError, match="option 'rank' twice"):
+        MethodString.parse("lora,rank=1,rank=2")
+
+
+def test_an_unknown_method_is_answered_with_a_suggestion():
+    with pytest.raises(LookupError, match=r"no method 'lroa' in ssmpeft_lib/methods/ .*did you mean 'lora'"):
+        check_method("lroa@out_proj")
+
+
+def test_an_unknown_option_is_answered_with_a_suggestion():
+    with pytest.raises(LookupError, match=r"no option 'rnak' .*did you mean 'rank'"):
+        check_method("lora@out_proj,rnak=4")
+
+
+def test_a_method_has_one_spelling():
+    with pytest.raises(ValueError, match="must be written 'lora,rank=4'"):
+        check_method("lora,rank=04")
+
+
+def test_a_cell_survives_its_text_and_names_its_folder():
+    cell = Cell("quick", "mamba-130m", "lora@out_proj", "glue-rte", 2)
+    assert Cell.parse(str(cell)) == cell
+    assert str(cell.path) == "quick/cells/mamba-130m/lora@out_proj/glue-rte/seed2"
+
+
+@pytest.mark.parametrize(
+    "text", ["quick/mamba-130m/lora/glue-rte", "quick/mamba-130m/lora/glue-rte/seedx", "a/b/c/d/e/f"]
+)
+def test_a_malformed_cell_is_refused(text):
+    with pytest.raises(ValueError, match="not of the form scale/model"):
+        Cell.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text, value, std, bound, mark",
+    [
+        (64.6, 64.6, None, False, ""),
+        ("64.6±0.2", 64.6, 0.2, False, ""),
+        ("<0.4", 0.4, None, True, ""),
+        ("80.5~", 80.5, None, False, "cut"),
+        ("87.7?", 87.7, None, False, "reconstructed"),
+        (".3178", 0.3178, None, False, ""),
+    ],
+)
+def test_printed_values(text, value, std, bound, mark):
+    printed = Printed.parse(text)
+    assert (printed.value, printed.std, printed.bound, printed.mark) == (value, std, bound, mark)
+
+
+@pytest.mark.parametrize("text", ["", "n/a", True, "64.6 +- 1", "1.2.3"])
+def test_what_is_no_printed_value_is_refused(text):
+    with pytest.raises(ValueError, match="neither a number"):
+        Printed.parse(text)

@@ -1,0 +1,41 @@
+# The book: prose and generated pages side by side, then Jupyter Book, which executes nothing.
+rule pages:
+    input:
+        exhibits=plan.exhibit_files(),
+        metrics=plan.metrics_files(),
+        prose=plan.prose_files(),
+    output:
+        "results/{scale}/book/_toc.yml",
+    log:
+        "logs/{scale}/pages.log",
+    conda:
+        "../envs/book.yml"
+    shell:
+        "{plan.library} make-pages --scale {wildcards.scale} --output {output:q} &> {log:q}"
+
+
+rule html:
+    input:
+        "results/{scale}/book/_toc.yml",
+    output:
+        "results/{scale}/html/index.html",
+    log:
+        "logs/{scale}/html.log",
+    conda:
+        "../envs/book.yml"
+    shell:
+        "{plan.library} make-html --pages {input:q} --output {output:q} &> {log:q}"
+
+
+rule verdict:
+    input:
+        book="results/{scale}/html/index.html",
+        metrics=plan.metrics_files(),
+    output:
+        "results/{scale}/every_cell_ran.txt",
+    log:
+        "logs/{scale}/verdict.log",
+    conda:
+        "../envs/compute.yml"
+    shell:
+        "{plan.library} summary --scale {wildcards.scale} --output {output:q} 2>&1 | tee {log:q}; exit ${{PIPESTATUS[0]}}"
