@@ -16,7 +16,7 @@ Row = dict[str, str]
 METRICS = {
     "mcc": "matthews",
     "avg_score": "score",
-    "avg_accuracy": "accuracy_all",
+    "avg_accuracy": "average_accuracy",
     "memory_gb": "cost.peak_memory_gb",
 }
 TIMES = {

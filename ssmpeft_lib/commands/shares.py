@@ -1,6 +1,7 @@
 """Count the trainable parameters of every row of the exhibits, on the shapes of the real models (meta device).
 
-So are those that the errata of the tables compare printed shares with.
+So are those that the errata of the tables compare printed shares with, and every method with its defaults on one model,
+for its page in the book.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ import argparse
 import logging
 from pathlib import Path
 
+from ..plan import registry
 from ..plan.exhibit import Exhibit
 from ..plan.results import write_json
 from ..render.errata import load_errata
+
+REFERENCE = "mamba-130m"
+"""The model that the methods' defaults are counted on: most of the paper's tables use it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +34,13 @@ def run(arguments: argparse.Namespace) -> None:
         if point.metric.startswith("params.") and not point.unserved
     }
     errata = {(count["model"], count["method"]) for erratum in load_errata() for count in erratum.counts}
-    write_json(arguments.output, count_parameters(points | errata))
+    defaults = {(REFERENCE, method) for method in registry.files("methods")}
+    write_json(arguments.output, count_parameters(points | errata | defaults))
 
 
 def count_parameters(wanted: set[tuple[str, str]]) -> dict[str, dict[str, dict]]:
     """The counts of some models and methods, by model and method."""
-    from ..params import params
+    from ..counting import params
 
     counted: dict[str, dict[str, dict]] = {}
     for model, method in sorted(wanted):

@@ -61,7 +61,7 @@ def evaluated(claim: Mapping[str, Any], rows: Sequence[Row], columns: Sequence[C
         how many columns it was `tested`, `held` and `undecided` (digits are lost), how many were `needed`, its
         `support` (share of the resamples in which the verdict is `holds`; None where nothing was resampled), and
         `columns`: of each the `margin` in points, whether it `held`, and of measured numbers the `interval` of the
-        margin and its `support`.
+        margin, its `support`, and in how many of how many `seeds` it held (`seeds_held`).
     Raises:
         LookupError: it names a row that is not there.
     """
@@ -117,6 +117,12 @@ class _Numbers:
     def resamples(self) -> bool:
         return self.there and any(value.resamples for value in (*self.ahead, *self.behind))
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that all measured values have."""
+        measured = [set(value.by_seed) for value in (*self.ahead, *self.behind) if value and value.by_seed]
+        return sorted(set.intersection(*measured)) if measured and self.there else []
+
     def margin(self, of: Callable[[Value], float] = lambda value: value.mean, of_others=None) -> float:
         """By how many points the claim holds; `of` says which of a value's numbers to take."""
         ahead = [of(value) for value in self.ahead]
@@ -168,6 +174,11 @@ def _lane(claim: Mapping[str, Any], tables: list[_Numbers]) -> dict[str, Any]:
             margins = numbers.margins()
             drawn.append([numbers.holds(one) for one in margins])
             column |= {"interval": interval(margins), "support": fmean(drawn[-1])}
+        if numbers.seeds:
+            held = [
+                numbers.holds(numbers.margin(lambda value, seed=seed: value.of_seed(seed))) for seed in numbers.seeds
+            ]
+            column |= {"seeds": len(held), "seeds_held": sum(held)}
         columns.append(column)
     decided = [column["held"] for column in columns if column.get("held") is not None]
     needed = claim.get("at_least", len(decided))

@@ -14,6 +14,9 @@ from ..plan.exhibit import Point
 from ..plan.results import MissingMetric, read_metrics, value_at
 from .values import Value
 
+COSTS = ("train_seconds", "peak_memory_mb")
+"""What a run costs, of metrics.json; its mean over the runs of a point stands beside the point's mean."""
+
 
 @dataclass
 class Results:
@@ -39,10 +42,11 @@ class Results:
         """What the cells of a point came to: for its page, and with what an interval is taken from.
 
         Returns:
-            `cells`, `mean`, `std`, `by_seed` and, for cells without a result, `problems`; and the same as a value.
+            `cells`, `mean`, `std`, `by_seed`, `COSTS` and, for cells without a result, `problems`; and the same as a
+            value.
         """
         by_seed: dict[int, list[list[float]]] = defaultdict(list)
-        cells, problems = point.cells(self.scale, self.seeds), []
+        cells, problems, costs = point.cells(self.scale, self.seeds), [], []
         for cell in cells:
             metrics = self._read(cell)
             if metrics is None:
@@ -53,6 +57,7 @@ class Results:
                 try:
                     value = float(value_at(metrics, point.metric))
                     by_seed[cell.seed].append([value, *_replicates(metrics, point.metric)])
+                    costs.append(metrics["cost"])
                 except MissingMetric as missing:
                     problems.append(str(missing))
         members = len(registry.groups().get(point.dataset, (point.dataset,)))
@@ -61,10 +66,13 @@ class Results:
         ours: dict[str, Any] = {"cells": [str(cell) for cell in cells]}
         value = None
         if complete:
-            means = {seed: fmean(own for own, *_ in found) for seed, found in complete.items()}
-            value = Value(fmean(means.values()), by_seed={s: _resampled(found) for s, found in complete.items()})
+            averages = {seed: _average(found) for seed, found in complete.items()}
+            means = {seed: average[0] for seed, average in averages.items()}
+            value = Value(fmean(means.values()), by_seed=averages)
             ours |= {"mean": round(value.mean, 6), "by_seed": {str(s): round(v, 6) for s, v in means.items()}}
             ours["std"] = round(stdev(means.values()), 6) if len(means) > 1 else None
+            known = [name for name in COSTS if all(name in cost for cost in costs)]
+            ours |= {name: round(fmean(cost[name] for cost in costs), 3) for name in known}
         if problems:
             ours["problems"] = problems
         return ours, value
@@ -82,9 +90,7 @@ def _replicates(metrics: dict[str, Any], metric: str) -> list[float]:
     return metrics.get(split, {}).get("replicates", {}).get(name, [])
 
 
-def _resampled(found: list[list[float]]) -> list[float]:
-    """The average over data sets, of each resample; that of the scores themselves where one was not resampled."""
-    resampled = [replicates for _, *replicates in found]
-    if not all(resampled):
-        return [fmean(own for own, *_ in found)]
-    return [fmean(together) for together in zip(*resampled, strict=True)]
+def _average(found: list[list[float]]) -> list[float]:
+    """The average over data sets, and that of each resample where all were resampled."""
+    count = min(len(values) for values in found)
+    return [fmean(values[i] for values in found) for i in range(count)]

@@ -23,8 +23,8 @@ class Value:
     Attributes:
         mean: the number; of a measured one, the mean over seeds.
         unit: of a printed number, one in its last digit; lost: how far above `mean` it may lie, digits being lost.
-        by_seed: of a measured one, for each seed its values over resampled examples, or the one value. The same place
-            in two such lists stands for the same examples.
+        by_seed: of a measured one, for each seed the value, and then its values on resampled examples, if there are
+            any. The same place in two such lists stands for the same examples.
     """
 
     mean: float
@@ -42,6 +42,10 @@ class Value:
         """Whether there is anything to resample."""
         return len(self.by_seed) > 1 or any(len(values) > 1 for values in self.by_seed.values())
 
+    def of_seed(self, seed: int) -> float:
+        """The value of a seed; the mean where it is not one over seeds."""
+        return self.by_seed[seed][0] if self.by_seed else self.mean
+
     @cached_property
     def draws(self) -> list[float]:
         """The mean over seeds drawn with replacement, on examples drawn with replacement, `DRAWS` times.
@@ -55,8 +59,13 @@ class Value:
         drawn = []
         for _ in range(DRAWS):
             chosen, place = chance.choices(seeds, k=len(seeds)), chance.randrange(1 << 30)
-            drawn.append(fmean(self.by_seed[seed][place % len(self.by_seed[seed])] for seed in chosen))
+            drawn.append(fmean(_at(self.by_seed[seed], place) for seed in chosen))
         return drawn
+
+
+def _at(values: Sequence[float], place: int) -> float:
+    own, *resampled = values
+    return resampled[place % len(resampled)] if resampled else own
 
 
 def interval(drawn: Sequence[float]) -> list[float]:
