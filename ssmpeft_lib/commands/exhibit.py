@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ..plan.exhibit import Exhibit, load_exhibits
+from ..plan.exhibit import Exhibit
 from ..plan.registry import PACKAGE
 from ..plan.results import write_json
 from ..render.exhibits import exhibit_document
@@ -27,7 +27,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the joined exhibit."""
     shares = json.loads(arguments.shares.read_text(encoding="utf-8"))
     exhibit = Exhibit.load(arguments.spec)
-    others = load_exhibits(arguments.spec.parent, sorted(exhibit.spans))
     seeds = range(arguments.seeds)
-    document = exhibit_document(exhibit, arguments.scale, seeds, arguments.results, shares, arguments.recorded, others)
+    document = exhibit_document(exhibit, arguments.scale, seeds, arguments.results, shares, arguments.recorded)
     write_json(arguments.output, document)

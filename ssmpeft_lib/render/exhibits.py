@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..plan import registry
-from ..plan.exhibit import Exhibit, Point, column_name, row_name
+from ..plan.exhibit import Exhibit, Point, column_name, load_exhibits, row_name
 from .claims import Column, Row, evaluated
 from .results import Results
 from .values import Value
@@ -23,7 +23,6 @@ def exhibit_document(
     results: Path,
     shares: dict[str, dict[str, dict]],
     recorded: Path | None = None,
-    others: Iterable[Exhibit] = (),
 ) -> dict[str, Any]:
     """Everything a page of the exhibit shows, as JSON.
 
@@ -33,7 +32,6 @@ def exhibit_document(
         results: the results directory.
         shares: counted parameters, by model and method.
         recorded: folder of results at paper scale that are kept in the repository.
-        others: the exhibits that its claims span beside it.
     Returns:
         `id, title, source, scale, columns, rows, notes, claims`; each row has its spec's words, its method's family,
         and `points`, one for each column: `printed`, `ours` (mean, std, by_seed, cells, problems), `recorded` (the
@@ -42,7 +40,9 @@ def exhibit_document(
     sources = {"ours": Results(results, scale, seeds)}
     if recorded is not None and (found := Results.recorded(recorded)).seeds:
         sources["recorded"] = found
-    joined = {table.id: _join(table, sources, shares) for table in (exhibit, *others)}
+    # claims may span exhibits, whose specs lie beside this one
+    tables = {table.id: table for table in (exhibit, *load_exhibits(exhibit.path.parent, sorted(exhibit.spans)))}
+    joined = {id: _join(table, sources, shares) for id, table in tables.items()}
     own = joined[exhibit.id]
     return {
         "id": exhibit.id,
@@ -55,7 +55,7 @@ def exhibit_document(
         "columns": exhibit.columns,
         "rows": [_row_document(row, cells) for row, cells in zip(exhibit.rows, own.values(), strict=True)],
         "notes": exhibit.spec.get("notes", []),
-        "claims": [_evaluated(claim, exhibit, joined, others) for claim in exhibit.spec.get("claims", [])],
+        "claims": [_evaluated(claim, exhibit, tables, joined) for claim in exhibit.spec.get("claims", [])],
     }
 
 
@@ -130,12 +130,13 @@ def _row_document(row: dict, joined: list[_Joined]) -> dict[str, Any]:
     return {"name": row_name(row), **words, "family": family_of(joined[0].point.method), "points": points}
 
 
-def _evaluated(claim: dict, exhibit: Exhibit, joined: dict[str, dict[str, list[_Joined]]], others) -> dict[str, Any]:
+def _evaluated(
+    claim: dict, exhibit: Exhibit, tables: dict[str, Exhibit], joined: dict[str, dict[str, list[_Joined]]]
+) -> dict[str, Any]:
     rows = [Row(row_name(row), row.get("group", ""), row["label"]) for row in exhibit.rows]
     wanted = claim.get("columns")
     if not isinstance(wanted, dict):
         return evaluated(claim, rows, _columns(exhibit, joined[exhibit.id], wanted), exhibit.path)
-    tables = {table.id: table for table in (exhibit, *others)}
     columns = [
         Column(f"{tables[id].title.partition(':')[0]}, {column.label}", column.better, column.values)
         for id, labels in wanted.items()
