@@ -1,7 +1,8 @@
 """Print every number of the paper's tables with the cells that reproduce it, one JSON object a line.
 
 Keys: exhibit, row, column, printed (the number, or null), std, bound, mark (cut or reconstructed where the source
-text lost digits), metric (a path into metrics.json), better, and cells (their names at the chosen scale).
+text lost digits), lost (how far above it the number may lie, digits being lost), metric (a path into metrics.json),
+better, and cells (their names at the chosen scale).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
                         "std": printed.std if printed else None,
                         "bound": bool(printed and printed.bound),
                         "mark": printed.mark if printed else "",
+                        "lost": printed.lost(point.digits) if printed else 0.0,
                         "metric": point.metric,
                         "better": point.better,
                         "cells": [str(cell) for cell in point.cells(config.scale, config.seeds)],

@@ -2,7 +2,8 @@
 
 Every row and every column of an exhibit assigns some of `model, method, dataset, metric`, and the exhibit's
 `fixed` part may assign more; together they must assign each of the four exactly once. That rule serves every
-table, whichever way round the paper laid it out.
+table, whichever way round the paper laid it out. Where a row's method differs between columns, the row has a list,
+one entry a column, or a mapping by the columns' groups.
 """
 
 from __future__ import annotations

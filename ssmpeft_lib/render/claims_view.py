@@ -50,7 +50,7 @@ def _lane(lane: dict[str, Any]) -> dict[str, Any]:
     if lane["undecided"]:
         of += f", {lane['undecided']} undecided"
     support = lane["support"]
-    return lane | {"of": of, "strength": "" if support is None else f"{100 * support:.0f} % of resamples"}
+    return lane | {"of": of, "strength": "" if support is None else f"in {100 * support:.0f} % of resamples"}
 
 
 def _bar(column: dict[str, Any], longest: float) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..plan import registry
 from ..plan.exhibit import Exhibit, Point, column_name, load_exhibits, row_name
-from .claims import Column, Row, evaluated
+from .claims import Row, evaluated
+from .comparison import Column
 from .results import Results
 from .values import Value
 

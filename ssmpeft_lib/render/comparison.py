@@ -1,0 +1,102 @@
+"""One column of a claim: the numbers of the rows that are said to be ahead, those of the others, and the margin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from .values import Value
+
+Reading = Callable[[Value], float]
+"""Which of a value's numbers to take."""
+
+TAKING = {"each": (min, max), "best": (max, max), "mean": (fmean, fmean)}
+"""How several rows become one number: of those that are said to be ahead, and of the others."""
+
+TINY = 1e-9
+"""Differences below this are rounding errors of binary fractions."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a claim's table.
+
+    Attributes:
+        label: with the group, and with the exhibit where a claim spans several.
+        better: `higher`, `lower` or `none`.
+        values: for each lane, the number of each row by the row's name, None where there is none.
+    """
+
+    label: str
+    better: str
+    values: Mapping[str, Mapping[str, Value | None]]
+
+
+class Comparison:
+    """The numbers of one column that a claim is about, and what it comes to with them."""
+
+    def __init__(
+        self,
+        claim: Mapping[str, Any],
+        column: Column,
+        values: Mapping[str, Value | None],
+        ahead: list[str],
+        behind: list[str],
+    ):
+        self.claim, self.label, self.names = claim, column.label, ahead
+        self.sign = -1 if claim.get("better", column.better) == "lower" else 1
+        self.ahead = [values.get(name) for name in ahead]
+        self.behind = [values.get(name) for name in behind]
+
+    @property
+    def there(self) -> bool:
+        return None not in (*self.ahead, *self.behind)
+
+    @property
+    def resamples(self) -> bool:
+        return self.there and any(value.resamples for value in (*self.ahead, *self.behind))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that all measured values have."""
+        measured = [set(value.by_seed) for value in (*self.ahead, *self.behind) if value and value.by_seed]
+        return sorted(set.intersection(*measured)) if measured and self.there else []
+
+    def margin(self, of: Reading = lambda value: value.mean, of_others: Reading | None = None) -> float:
+        """By how many points the claim holds; `of` says which of a value's numbers to take."""
+        ahead = [of(value) for value in self.ahead]
+        if "within" in self.claim:
+            return self.claim["within"] - (max(ahead) - min(ahead))
+        if "below" in self.claim:
+            return self.claim["below"] - max(ahead)
+        first, second = TAKING[self.claim.get("taking", "each")]
+        behind = [(of_others or of)(value) for value in self.behind]
+        return first(self.sign * value for value in ahead) - second(self.sign * value for value in behind)
+
+    @property
+    def bar(self) -> float:
+        """What the margin must exceed."""
+        return self.claim.get("by", 0) + TINY if self.behind else -TINY
+
+    def holds(self, margin: float) -> bool:
+        return margin > self.bar
+
+    def margins(self) -> list[float]:
+        """The margin in every resample."""
+        return [self.margin(lambda value, i=i: value.draws[i]) for i in range(len(self.ahead[0].draws))]
+
+    def undecided(self) -> bool:
+        """Whether lost digits, or rounding where a mean is taken, leave open if the claim holds."""
+        short = abs(self.margin() - self.claim.get("by", 0))
+        if self.claim.get("taking") == "mean" and TINY < short < max(value.unit for value in self.ahead) - TINY:
+            return True
+        most, least = (lambda value: value.mean + value.lost), (lambda value: value.mean)
+        low, high = (least, most) if self.sign > 0 else (most, least)
+        return self.holds(self.margin(low, high)) != self.holds(self.margin(high, low))
+
+    def winners(self, of: Reading = lambda value: value.mean) -> set[str]:
+        """The rows that no other is better than."""
+        scores = [self.sign * of(value) for value in self.ahead]
+        return {name for name, score in zip(self.names, scores, strict=True) if score > max(scores) - TINY}
