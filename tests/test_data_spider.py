@@ -39,6 +39,12 @@ def test_real_splits_and_levels():
     assert levels == {"easy": 248, "medium": 446, "hard": 174, "extra": 166}
 
 
+def test_missing_databases_are_told(tmp_path):
+    (write_spider(tmp_path) / "database" / "concerts" / "concerts.sqlite").unlink()
+    with pytest.warns(UserWarning, match="dev.json: 5 of 5 questions have no database .* dev_with_database leaves"):
+        assert spider.read_files("spider", tmp_path)["dev_with_database"] == []
+
+
 def test_schema_and_question_are_written_as_in_the_authors_code(tmp_path):
     example = spider.read_files("spider", write_spider(tmp_path))["dev"][0]
     assert example.input == (

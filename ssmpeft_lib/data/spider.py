@@ -7,6 +7,7 @@ there, labels keep the case of literals: lower-cased, many of them no longer fin
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +176,15 @@ def _split(split: str, rows: Iterable[Row], where: str, databases: dict[str, _Da
         examples.append(_example(row, databases[row["db_id"]]))
     there = {path for path in {example.info["database"] for example in examples} if Path(path).is_file()}
     scorable = [example for example in examples if example.info["database"] in there]
-    return {split: examples} | ({} if len(scorable) == len(examples) else {f"{split}_with_database": scorable})
+    if len(scorable) == len(examples):
+        return {split: examples}
+    some = f"{split}_with_database"
+    warnings.warn(
+        f"{where}: {len(examples) - len(scorable)} of {len(examples)} questions have no database to score answers "
+        f"with; the split {some} leaves them out",
+        stacklevel=2,
+    )
+    return {split: examples, some: scorable}
 
 
 def _example(row: Row, database: _Database) -> Example:

@@ -64,7 +64,10 @@ def judge_all(questions: Sequence[Question], limits: Limits | None = None, worke
     """
     missing = next((path for q in questions for path in q.databases if not Path(path).is_file()), None)
     if missing:
-        raise FileNotFoundError(f"{missing}: this database is not there, and answers cannot be judged without it")
+        raise FileNotFoundError(
+            f"{missing}: this database is not there, and answers cannot be judged without it; "
+            "a split such as dev_with_database has only questions that can be"
+        )
     limits = limits or Limits()
     reasons = [""] * len(questions)
     # One database after the other: a worker keeps the last one open.
