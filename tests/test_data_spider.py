@@ -92,8 +92,19 @@ def test_hub_has_the_questions_and_the_folder_the_rest(tmp_path, monkeypatch):
     [
         ("dev.json", lambda rows: rows[1].pop("query"), ValueError, "dev.json: entry 2 has no query; it has db_id"),
         ("dev.json", lambda rows: rows[0].update(db_id="x"), ValueError, "entry 1 asks the database 'x'"),
-        ("tables.json", lambda rows: rows[0].update(db_id="../../etc"), ValueError, "is no name of a database"),
-        ("tables.json", lambda rows: rows[0].update(db_id="/etc/passwd"), ValueError, "is no name of a database"),
+        (
+            "tables.json",
+            lambda rows: rows[0].update(db_id="../../etc"),
+            ValueError,
+            "tables.json: entry 1 .* is no name",
+        ),
+        (
+            "tables.json",
+            lambda rows: rows[0].update(db_id="/etc/passwd"),
+            ValueError,
+            "tables.json: entry 1 .* is no name",
+        ),
+        ("tables.json", lambda rows: rows[0].pop("primary_keys"), ValueError, "tables.json: entry 1 .*primary_keys"),
     ],
 )
 def test_damaged_files_are_named(tmp_path, name, spoil, error, says):

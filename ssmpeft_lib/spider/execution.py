@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -113,7 +113,7 @@ class Worker:
         """
         process = self._process or self._start()
         try:
-            process.stdin.write(json.dumps(asdict(question)).encode() + b"\n")
+            process.stdin.write(json.dumps(vars(question)).encode() + b"\n")
             process.stdin.flush()
             line = self._answer(process, self._limits.patience * len(question.databases))
         except BrokenPipeError:
