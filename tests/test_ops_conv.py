@@ -38,9 +38,7 @@ def _seed():
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("activation", ["silu", None])
 @pytest.mark.parametrize("width", [1, 2, 4, 5])
-@pytest.mark.parametrize(
-    "batch, d_inner, seq_len", [(2, 5, 1), (1, 16, 2), (2, 130, 33), (0, 4, 5), (3, 7, 64)]
-)
+@pytest.mark.parametrize("batch, d_inner, seq_len", [(2, 5, 1), (1, 16, 2), (2, 130, 33), (0, 4, 5), (3, 7, 64)])
 def test_equals_the_naive_form(backend, activation, width, batch, d_inner, seq_len):
     inputs = conv_inputs(batch, d_inner, width, seq_len)
     results = [outputs_and_gradients(conv(name, activation=activation), inputs) for name in (need(backend), "naive")]

@@ -147,7 +147,9 @@ def test_unload_gives_the_base_model_back(trained):
 
 def test_several_adapters(trained, tmp_path):
     model = trained.reloaded(adapter_name="a")
-    model.add_adapter("b", config(trained.family, "lora@out_proj+A_log" if trained.family != "Mamba2" else "lora@out_proj"))
+    model.add_adapter(
+        "b", config(trained.family, "lora@out_proj+A_log" if trained.family != "Mamba2" else "lora@out_proj")
+    )
     torch.testing.assert_close(logits(model.eval(), ids()), trained.after, **CLOSE)
     model.set_adapter("b")
     trainable = {name for name, p in model.named_parameters() if p.requires_grad}

@@ -175,7 +175,6 @@ def s4():
     return build_s4(n_layers=2, d_model=16, d_state=6, init="random", d_input=1, d_output=3)
 
 
-
 @pytest.mark.parametrize("rule", ["upstream", "paper"])
 def test_deep_s4_chooses_and_silences_as_algorithm_1(s4, rule):
     method = f"sdlora@output_linear,freeze_channels=4,freeze_states=3,zero_channels=8,zero_states=1,rule={rule}"

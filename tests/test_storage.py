@@ -41,9 +41,17 @@ def rewritten(folder, **changes):
 @pytest.mark.parametrize(
     "damage, error, says",
     [
-        (lambda f: (f / "adapter_model.safetensors").unlink(), FileNotFoundError, "adapter_model.safetensors is missing"),
+        (
+            lambda f: (f / "adapter_model.safetensors").unlink(),
+            FileNotFoundError,
+            "adapter_model.safetensors is missing",
+        ),
         (lambda f: (f / "adapter_config.json").unlink(), FileNotFoundError, "adapter_config.json is missing"),
-        (lambda f: (f / "adapter_model.safetensors").write_bytes(b"x" * 99), ValueError, "not a whole safetensors file"),
+        (
+            lambda f: (f / "adapter_model.safetensors").write_bytes(b"x" * 99),
+            ValueError,
+            "not a whole safetensors file",
+        ),
         (
             lambda f: (f / "adapter_model.safetensors").write_bytes(
                 (f / "adapter_model.safetensors").read_bytes()[:-8]
@@ -55,7 +63,11 @@ def rewritten(folder, **changes):
         (lambda f: rewritten(f, peft_type="LORA"), ValueError, "type 'LORA', not 'SSMPEFT'"),
         (lambda f: rewritten(f, method=None), ValueError, "names no method"),
         (lambda f: rewritten(f, method="lroa"), LookupError, "did you mean 'lora'"),
-        (lambda f: rewritten(f, method="lora@out_proj,rank=4"), ValueError, "lora_A has the shape [2, 64], not [4, 64]"),
+        (
+            lambda f: rewritten(f, method="lora@out_proj,rank=4"),
+            ValueError,
+            "lora_A has the shape [2, 64], not [4, 64]",
+        ),
         (lambda f: rewritten(f, method="lora@out_proj+in_proj_x,rank=2"), ValueError, "in_proj_x.lora_A is missing"),
         (lambda f: rewritten(f, method="bitfit"), ValueError, "is missing, and"),
     ],
