@@ -103,7 +103,7 @@ def test_only_the_named_slots_change(family, method):
     model = adapted(family, method)
     if method == "full" or name_of(method) in STATES:
         return
-    present = {slot.path + slot.name: slot for slot in Backbone(model)._all_slots()}
+    present = {slot.path + slot.name: slot for slot in Backbone(model).all_slots()}
     changed = {
         slot.name
         for slot in present.values()
@@ -186,3 +186,39 @@ class Gate(nn.Module):
 
     def forward(self, y, z):
         return y * nn.functional.silu(z)
+
+
+class Packed(nn.Linear):
+    """A linear layer whose weight is stored as bytes, as quantised ones are."""
+
+    def __init__(self, layer: nn.Linear):
+        super().__init__(layer.in_features, layer.out_features, layer.bias is not None)
+        self.scale = layer.weight.detach().abs().max() / 127
+        packed = (layer.weight.detach() / self.scale).round() + 128
+        self.weight = nn.Parameter(packed.to(torch.uint8).flatten()[:, None], requires_grad=False)
+        self.bias = layer.bias
+
+    def forward(self, x):
+        weight = (self.weight.view(self.out_features, self.in_features).float() - 128) * self.scale
+        return nn.functional.linear(x, weight, self.bias)
+
+
+def test_a_quantised_base_takes_low_rank_updates_and_nothing_else():
+    def packed():
+        model = build("Mamba")
+        for name, module in list(model.backbone.named_modules()):
+            if type(module) is nn.Linear:
+                parent, _, attribute = name.rpartition(".")
+                setattr(model.backbone.get_submodule(parent), attribute, Packed(module))
+        return model
+
+    expected = logits(adapt(packed(), "pretrained"), ids())
+    torch.testing.assert_close(expected, logits(build("Mamba"), ids()), rtol=0.1, atol=0.1)
+    model = adapt(packed(), "lora@linear+ssm,rank=2")
+    torch.testing.assert_close(logits(model, ids()), expected, **CLOSE)
+    model.train()(ids(), labels=ids()).loss.backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    with pytest.raises(ValueError, match="cannot merge into a weight of type torch.uint8"):
+        merge(model)
+    with pytest.raises(ValueError, match="in_proj_x is quantised"):
+        adapt(packed(), "dora")

@@ -130,6 +130,16 @@ def test_merge_and_unload_gives_a_plain_model(trained, tmp_path):
     torch.testing.assert_close(logits(reloaded, ids()), trained.after, **CLOSE)
 
 
+def test_a_broken_adapter_is_not_merged(trained):
+    model = trained.reloaded()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    broken = [p for name, p in model.named_parameters() if name.endswith("lora_B")][-1]
+    broken.data[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="would put infinite or undefined values into"):
+        model.merge_and_unload(safe_merge=True)
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters() if p is not broken)
+
+
 def test_merging_can_be_taken_back(trained):
     model = trained.reloaded()
     model.merge_adapter()
@@ -263,17 +273,15 @@ def test_an_adapter_of_another_family_is_refused(tmp_path):
 
 @pytest.mark.parametrize("first, second", [("peft", "ssmpeft_lib"), ("ssmpeft_lib", "peft")])
 def test_registered_whichever_is_imported_first(first, second):
-    code = f"import {first}, {second}; from peft import PeftType; print(PeftType('SSMPEFT') in list(PeftType))"
+    """And importing the package imports nothing heavy."""
+    heavy = "{'torch', 'peft', 'transformers'} & set(sys.modules)"
+    code = (
+        f"import sys, {first}; first = {heavy}; import {second}; from peft import PeftType; print(PeftType('SSMPEFT'))"
+    )
+    code += "; print(first)" if first == "ssmpeft_lib" else "; print(set())"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stdout.strip() == "True", done.stderr
-
-
-def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, ssmpeft_lib; print({'torch', 'peft', 'transformers'} & set(sys.modules))"
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stdout.strip() == "set()", done.stderr
+    assert done.stdout.split() == ["PeftType.SSMPEFT", "set()"], done.stderr
 
 
 def test_public_names_are_there():

@@ -113,7 +113,7 @@ class Backbone:
             LookupError: a name that is neither a slot nor a group of this model.
             ValueError: the targets name no slot.
         """
-        groups, present = self.groups(), self._all_slots()
+        groups, present = self.groups(), self.all_slots()
         names = {slot.name for slot in present}
         for target in targets:
             if target not in names and target not in groups:
@@ -169,7 +169,8 @@ class Backbone:
         """Path of the module that holds the blocks and the last norm."""
         return _split_at_block(self.mixers[0].path)[0]
 
-    def _all_slots(self) -> list[Slot]:
+    def all_slots(self) -> list[Slot]:
+        """Every slot of the model, mixers first."""
         found = []
         for part in [*self.mixers, *self.layers]:
             for name, spec in part.kind.SLOTS.items():

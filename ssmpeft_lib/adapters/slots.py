@@ -117,7 +117,12 @@ class Slot:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.block.shape)
+        if not self.is_linear:
+            return tuple(self.block.shape)
+        # from the layer's sizes, as a quantised weight is packed
+        layer = self._base()
+        rows = range(layer.out_features) if self.region.rows is None else range(layer.out_features)[self.region.rows]
+        return len(rows), layer.in_features
 
     @property
     def effective(self) -> Tensor:
