@@ -112,7 +112,9 @@ def test_when_the_client_is_killed_its_cell_ends_too(tmp_path, environment):
     sleeper = f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(120)"
     path = notebook(tmp_path, sleeper)
     command = [sys.executable, "-S", "-E", CLIENT, "run-cell", "quick/mamba-130m/lora/dart/seed0"]
-    client = subprocess.Popen([*command, "--notebook", path, "--output", tmp_path / "o" / "cell.ipynb"], env=environment)
+    client = subprocess.Popen(
+        [*command, "--notebook", path, "--output", tmp_path / "o" / "cell.ipynb"], env=environment
+    )
     kernel = int(wait_for(lambda: marker.exists() and marker.read_text(), "the kernel to start", 120))
     client.send_signal(signal.SIGKILL)
     client.wait()
