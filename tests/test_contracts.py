@@ -9,7 +9,7 @@ import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
 from torch import nn
 
-from ssmpeft_lib.adaptation import adapt, merge
+from ssmpeft_lib.adaptation import adapt, merge, parameter_groups
 from ssmpeft_lib.adapters.attach import AdaptedLinear, AdaptedParameter
 from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.plan.registry import files
@@ -34,11 +34,13 @@ METHODS = [SMALL.get(name, name) for name in files("methods")] + [
     "dora@A_log+conv1d,rank=2",
     "full",
     "prefix,tokens=1,mlp=false",
+    "lora@attention+mlp,rank=2",
+    "dora@mlp+q_proj,rank=2",
     "sdlora,freeze_channels=0.9,freeze_states=0.5,rank=2,rule=paper,also=D.norm",
 ]
 STATES = {"prompt", "prefix", "initial_state"}
-# `A_log` of the SSD families is a vector, which has no low-rank update
-MATRIX_A = ("Mamba", "FalconMamba", "Jamba")
+ONLY = {"@A_log": ("Mamba", "FalconMamba", "Jamba"), "@attention": ("Jamba",), "@mlp": ("Jamba",)}
+"""Families that have the slots which a method names: `A_log` of Mamba-2 is a vector and has no low-rank update."""
 
 
 def cases(families=MAIN, methods=METHODS) -> list:
@@ -46,7 +48,7 @@ def cases(families=MAIN, methods=METHODS) -> list:
         pytest.param(family, method, id=f"{family}-{method}")
         for family in families
         for method in methods
-        if "@A_log" not in method or family in MATRIX_A
+        if all(family in having for slot, having in ONLY.items() if slot in method)
     ]
 
 
@@ -186,6 +188,16 @@ class Gate(nn.Module):
 
     def forward(self, y, z):
         return y * nn.functional.silu(z)
+
+
+def test_lora_plus_trains_lora_b_faster():
+    model = adapt(build("Mamba"), "lora_plus@out_proj,ratio=8,also=D")
+    groups = {group["lr"]: group["params"] for group in parameter_groups(model, 1e-3)}
+    names = {id(p): name for name, p in model.named_parameters()}
+    assert sorted(groups) == [1e-3, 8e-3]
+    assert all(names[id(p)].endswith("lora_B") for p in groups[8e-3]) and len(groups[8e-3]) == 2
+    assert sum(len(group) for group in groups.values()) == sum(p.requires_grad for p in model.parameters())
+    assert len(parameter_groups(adapt(build("Mamba"), "lora"), 1e-3)) == 1
 
 
 class Packed(nn.Linear):

@@ -81,6 +81,21 @@ def test_trainer_trains_every_tensor_and_saves_safetensors(trained):
     assert [path.suffix for path in checkpoint.glob("adapter_model.*")] == [".safetensors"]
 
 
+def test_trainer_goes_on_from_a_checkpoint_to_the_same_numbers(tmp_path):
+    def final(run: str, checkpoint: str | None) -> Tensor:
+        torch.manual_seed(0)
+        model = get_peft_model(build("Mamba"), config("Mamba"))
+        options = {"max_steps": 4, "save_steps": 2, "learning_rate": 0.05, "per_device_train_batch_size": 4}
+        arguments = TrainingArguments(tmp_path / run, **options, report_to=[], use_cpu=True, disable_tqdm=True)
+        data = [{"input_ids": row, "labels": row} for row in ids(4)] * 4
+        trainer = Trainer(model, arguments, train_dataset=data, callbacks=[SelectBeforeTraining(steps=2)])
+        trainer.train(resume_from_checkpoint=checkpoint)
+        return logits(model.eval(), ids())
+
+    whole = final("whole", None)
+    torch.testing.assert_close(final("rest", str(tmp_path / "whole" / "checkpoint-2")), whole, rtol=0, atol=0)
+
+
 def test_disabled_adapter_is_the_base_model(trained):
     with trained.model.disable_adapter():
         torch.testing.assert_close(logits(trained.model, ids()), trained.before, **CLOSE)
