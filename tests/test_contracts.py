@@ -190,6 +190,11 @@ class Gate(nn.Module):
         return y * nn.functional.silu(z)
 
 
+def test_a_model_without_ssm_layers_is_refused():
+    with pytest.raises(ValueError, match="Sequential has no SSM layers.*s4d, s6, ssd"):
+        adapt(nn.Sequential(nn.Linear(2, 2)), "lora")
+
+
 def test_lora_plus_trains_lora_b_faster():
     model = adapt(build("Mamba"), "lora_plus@out_proj,ratio=8,also=D")
     groups = {group["lr"]: group["params"] for group in parameter_groups(model, 1e-3)}
