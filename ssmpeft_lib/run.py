@@ -179,7 +179,8 @@ class Run:
         return found["best"]
 
     def _validate(self, losses: list[float]) -> bool:
-        score = self.score("val")["score"]
+        answers = self.problem.answers("val")
+        score = score_all(self.task, answers, self.problem.splits["val"].examples, intervals=False)["score"]
         step, loss = self.progress.step, sum(losses) / len(losses)
         self.progress.history.append({"step": step, "train_loss": round(loss, 6), "val_score": score})
         if score <= self.progress.best_score:
