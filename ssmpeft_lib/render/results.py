@@ -14,7 +14,7 @@ from ..plan.exhibit import Point
 from ..plan.results import MissingMetric, read_metrics, value_at
 from .values import Value
 
-COSTS = ("train_seconds", "peak_memory_mb")
+COSTS = ("train_seconds", "peak_memory_gb")
 """What a run costs, of metrics.json; its mean over the runs of a point stands beside the point's mean."""
 
 
