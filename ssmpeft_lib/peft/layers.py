@@ -82,7 +82,9 @@ class InputCarrier(Carrier):
         """Refuse, unless nothing here acts."""
         names = self.active if adapter_names is None else adapter_names
         if any(name in self.deltas for name in names):
-            raise ValueError("a learned state, prefix or prompt cannot be merged into a weight; save the adapter instead")
+            raise ValueError(
+                "a learned state, prefix or prompt cannot be merged into a weight; save the adapter instead"
+            )
 
     def unmerge(self) -> None:
         """Nothing is merged here."""

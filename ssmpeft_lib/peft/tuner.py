@@ -44,7 +44,9 @@ class SSMPeftModel(BaseTuner):
             method.adapt(backbone)
             carrying = [name for name, carrier in _carriers(model) if adapter_name in carrier.deltas]
             if not carrying:
-                raise ValueError(f"method {peft_config.method!r} adds nothing to the model; name slots, or leave peft out")
+                raise ValueError(
+                    f"method {peft_config.method!r} adds nothing to the model; name slots, or leave peft out"
+                )
         # as it is saved, so that it means the same when a default changes
         peft_config.method = method.spelled_out()
         model.ssmpeft = getattr(model, "ssmpeft", {}) | {adapter_name: Adaptation(method, adapter_name, CARRIERS)}
