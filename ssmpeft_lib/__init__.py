@@ -20,7 +20,7 @@ _HOME = {
     "parameter_groups": "adaptation",
     "remove": "adaptation",
     "params": "counting",
-    "doctor": "checkup",
+    "doctor": "checkup.examination",
     "begin_warmup": "warmup",
     "initialize_sdt_weights": "warmup",
     "select": "warmup",

@@ -45,8 +45,8 @@ def save(model: nn.Module, folder: str | Path, adapter: str | None = None) -> Pa
         "base_model_name_or_path": getattr(getattr(model, "config", None), "_name_or_path", None) or None,
         "task_type": "CAUSAL_LM" if hasattr(model, "generate") else None,
     }
-    _replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
-    _replace(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8"))
+    replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    replace(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8"))
     return folder
 
 
@@ -130,7 +130,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path} is not a whole safetensors file ({error}); copy it again") from None
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file aside and put it in place when it is whole."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

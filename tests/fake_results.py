@@ -109,7 +109,7 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
     ] if trains else []  # fmt: skip
     seconds = {"val": 0.3, "test": 0.2}
     data = {"source": "generated miniature", "miniature": True}
-    cost = {"steps": steps, "train_seconds": 0.9 + luck.random(), "peak_memory_mb": 640.2, "trainable": 4096,
+    cost = {"steps": steps, "train_seconds": 0.9 + luck.random(), "peak_memory_gb": 0.0642, "trainable": 4096,
             "total": 131_008, "trainable_pct": 3.1, **{f"{split}_seconds": spent for split, spent in seconds.items()}}  # fmt: skip
     metrics = {
         "schema": 1, "status": "ok", "cell": str(cell), "recipe": _RECIPE | {"steps": steps}, "data": data, **found, "cost": cost,

@@ -1,4 +1,4 @@
-"""LoRA and DoRA on in_proj against peft's own tuners: the same outputs and gradients from the same weights and seeds."""
+"""LoRA and DoRA against peft's own tuners: the same outputs and gradients from the same weights and seeds."""
 
 from __future__ import annotations
 

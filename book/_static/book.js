@@ -78,8 +78,14 @@ class Table {
   }
 }
 
+// on a phone rows are no table rows any more for CSS, and some screen readers believe CSS
+const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+const roleOf = (node) => ROLES[node.tagName] ?? (node.scope === "row" ? "rowheader" : "columnheader");
+const keepRoles = (table) => [table, ...table.querySelectorAll("thead, tbody, tr, th, td")].forEach((node) => (node.role ||= roleOf(node)));
+
 // a fragment of the address may name a row, so a query for the runs is written #?q=
 const start = () => {
+  document.querySelectorAll("table.plain, table.facts").forEach(keepRoles);
   document.querySelectorAll(".tools[data-for]").forEach((tools) => {
     new Table(document.getElementById(tools.dataset.for), tools);
   });

@@ -11,11 +11,22 @@ def myst(book, page):
     shown = []
     for finding in book.findings:
         printed = overall(finding["claims"], "printed")
-        tables = sorted({claim["document"]["title"].partition(":")[0] for claim in finding["claims"]}, key=_natural)
+        names = {claim["document"]["title"].partition(":")[0] for claim in finding["claims"]}
         address = links.href(page, "findings", f"finding-{finding['number']}")
-        shown.append(finding | {"printed": printed, "tables": tables, "href": address})
+        shown.append(finding | {"printed": printed, "tables": together(names), "href": address})
     return raw(render("findings_in_short.html", findings=shown))
 
 
-def _natural(title):
-    return int(title.rpartition(" ")[2]) if title.rpartition(" ")[2].isdigit() else 0
+def together(names):
+    """Names such as `Table 1` and `Table 8` as `Tables 1, 8`."""
+    kinds = {}
+    for name in names:
+        kind, _, number = name.rpartition(" ")
+        kinds.setdefault(kind, []).append(number)
+    return ", ".join(
+        f"{kind}{'s' if len(numbers) > 1 else ''} {', '.join(sorted(numbers, key=_natural))}" for kind, numbers in sorted(kinds.items())
+    )
+
+
+def _natural(number):
+    return (int(number), "") if number.isdigit() else (0, number)

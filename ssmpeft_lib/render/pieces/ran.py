@@ -86,7 +86,7 @@ def _costs(done):
             "runs": len(costs),
             "train": duration(fmean(cost["train_seconds"] for cost in costs)),
             "scoring": duration(fmean(_seconds({"cost": cost}) - cost["train_seconds"] for cost in costs)),
-            "memory": fmean(cost["peak_memory_mb"] for cost in costs),
+            "memory": fmean(1000 * cost.get("peak_memory_gb", 0) for cost in costs),
         }
         for (model, dataset), costs in sorted(groups.items())
     ]

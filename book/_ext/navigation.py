@@ -1,0 +1,25 @@
+"""The list of pages at the side. Pages of runs are not in it and show the same one: it is made once, not a thousand times."""
+
+from markupsafe import Markup
+
+OUTSIDE = ("cells/", "runs/")
+SHOWN = {"startdepth": 0, "kind": "sidebar", "maxdepth": 4, "collapse": False, "includehidden": True, "titles_only": True, "show_nav_level": 1}
+
+
+def offer(app, pagename, templatename, context, doctree):
+    """Give templates `contents_of_the_book`."""
+    made = app.__dict__.setdefault("contents_of_the_book", {})
+
+    def contents_of_the_book():
+        # links are relative: pages of one depth share them
+        key = pagename.count("/") if pagename.startswith(OUTSIDE) else pagename
+        if key not in made:
+            made[key] = Markup(str(context["generate_toctree_html"](**SHOWN)))
+        return made[key]
+
+    context["contents_of_the_book"] = contents_of_the_book
+
+
+def setup(app):
+    app.connect("html-page-context", offer, priority=499)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,93 @@
+"""Build the book with Jupyter Book, and put the result in place whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+BUILD = ".jupyter-book"
+"""Folder beside the book's source where Jupyter Book keeps what it has read; a second build costs what changed."""
+
+EXTENSIONS = "_ext"
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class BookError(ValueError):
+    """Jupyter Book found an error, or something to warn of."""
+
+
+def make_html(source: Path, target: Path) -> Path:
+    """Build the pages in `source` and put them in place of `target`.
+
+    Args:
+        source: folder of the book's source, with `_config.yml` and `_toc.yml`.
+        target: folder of the finished book. It holds the old pages or the new ones, never a part of either.
+    Returns:
+        the path of `index.html`.
+    Raises:
+        BookError: Jupyter Book failed or warned; with its warnings.
+    """
+    source, target = Path(source).resolve(), Path(target).resolve()
+    build = source.parent / BUILD
+    _forget_if_changed(source, build)
+    # Sphinx copies style sheets, scripts and files only when some page is new
+    (source / "index.md").touch()
+    _replace(_run_jupyter_book(source, build), target)
+    return target / "index.html"
+
+
+def _run_jupyter_book(source: Path, build: Path, builder: str = "html") -> Path:
+    """What `jupyter-book build --warningiserror --nitpick --keep-going` does, on all cores; returns the built folder."""
+    from jupyter_book.sphinx import build_sphinx
+
+    built = build / "_build" / builder
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        status = build_sphinx(
+            source,
+            built,
+            noconfig=True,
+            path_config=source / "_config.yml",
+            confoverrides={"external_toc_path": str(source / "_toc.yml"), "nitpicky": True, "latex_individualpages": False},
+            builder=builder,
+            warningiserror=True,
+            keep_going=True,
+            quiet=True,
+            jobs=len(os.sched_getaffinity(0)),
+        )
+    if status != 0:
+        raise BookError(f"{source}: Jupyter Book did not build it:\n{COLOUR.sub('', said.getvalue()).strip() or status}")
+    return built
+
+
+def _forget_if_changed(source: Path, build: Path) -> None:
+    """Build anew when the extensions or the libraries are others: Sphinx looks at neither."""
+    digest = hashlib.sha256("".join(map(version, ("sphinx", "myst-nb", "jupyter-book", "sphinx-book-theme"))).encode())
+    for path in sorted((source / EXTENSIONS).rglob("*.py")):
+        digest.update(path.read_bytes())
+    stamp = build / "extensions"
+    if not stamp.exists() or stamp.read_text() != digest.hexdigest():
+        shutil.rmtree(build, ignore_errors=True)
+        build.mkdir(parents=True)
+        stamp.write_text(digest.hexdigest())
+
+
+def _replace(built: Path, target: Path) -> None:
+    """Put a copy of a folder in the place of another by renaming, so that nobody sees half of it."""
+    fresh, old = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.copytree(built, fresh)
+    (fresh / "index.html").touch()
+    if target.exists():
+        os.replace(target, old)
+    os.replace(fresh, target)
+    shutil.rmtree(old, ignore_errors=True)
+
