@@ -70,9 +70,7 @@ def _slot(name: str, families: tuple[str, ...], href: str, trained: str) -> str:
     inner += svg.text(name, x + width / 2, y + 18, text_anchor="middle")
     for index, family in enumerate(families):
         inner += svg.mark(family, x + width - 8 - 12 * index, y + height)
-    classes = " ".join(
-        ["slot", *(f"acts-{family}" for family in families), *([f"trained f-{trained}"] if trained else [])]
-    )
+    classes = " ".join(["slot", *(f"acts-{family}" for family in families), *([f"trained f-{trained}"] if trained else [])])
     drawn = svg.element("g", inner, class_=classes)
     return svg.element("a", drawn, href=href, aria_label=name) if href else drawn
 

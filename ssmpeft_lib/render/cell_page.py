@@ -53,12 +53,7 @@ def uses_of(documents: Iterable[dict[str, Any]]) -> dict[str, list[Use]]:
 
 
 def cell_notebook(
-    notebook: dict[str, Any],
-    cell: Cell,
-    metrics: dict[str, Any],
-    uses: list[Use],
-    seeds: Iterable[int],
-    files: list[str],
+    notebook: dict[str, Any], cell: Cell, metrics: dict[str, Any], uses: list[Use], seeds: Iterable[int], files: list[str]
 ) -> dict[str, Any]:
     """The notebook as the book shows it.
 

@@ -44,9 +44,7 @@ def front(dots: Sequence[Dot], title: str, label: str, size: tuple[int, int] = (
     best = [(x(dot.x), y(dot.y)) for dot in undominated(dots)]
     stairs = "".join(f"H{left:.1f}V{top:.1f}" for left, top in best)
     line = svg.path(f"M{best[0][0]:.1f} {best[0][1]:.1f}{stairs}H{width - RIGHT}", "front")
-    return svg.drawing(
-        width, height, label, frame + line + _dots(dots, x, y, width, _steps(best, width - RIGHT)), "chart"
-    )
+    return svg.drawing(width, height, label, frame + line + _dots(dots, x, y, width, _steps(best, width - RIGHT)), "chart")
 
 
 def undominated(dots: Sequence[Dot]) -> list[Dot]:

@@ -34,9 +34,7 @@ def overall(claims: list[Claim], lane: str) -> dict[str, Any]:
 
 def _claim(claim: Claim, whose: str, where: tuple[str, str] | None) -> Claim:
     printed, ours = claim["lanes"]["printed"], claim["lanes"]["ours"]
-    margins = [
-        column["margin"] for lane in (printed, ours) for column in lane["columns"] if column["margin"] is not None
-    ]
+    margins = [column["margin"] for lane in (printed, ours) for column in lane["columns"] if column["margin"] is not None]
     longest = max(map(abs, margins), default=0) or 1
     bound = claim.get("by", 0)
     evidence = [

@@ -73,11 +73,7 @@ def exhibit_csv(document: dict[str, Any]) -> str:
                 {key: row[key] for key in ("group", "slots", "detail")}
                 | {key: point[key] for key in ("model", "method", "dataset", "metric", "difference")}
                 | {"exhibit": document["id"], "row": row["label"], "column": heading}
-                | {
-                    "printed": f"{bound}{printed.get('value', '')}",
-                    "printed_std": printed.get("std"),
-                    "mark": printed.get("mark"),
-                }
+                | {"printed": f"{bound}{printed.get('value', '')}", "printed_std": printed.get("std"), "mark": printed.get("mark")}
                 | {"ours": ours.get("mean"), "ours_std": ours.get("std"), "seeds": len(ours.get("by_seed", {})) or None}
                 | {"problems": "; ".join(ours.get("problems", [])) or point["unserved"] or None}
             )
@@ -88,9 +84,7 @@ def _pictures(page: Page, view: View) -> None:
     fronts = [front_chart(view, column) for column in _telling(view)]
     if any(fronts):
         page.heading("Against the number of parameters", "front-" + view.id)
-        page.html(
-            render("charts.html", charts=[chart for pair in fronts for chart in pair], caption=_FRONT, kind="large")
-        )
+        page.html(render("charts.html", charts=[chart for pair in fronts for chart in pair], caption=_FRONT, kind="large"))
     pairs = [(column, chart) for column in view.scores if (chart := agreement_chart(view, column))]
     if pairs:
         page.heading("Printed against ours", "agreement-" + view.id)

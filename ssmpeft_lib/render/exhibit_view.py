@@ -163,14 +163,7 @@ def exhibit_view(document: dict[str, Any], page: str = "") -> View:
         anchor = links.slug(row["name"])
         anchors[anchor] += 1
         shown = [
-            _shown(
-                document,
-                page,
-                column,
-                point,
-                (index, column.index) in best["printed"],
-                (index, column.index) in best["ours"],
-            )
+            _shown(document, page, column, point, (index, column.index) in best["printed"], (index, column.index) in best["ours"])
             for column, point in zip(columns, row["points"], strict=True)
         ]
         number = f"-{anchors[anchor]}" if anchors[anchor] > 1 else ""

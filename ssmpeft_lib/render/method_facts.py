@@ -31,10 +31,7 @@ Shares = dict[str, dict[str, dict[str, Any]]]
 def slots_of(shares: Shares, method: str) -> list[dict[str, Any]]:
     """The slots that a method trains on the reference model, with how and how many numbers."""
     counted = shares.get(REFERENCE, {}).get(method, {}).get("slots", {})
-    return [
-        {"slot": slot, "numbers": one["parameters"], "how": HOW.get(one["how"], "every parameter")}
-        for slot, one in counted.items()
-    ]
+    return [{"slot": slot, "numbers": one["parameters"], "how": HOW.get(one["how"], "every parameter")} for slot, one in counted.items()]
 
 
 def acting(shares: Shares) -> dict[str, tuple[str, ...]]:

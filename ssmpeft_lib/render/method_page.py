@@ -26,14 +26,7 @@ def method_page(book: Book, name: str, written: str) -> str:
     """
     page = links.method_page(name)
     text = written.strip() or f"# {plain(methods.title_of(name))}\n\n{plain(methods.docstring(name))}"
-    pieces = [
-        text,
-        _where(book, page, name),
-        _options(name),
-        _shares(book, name),
-        _results(book, page, name),
-        _code(name),
-    ]
+    pieces = [text, _where(book, page, name), _options(name), _shares(book, name), _results(book, page, name), _code(name)]
     return "\n\n".join(filter(None, pieces)) + "\n"
 
 
@@ -63,11 +56,7 @@ def _shares(book: Book, name: str) -> str:
         for method, numbers in found.items()
         if MethodString.parse(method).name == name
     ]
-    return (
-        f"## Trainable share\n\n{raw(render('method_shares.html', counted=counted, family=family_of(name)))}"
-        if counted
-        else ""
-    )
+    return f"## Trainable share\n\n{raw(render('method_shares.html', counted=counted, family=family_of(name)))}" if counted else ""
 
 
 def _results(book: Book, page: str, name: str) -> str:

@@ -14,7 +14,5 @@ def myst(book, page):
     href = {slot: links.href(page, "glossary", links.slot_anchor(slot)) for slot in SLOTS}
     label = "A Mamba block: its slots from the embedding to the output, with marks of the families of methods that act on them"
     drawing = block_drawing(families, href, label)
-    shown = {
-        family: name for family, name in FAMILIES.items() if any(family in present for present in families.values())
-    }
+    shown = {family: name for family, name in FAMILIES.items() if any(family in present for present in families.values())}
     return raw(render("block.html", drawing=drawing, families=shown))

@@ -12,12 +12,7 @@ def myst(book, page):
     """The errata of the specs, then what the machine found."""
     link = book.link_from(page)
     notes = [
-        note
-        | {
-            "text": prose(note["text"], link),
-            "name": document["title"].partition(":")[0],
-            "href": _address(page, document, note),
-        }
+        note | {"text": prose(note["text"], link), "name": document["title"].partition(":")[0], "href": _address(page, document, note)}
         for note, document in book.table_errata
     ]
     return raw(render("errata_of_tables.html", notes=notes, twice=_printed_twice(book, page)))

@@ -3,12 +3,7 @@
 from ..environment import render
 from ..page import raw
 
-KINDS = {
-    "error": "false as printed",
-    "gap": "needs a condition or a proof",
-    "wording": "symbols",
-    "code": "the released code differs",
-}
+KINDS = {"error": "false as printed", "gap": "needs a condition or a proof", "wording": "symbols", "code": "the released code differs"}
 
 
 def myst(book, page):

@@ -20,9 +20,5 @@ def myst(book, page, *wanted):
             raise LookupError(unknown("column", label, [column.label for column in view.scores], exhibit))
         address = links.href(page, links.exhibit_page(exhibit))
         drawn = front_chart(view, column, address)[:1]
-        return (
-            raw(render("hero_chart.html", charts=drawn, title=documents[exhibit]["title"], href=address))
-            if drawn
-            else ""
-        )
+        return raw(render("hero_chart.html", charts=drawn, title=documents[exhibit]["title"], href=address)) if drawn else ""
     return ""

@@ -38,8 +38,7 @@ def myst(book, page):
             makers=_makers(ran.values()),
             costs=_costs(done),
             longest=[
-                {"cell": cell, "href": links.href(page, links.cell_page(cell)), "seconds": _seconds(done[cell])}
-                for cell in longest
+                {"cell": cell, "href": links.href(page, links.cell_page(cell)), "seconds": _seconds(done[cell])} for cell in longest
             ],
             runs=links.href(page, "runs"),
         )
@@ -59,17 +58,11 @@ def _makers(ran):
         libraries = ", ".join(f"{name} {version}" for name, version in made.get("libraries", {}).items())
         code = made.get("commit", "not a checkout") + (" with uncommitted changes" if made.get("dirty") else "")
         machine = f"{made['device']}, {made['threads']} thread(s)" if "device" in made else "not said"
-        key = (
-            code,
-            machine,
-            f"Python {made['python']}, {libraries}" if "python" in made else "not said",
-            made.get("scan_backend", ""),
-        )
+        key = (code, machine, f"Python {made['python']}, {libraries}" if "python" in made else "not said", made.get("scan_backend", ""))
         groups[key] += 1
         times[key].append(made.get("time", ""))
     return [
-        dict(zip(("code", "machine", "libraries", "scan"), key, strict=True))
-        | {"count": count, "first": min(times[key]), "last": max(times[key])}
+        dict(zip(("code", "machine", "libraries", "scan"), key, strict=True)) | {"count": count, "first": min(times[key]), "last": max(times[key])}
         for key, count in groups.most_common()
     ]
 

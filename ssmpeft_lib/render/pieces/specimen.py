@@ -14,11 +14,7 @@ def myst(book, page):
         view = exhibit_view(document)
         if view.dense:
             continue
-        rows = [
-            row
-            for row in document["rows"]
-            if all(point["printed"] and point["ours"].get("mean") is not None for point in row["points"])
-        ]
+        rows = [row for row in document["rows"] if all(point["printed"] and point["ours"].get("mean") is not None for point in row["points"])]
         if len(rows) >= ROWS:
             part = document | {"rows": rows[:ROWS], "id": "specimen", "title": f"Some rows of {document['title']}"}
             return raw(render("exhibit_table.html", view=exhibit_view(part, page), marks=MARKS, bare=True))
