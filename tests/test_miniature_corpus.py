@@ -124,3 +124,11 @@ def test_a_tokenizer_is_the_same_each_time_and_on_disk(trained, tmp_path):
     again = tokenizer.train(some(4000), [INSTRUCTION])
     tokenizer.save(again, tmp_path / "deeper" / "tokenizer.json")
     assert Tokenizer.from_file(str(tmp_path / "deeper" / "tokenizer.json")).to_str() == trained.to_str()
+
+
+def test_pixels_are_training_pictures_as_the_loaders_read_them():
+    seen = list(islice(corpus.pixels(), 40))
+    assert seen == list(islice(corpus.pixels(), 40))
+    for text in seen:
+        values = text.removesuffix("###").split()
+        assert len(values) == 64 and all(0 <= int(value) <= 255 for value in values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import chain
 from pathlib import Path
@@ -13,6 +14,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from ssmpeft_lib import miniature
+from ssmpeft_lib.plan import registry
 
 EVERY = pytest.mark.parametrize("name", miniature.MINIATURES)
 PAIRS = [name for name, (_, _, columns, _) in GLUE.items() if len(columns) == 2]
@@ -97,15 +99,14 @@ def test_what_is_to_be_said_can_be_read(name):
 
 
 def test_spider_has_the_hardness_spread_of_the_original():
-    """Counted on the SQL: a nested query, clauses, columns; the loader's own rules are tested elsewhere."""
-    nested = [sql.count("SELECT") > 1 for _, sql in examples("spider")["dev"]]
-    plain = ["WHERE" not in sql and "ORDER" not in sql for _, sql in examples("spider")["dev"]]
-    assert 0.1 < np.mean(nested) < 0.35 and 0.01 < np.mean(plain) < 0.3
+    """By the official rules, which the loader applies; the shares are those of Table 10 (App. C.2)."""
+    for split in registry.load("data", "spider").read_files("spider", written() / "spider").values():
+        levels = Counter(example.info["hardness"] for example in split)
+        shares = [levels[level] / len(split) for level in ("easy", "medium", "hard", "extra")]
+        assert np.allclose(shares, [0.25, 0.4, 0.2, 0.15], atol=0.03)
 
 
 def test_development_databases_of_spider_are_new():
-    import json
-
     databases = {
         split: {row["db_id"] for row in json.loads((written() / f"spider/{split}.json").read_text(encoding="utf-8"))}
         for split in ("train_spider", "dev")

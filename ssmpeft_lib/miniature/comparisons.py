@@ -18,7 +18,7 @@ CONCLUSIONS = ("surely", "perhaps", "never")
 SAYINGS = 3
 """Sayings with a verdict in one document."""
 
-NAMED = 0.25
+NAMED = 0.5
 """Share of remarks that name things, among the two kinds."""
 
 

@@ -18,7 +18,7 @@ from . import comparisons, remarks
 PIECE = 300
 """Characters of a document cut from longer text."""
 
-SHARES = {"documentation": 0.03, "plain": 0.22, "remark": 0.18, "comparison": 0.57}
+SHARES = {"documentation": 0.03, "plain": 0.12, "remark": 0.4, "comparison": 0.45}
 """Of the documents; those of the library are longer than the others, so that 3 % of them make 6 % of the text."""
 
 PICTURES = ("cifar10", "celeba")

@@ -24,7 +24,7 @@ class Clause:
 
 @dataclass(frozen=True)
 class Deed:
-    """Who does what to whom."""
+    """Who does what to whom; the two differ."""
 
     agent: str
     verb: Verb
@@ -33,11 +33,12 @@ class Deed:
 
 def deed(rng: Random, task: bool) -> Deed:
     """A deed that a task, or the pretraining text, may speak of."""
-    return draw_for(
-        task,
-        lambda: Deed(rng.choice(NOUNS), rng.choice(VERBS), rng.choice(NOUNS)),
-        content=lambda drawn: (drawn.agent, drawn.patient),
-    )
+
+    def draw() -> Deed:
+        agent, patient = rng.sample(NOUNS, 2)
+        return Deed(agent, rng.choice(VERBS), patient)
+
+    return draw_for(task, draw, content=lambda drawn: (drawn.agent, drawn.patient))
 
 
 def noun_phrase(rng: Random, noun: str, plural: bool) -> str:
