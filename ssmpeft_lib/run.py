@@ -124,7 +124,11 @@ class Run:
             return {}
         with self.timers[split]:
             self.answers[split] = self.problem.answers(split)
-        self.scores[split] = score_all(self.task, self.answers[split], self.problem.splits[split].examples)
+        examples = self.problem.splits[split].examples
+        self.scores[split] = score_all(self.task, self.answers[split], examples)
+        if split in self.problem.among_labels:
+            among = score_all(self.task, self.problem.among_labels[split], examples, intervals=False)
+            self.scores[split]["among_labels"] = {name: among[name] for name in self.task.metrics}
         return self.scores[split]
 
     def save(self, folder: Path) -> Path:
@@ -253,8 +257,8 @@ def open_run(
     method = build_method(cell.method)
     recipe = recipe_for(cell, method, prepared.task, overrides, searched)
     checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
-    decode = Tokenizer.from_file(str(checkpoint.tokenizer)).decode
-    problem = TextProblem(checkpoint.network, prepared.task, prepared.splits, decode, checkpoint.eos, recipe)
+    tokenizer = Tokenizer.from_file(str(checkpoint.tokenizer))
+    problem = TextProblem(checkpoint.network, prepared.task, prepared.splits, tokenizer, checkpoint.eos, recipe)
     return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description)
 
 

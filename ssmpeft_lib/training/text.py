@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ..encoded import Encoded
@@ -23,7 +24,7 @@ class TextProblem:
         model: a transformers causal language model.
         task: instruction, labels, metrics.
         splits: `train`, `val` and `test` as encoded by `ssmpeft_lib.encode`.
-        decode: token ids to text.
+        tokenizer: turns token ids into text.
         eos: the token that ends an answer.
     """
 
@@ -32,11 +33,13 @@ class TextProblem:
         model: nn.Module,
         task: Task,
         splits: dict[str, Encoded],
-        decode: Callable[[list[int]], str],
+        tokenizer: Tokenizer,
         eos: int,
         recipe: Recipe,
     ):
-        self.model, self.task, self.recipe, self.decode, self.eos = model, task, recipe, decode, eos
+        self.model, self.task, self.recipe, self.tokenizer, self.eos = model, task, recipe, tokenizer, eos
+        self.label_ids = [tokenizer.encode(label, add_special_tokens=False).ids[0] for label in task.labels]
+        self.among_labels: dict[str, list[str]] = {}
         limits = {"train": recipe.train_examples, "val": recipe.eval_examples, "test": recipe.eval_examples}
         self.splits = {name: split.subset(limits[name]) for name, split in splits.items()}
 
@@ -61,23 +64,34 @@ class TextProblem:
 
     @torch.no_grad()
     def answers(self, split: str) -> list[str]:
-        """What the model says to each example of a split, as text, in the split's order."""
+        """What the model says to each example of a split, as text, in the split's order.
+
+        For a classification, `among_labels[split]` then holds the likeliest of the label words as well: what the model
+        would say if it had to say a label.
+        """
         data = self.splits[split]
-        answers = [""] * len(data)
+        answers, labels = [""] * len(data), [""] * len(data)
         self.model.eval()
         with autocast(self.recipe.precision, self.device):
             for indices in data.buckets(self.recipe.eval_batch_size):
-                texts = self._generated(data, indices) if self.task.generates else self._labelled(data, indices)
-                for index, text in zip(indices, texts, strict=True):
-                    answers[index] = text
+                if self.task.generates:
+                    texts = among = self._generated(data, indices)
+                else:
+                    texts, among = self._labelled(data, indices)
+                for index, text, label in zip(indices, texts, among, strict=True):
+                    answers[index], labels[index] = text, label
+        if not self.task.generates:
+            self.among_labels[split] = labels
         return answers
 
     def _generated(self, data: Encoded, indices: np.ndarray) -> list[str]:
         prompts = [data.input_ids(i).tolist() for i in indices]
         tokens = generate(self.model, prompts, self.recipe.max_new_tokens, self.eos, self.recipe.beams)
-        return [self.decode(answer).strip() for answer in tokens]
+        return [self.tokenizer.decode(answer).strip() for answer in tokens]
 
-    def _labelled(self, data: Encoded, indices: np.ndarray) -> list[str]:
+    def _labelled(self, data: Encoded, indices: np.ndarray) -> tuple[list[str], list[str]]:
         # the likeliest token of the whole vocabulary: an answer that is no label is a wrong answer
-        tokens = label_logits(self.model, to_batch(data.batch(indices), self.device)).argmax(-1)
-        return [self.decode([token]).strip() for token in tokens.tolist()]
+        logits = label_logits(self.model, to_batch(data.batch(indices), self.device))
+        texts = [self.tokenizer.decode([token]).strip() for token in logits.argmax(-1).tolist()]
+        among = [self.task.labels[i] for i in logits[:, self.label_ids].argmax(-1).tolist()]
+        return texts, among
