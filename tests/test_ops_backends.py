@@ -15,7 +15,8 @@ import torch
 from ops_inputs import assert_close, need, outputs_and_gradients, scan_inputs
 
 from ssmpeft_lib import ops
-from ssmpeft_lib.ops import build, dispatch, mamba_ssm_cuda
+from ssmpeft_lib.ops import dispatch, mamba_ssm_cuda
+from ssmpeft_lib.ops.cpp import build
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -76,6 +77,7 @@ def test_the_environment_can_force_a_backend(choices, monkeypatch, caplog):
     # an op that has no such backend keeps its own choice, and an explicit argument wins
     assert dispatch.chosen("selective_state_step", ("torch",), "auto", "cpu", torch.float32) == "torch"
     assert dispatch.chosen("selective_scan", ("cpp", "torch", "naive"), "torch", "cpu", torch.float32) == "torch"
+    dispatch._choose.cache_clear()
     monkeypatch.setenv("SSMPEFT_BACKEND", "navie")
     with pytest.raises(ValueError, match="SSMPEFT_BACKEND is 'navie', expected .*; did you mean 'naive'"):
         ops.causal_conv1d(torch.randn(1, 2, 3), torch.randn(2, 4))
