@@ -40,6 +40,10 @@ TARGETS = {"AVX512": "x86-64-v4", "AVX2": "x86-64-v3"}
 """For the processor's ability, as torch names it, the instructions to compile for; else the compiler's default."""
 
 
+VECTOR_BYTES = {"avx512": 64, "avx2": 32, "baseline": 16}
+"""Width of the vectors that `vector.h` uses on each target."""
+
+
 class BuildError(RuntimeError):
     """The kernels cannot be compiled or loaded here; the message says why and what to do."""
 
@@ -50,6 +54,7 @@ def cache_dir() -> Path:
     return Path(override) if override else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ssmpeft"
 
 
+@cache
 def target() -> str:
     """The instruction set to compile for: avx512, avx2, or baseline; torch's `ATEN_CPU_CAPABILITY` can lower it."""
     capability = torch.backends.cpu.get_cpu_capability()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ssmpeft_lib.ops.checks import empty_in_layout_of
 from ssmpeft_lib.ops.cpp.arguments import CHUNK, NONE, STORAGE_TYPES, ScanArguments, dense, pointer, strided, threads
-from ssmpeft_lib.ops.cpp.build import library
+from ssmpeft_lib.ops.cpp.build import VECTOR_BYTES, library, target
 from ssmpeft_lib.ops.registration import differentiable, needs_gradient
 
 
@@ -47,11 +47,12 @@ def _scan_arguments(u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoi
 
 
 def _checkpoints(u: Tensor, A: Tensor, keep: bool) -> Tensor:
-    """Room for the state before each chunk; vectors of any width divide 16 channels."""
+    """Room for the state before each chunk, [batch, blocks, chunks, d_state, lanes]."""
     if not keep:
         return A.new_empty(0)
     (batch, channels, steps), states = u.shape, A.shape[1]
-    return A.new_empty(batch * (-(-channels // 16) * 16) * -(-steps // CHUNK) * states)
+    lanes = VECTOR_BYTES[target()] // A.itemsize
+    return A.new_empty(batch, -(-channels // lanes), -(-steps // CHUNK), states, lanes)
 
 
 def _scan_forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep):
