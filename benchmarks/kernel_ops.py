@@ -193,6 +193,9 @@ LINES = {
     "scan-length": Line(
         "scan, time an element at length 16,384 against 1,024", scan_growth(ONE_K, ONE_K | {"seq_len": 16384}), "<= 1.6"
     ),
+    "scan-length-tuned": Line(
+        "the same, allocator tuned", scan_growth(ONE_K, ONE_K | {"seq_len": 16384}), allocator="tuned"
+    ),
     "scan-width": Line(
         "scan, time an element at d_model 3,072 against 768", scan_growth(ONE_K, ONE_K | {"d_inner": 6144}), "<= 1.6"
     ),
