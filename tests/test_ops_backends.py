@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import subprocess
@@ -118,6 +119,17 @@ def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
     with pytest.raises(build.BuildError, match="failed: cannot do that"):
         build.compiled("baseline")
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] in ([], [".lock"])
+
+
+def test_a_compiler_without_openmp_will_do(tmp_path, monkeypatch):
+    need("cpp")
+    plain = tmp_path / "plain"
+    plain.write_text(f'#!/bin/sh\ncase "$*" in *-fopenmp*) exit 1;; esac\n{build.compiler()[0]} "$@" -O0\n')
+    plain.chmod(0o755)
+    monkeypatch.setenv("CXX", str(plain))
+    monkeypatch.setenv("SSMPEFT_CACHE_DIR", str(tmp_path / "cache"))
+    kernels = ctypes.CDLL(str(build.compiled(build.target())))
+    assert all(hasattr(kernels, name) for name in ("selective_scan_forward", "causal_conv1d_step", "ssd_state_step"))
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):

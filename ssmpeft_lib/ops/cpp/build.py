@@ -34,7 +34,8 @@ COMPILERS = ("c++", "g++", "clang++")
 
 # -fno-math-errno lets square roots and the like be inlined; nothing here changes how floats behave. OpenMP's symbols
 # come from the library that torch has loaded.
-FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-fno-math-errno", "-w")
+OPENMP = "-fopenmp"
+FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", OPENMP, "-fno-math-errno", "-w")
 
 TARGETS = {"AVX512": "x86-64-v4", "AVX2": "x86-64-v3"}
 """For the processor's ability, as torch names it, the instructions to compile for; else the compiler's default."""
@@ -119,11 +120,14 @@ def _key(command: list[str]) -> str:
 
 
 def _compile(command: list[str], path: Path) -> None:
+    """Compile the sources into `path`; where the compiler has no OpenMP, without it, for one thread."""
     logger.info("compiling the C++ kernels into %s; this takes some ten seconds, once", path)
+    sources = [str(FOLDER / name) for name in SOURCES]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
-        sources = [str(FOLDER / name) for name in SOURCES]
-        result = subprocess.run([*command, "-o", str(built), *sources], capture_output=True, text=True, check=False)
-        if result.returncode:
-            raise BuildError(f"{' '.join(command)} failed: {result.stderr.strip()[:1000]}")
-        built.replace(path)
+        for attempt in (command, [flag for flag in command if flag != OPENMP]):
+            result = subprocess.run([*attempt, "-o", str(built), *sources], capture_output=True, text=True, check=False)
+            if not result.returncode:
+                built.replace(path)
+                return
+    raise BuildError(f"{' '.join(attempt)} failed: {result.stderr.strip()[:1000]}")
