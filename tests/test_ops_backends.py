@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import subprocess
@@ -15,7 +16,8 @@ import torch
 from ops_inputs import assert_close, need, outputs_and_gradients, scan_inputs
 
 from ssmpeft_lib import ops
-from ssmpeft_lib.ops import build, dispatch, mamba_ssm_cuda
+from ssmpeft_lib.ops import dispatch, mamba_ssm_cuda
+from ssmpeft_lib.ops.cpp import build
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -76,6 +78,7 @@ def test_the_environment_can_force_a_backend(choices, monkeypatch, caplog):
     # an op that has no such backend keeps its own choice, and an explicit argument wins
     assert dispatch.chosen("selective_state_step", ("torch",), "auto", "cpu", torch.float32) == "torch"
     assert dispatch.chosen("selective_scan", ("cpp", "torch", "naive"), "torch", "cpu", torch.float32) == "torch"
+    dispatch._choose.cache_clear()
     monkeypatch.setenv("SSMPEFT_BACKEND", "navie")
     with pytest.raises(ValueError, match="SSMPEFT_BACKEND is 'navie', expected .*; did you mean 'naive'"):
         ops.causal_conv1d(torch.randn(1, 2, 3), torch.randn(2, 4))
@@ -116,6 +119,17 @@ def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
     with pytest.raises(build.BuildError, match="failed: cannot do that"):
         build.compiled("baseline")
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] in ([], [".lock"])
+
+
+def test_a_compiler_without_openmp_will_do(tmp_path, monkeypatch):
+    need("cpp")
+    plain = tmp_path / "plain"
+    plain.write_text(f'#!/bin/sh\ncase "$*" in *-fopenmp*) exit 1;; esac\n{build.compiler()[0]} "$@" -O0\n')
+    plain.chmod(0o755)
+    monkeypatch.setenv("CXX", str(plain))
+    monkeypatch.setenv("SSMPEFT_CACHE_DIR", str(tmp_path / "cache"))
+    kernels = ctypes.CDLL(str(build.compiled(build.target())))
+    assert all(hasattr(kernels, name) for name in ("selective_scan_forward", "causal_conv1d_step", "ssd_state_step"))
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):

@@ -288,6 +288,8 @@ def test_registration(backend):
     inputs["delta"] = inputs["delta"].detach().abs().requires_grad_()
     if backend == "cpp":
         torch.library.opcheck(torch.ops.ssmpeft.scan_cpp.default, (*inputs.values(), True, True))
+        with torch.no_grad():
+            torch.library.opcheck(torch.ops.ssmpeft.scan_cpp.default, (*inputs.values(), True, False))
     else:
         tensors = [inputs[name] for name in ("u", "delta", "A", "B", "C", "initial_state")]
         tensors[-1] = tensors[-1].detach().expand(2, -1, -1).clone().requires_grad_()

@@ -1,4 +1,9 @@
-"""The kernels of state space models: scans, convolutions and their single steps, on the fastest backend at hand."""
+"""The kernels of state space models: scans, convolutions and their single steps, on the fastest backend at hand.
+
+`backends()` lists what can run here and why not; the logger `ssmpeft_lib.ops` says at level info what each op chose.
+On a CPU that is C++, compiled on first use where there is a compiler. `SSMPEFT_BACKEND` forces a backend, `CXX` names
+the compiler and `SSMPEFT_CACHE_DIR` the folder for what it makes. Its results are the same bits on any number of threads.
+"""
 
 from ssmpeft_lib.ops.causal_conv1d import causal_conv1d
 from ssmpeft_lib.ops.decoding import causal_conv1d_step, s4d_step, selective_state_step, ssd_state_step

@@ -1,6 +1,7 @@
 """Which backend an op runs on: what is available here and why not, and what `auto` picks.
 
-The environment variable `SSMPEFT_BACKEND` replaces `auto` for every op that has the backend it names.
+The environment variable `SSMPEFT_BACKEND` replaces `auto` for every op that has the backend it names; it is read when
+an op is first used.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from functools import cache
 
 import torch
 
-from ssmpeft_lib.ops import build, mamba_ssm_cuda
+from ssmpeft_lib.ops import mamba_ssm_cuda
+from ssmpeft_lib.ops.cpp import build
 
 logger = logging.getLogger("ssmpeft_lib.ops")
 
@@ -69,11 +71,12 @@ def resolve(op: str, table: Mapping[str, Callable], backend: str, device: torch.
 @torch.compiler.assume_constant_result
 def chosen(op: str, names: tuple[str, ...], backend: str, device: str, dtype: torch.dtype) -> str:
     """Name of the backend, among `names`, that `op` runs on; a constant to torch.compile."""
-    return _choose(op, names, backend, os.environ.get("SSMPEFT_BACKEND", ""), device, dtype)
+    return _choose(op, names, backend, device, dtype)
 
 
 @cache
-def _choose(op: str, names: tuple[str, ...], backend: str, forced: str, device: str, dtype: torch.dtype) -> str:
+def _choose(op: str, names: tuple[str, ...], backend: str, device: str, dtype: torch.dtype) -> str:
+    forced = os.environ.get("SSMPEFT_BACKEND")
     if backend == "auto" and forced:
         _check_known("SSMPEFT_BACKEND", forced, tuple(backends()))
         backend = forced if forced in names else "auto"

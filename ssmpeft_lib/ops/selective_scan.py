@@ -46,7 +46,8 @@ def selective_scan(
     The conventions are those of mamba_ssm's `selective_scan_fn`, plus the initial state. Any strides will do; the
     output keeps the order of strides of `u`, and transposed (batch, seq_len, d_inner) tensors are the fast ones.
     A step whose delta is zero leaves the state as it is, bit for bit: with `delta_softplus`, a delta of -1e4 or
-    -inf masks a step, with zero gradient.
+    -inf masks a step, with zero gradient. Sums and states are in float32 (float64 for float64). Relative to the largest
+    entry, float32 results and gradients are within 5e-6 of float64's, bfloat16's within 1.6e-2.
 
     Args:
         u, delta, z: input, step sizes and gate, shape [batch, d_inner, seq_len]; without `z` there is no gate.

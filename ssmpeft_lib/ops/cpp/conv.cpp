@@ -34,7 +34,8 @@ ALWAYS_INLINE Vector<T> convolve(const Vector<T>* inputs, const Vector<T>* weigh
     return sum;
 }
 
-template <class S, class T, int WIDTH> void conv_forward_item(const ConvArguments& a, int64_t b, int64_t group_channel) {
+template <class S, class T, int WIDTH>
+void conv_forward_item(const ConvArguments& a, int64_t b, int64_t group_channel) {
     constexpr int W = LANES<T>;
     const int width = (int)a.width;
     const int64_t end = std::min<int64_t>(a.channels, group_channel + GROUP);

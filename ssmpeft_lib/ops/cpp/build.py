@@ -34,10 +34,15 @@ COMPILERS = ("c++", "g++", "clang++")
 
 # -fno-math-errno lets square roots and the like be inlined; nothing here changes how floats behave. OpenMP's symbols
 # come from the library that torch has loaded.
-FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-fno-math-errno", "-w")
+OPENMP = "-fopenmp"
+FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", OPENMP, "-fno-math-errno", "-w")
 
 TARGETS = {"AVX512": "x86-64-v4", "AVX2": "x86-64-v3"}
 """For the processor's ability, as torch names it, the instructions to compile for; else the compiler's default."""
+
+
+VECTOR_BYTES = {"avx512": 64, "avx2": 32, "baseline": 16}
+"""Width of the vectors that `vector.h` uses on each target."""
 
 
 class BuildError(RuntimeError):
@@ -50,6 +55,7 @@ def cache_dir() -> Path:
     return Path(override) if override else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ssmpeft"
 
 
+@cache
 def target() -> str:
     """The instruction set to compile for: avx512, avx2, or baseline; torch's `ATEN_CPU_CAPABILITY` can lower it."""
     capability = torch.backends.cpu.get_cpu_capability()
@@ -114,11 +120,14 @@ def _key(command: list[str]) -> str:
 
 
 def _compile(command: list[str], path: Path) -> None:
+    """Compile the sources into `path`; where the compiler has no OpenMP, without it, for one thread."""
     logger.info("compiling the C++ kernels into %s; this takes some ten seconds, once", path)
+    sources = [str(FOLDER / name) for name in SOURCES]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
-        sources = [str(FOLDER / name) for name in SOURCES]
-        result = subprocess.run([*command, "-o", str(built), *sources], capture_output=True, text=True, check=False)
-        if result.returncode:
-            raise BuildError(f"{' '.join(command)} failed: {result.stderr.strip()[:1000]}")
-        built.replace(path)
+        for attempt in (command, [flag for flag in command if flag != OPENMP]):
+            result = subprocess.run([*attempt, "-o", str(built), *sources], capture_output=True, text=True, check=False)
+            if not result.returncode:
+                built.replace(path)
+                return
+    raise BuildError(f"{' '.join(attempt)} failed: {result.stderr.strip()[:1000]}")

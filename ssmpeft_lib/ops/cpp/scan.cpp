@@ -19,7 +19,8 @@ template <class F> ALWAYS_INLINE void for_state_tiles(int states, F f) {
 
 // Advances `states` of N states through a chunk and adds their part of C h to y. A is scaled by log2(e).
 template <class T, int N>
-void advance(ScanTiles<T>& tiles, int count, const Vector<T>* A, Vector<T>* states, const T* B, const T* C, int stride) {
+void advance(
+    ScanTiles<T>& tiles, int count, const Vector<T>* A, Vector<T>* states, const T* B, const T* C, int stride) {
     Vector<T> h[N];
     for (int n = 0; n < N; n++) h[n] = states[n];
     for (int t = 0; t < count; t++) {
@@ -157,9 +158,9 @@ void walk_back(
 
 // Sums over channels and sequences, one part for each item or sequence, added up in the end.
 template <class T> struct ScanPartials {
-    Array<T> B, C;            // [groups, batch, steps, states]
-    Array<T> A, initial;      // [batch, channels, states]
-    Array<T> D, bias;         // [batch, channels]
+    Array<T> B, C;        // [groups, batch, steps, states]
+    Array<T> A, initial;  // [batch, channels, states]
+    Array<T> D, bias;     // [batch, channels]
 
     explicit ScanPartials(const ScanArguments& a)
         : B(ceil_divide(a.channels, GROUP) * a.batch * a.steps * a.states),
@@ -177,7 +178,8 @@ void scan_backward_chunk(
     const int states = (int)a.states, lanes = (int)std::min<int64_t>(W, a.channels - channel);
     const int64_t first = chunk * CHUNK, chunks = ceil_divide(a.steps, CHUNK), blocks = ceil_divide(a.channels, W);
     const int count = (int)std::min<int64_t>(CHUNK, a.steps - first);
-    const Vector<T>* checkpoint = (const Vector<T>*)a.checkpoints + ((b * blocks + channel / W) * chunks + chunk) * states;
+    const Vector<T>* checkpoint =
+        (const Vector<T>*)a.checkpoints + ((b * blocks + channel / W) * chunks + chunk) * states;
     ScanTiles<T> tiles;
     GradTiles<T> grad;
     Vector<T> grad_out[CHUNK], gate[CHUNK];

@@ -10,7 +10,7 @@ struct ScanArguments {
     Tensor3 u, delta, z, B, C, out;
     // contiguous, of type T: [channels, states], [channels], and [batch, channels, states]
     void *A, *D, *bias, *initial, *last;
-    // [batch, blocks, chunks, states, lanes] of type T, as large as blocks of any width need
+    // [batch, blocks, chunks, states, lanes] of type T
     void* checkpoints;
     Tensor3 grad_out, grad_u, grad_delta, grad_z, grad_B, grad_C;
     void *grad_last, *grad_A, *grad_D, *grad_bias, *grad_initial;

@@ -1,0 +1,211 @@
+"""Lines of the kernels' table that compare whole training steps: forward and backward of a backbone of 130M dimensions,
+A_log and out_proj trained, everything else frozen.
+"""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import torch
+from paired import Line, Variant
+from torch import nn
+from torch.nn import functional as F
+
+from ssmpeft_lib.mixers import s6
+
+TRAINED = ("A_log", "out_proj.weight")
+
+
+def backbone(kind: str, layers: int, d_model: int = 768, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """A Mamba backbone with random weights: `ours`, transformers' own (`transformers`), or with `mambapy`."""
+    from transformers import MambaConfig, MambaModel
+
+    torch.manual_seed(0)
+    config = MambaConfig(
+        hidden_size=d_model, num_hidden_layers=layers, vocab_size=256, use_mambapy=kind == "mambapy", use_cache=False
+    )
+    model = MambaModel(config).to(dtype).train()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.endswith(TRAINED))
+    if kind == "ours":
+        for layer in model.layers:
+            s6.install(layer.mixer)
+    return model
+
+
+def step(model: nn.Module, batch: int, seq_len: int):
+    """A call that runs one step without the optimiser."""
+    torch.manual_seed(1)
+    ids = torch.randint(256, (batch, seq_len))
+    dtype = next(model.parameters()).dtype
+    weight = torch.randn(batch, seq_len, model.config.hidden_size, dtype=dtype)
+
+    def run():
+        model.zero_grad(set_to_none=True)
+        model(ids).last_hidden_state.backward(weight)
+
+    return run
+
+
+def against(kind: str, batch: int, seq_len: int, layers: int = 1, d_model: int = 768):
+    def variants():
+        return tuple(Variant(k, step(backbone(k, layers, d_model), batch, seq_len)) for k in (kind, "ours"))
+
+    return variants
+
+
+def memory():
+    """After a small step, so that what libraries load and set up on first use is not counted."""
+    models = {kind: backbone(kind, 1) for kind in ("ours", "mambapy")}
+    for model in models.values():
+        step(model, 1, 8)()
+    return tuple(Variant(kind, step(model, 4, 256)) for kind, model in models.items())
+
+
+def cheap_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state):
+    """A sum in the scan's place, through which every input still gets a gradient."""
+    per_channel = (A.sum(1) + D + delta_bias)[:, None]
+    return u + delta + z + (B + C).sum(1, keepdim=True) + per_channel
+
+
+def without_scan(run):
+    def stubbed():
+        with mock.patch.object(s6, "selective_scan", cheap_scan):
+            run()
+
+    return stubbed
+
+
+def stubbed_scan():
+    run = step(backbone("ours", 2), 4, 256)
+    return Variant("ours", run), Variant("ours without the scan", without_scan(run))
+
+
+def stubbed_scan_of_transformers():
+    """As the line before, but what stands beside the scan is transformers' own code, with its slower convolution."""
+    import transformers.models.mamba.modeling_mamba as modeling
+
+    theirs = backbone("transformers", 2)
+
+    def cheap(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, **_):
+        return cheap_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, None)
+
+    for layer in theirs.layers:
+        layer.mixer.mamba_selective_scan = cheap
+    run = step(theirs, 4, 256)
+
+    def stubbed():
+        with mock.patch.object(modeling, "mamba_selective_scan", cheap):
+            run()
+
+    return Variant("ours", step(backbone("ours", 2), 4, 256)), Variant("transformers without the scan", stubbed)
+
+
+def matrix_products():
+    """Against the four projections, the gradients of their inputs and that of out_proj's weight, and nothing else."""
+    model = backbone("ours", 2)
+    tokens, layers = 4 * 256, [layer.mixer for layer in model.layers]
+
+    def run():
+        for mixer in layers:
+            for name in ("in_proj", "x_proj", "dt_proj", "out_proj"):
+                weight = getattr(mixer, name).weight.detach()
+                x, grad = inputs[name], grads[name]
+                F.linear(x, weight)
+                grad @ weight
+                if name == "out_proj":
+                    grad.t() @ x
+
+    sizes = {name: getattr(layers[0], name).weight.shape for name in ("in_proj", "x_proj", "dt_proj", "out_proj")}
+    inputs = {name: torch.randn(tokens, size[1]) for name, size in sizes.items()}
+    grads = {name: torch.randn(tokens, size[0]) for name, size in sizes.items()}
+    return Variant("ours", step(model, 4, 256)), Variant("matrix products", run)
+
+
+def types():
+    return tuple(
+        Variant(name, step(backbone("ours", 2, dtype=dtype), 4, 256))
+        for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
+    )
+
+
+def threads():
+    run = step(backbone("ours", 2), 4, 256)
+
+    def on(count):
+        def timed():
+            torch.set_num_threads(count)
+            run()
+
+        return timed
+
+    return Variant("one thread", on(1)), Variant("two threads", on(2))
+
+
+def no_bfloat16_unit() -> str:
+    with open("/proc/cpuinfo") as file:
+        return "" if "avx512_bf16" in file.read() else "this processor has no avx512_bf16"
+
+
+TORCH = {"SSMPEFT_BACKEND": "torch"}
+
+LINES = {
+    "step-mambapy": Line("step, 4 x 256, against mambapy", against("mambapy", 4, 256, layers=2), ">= 5.5", rounds=5),
+    "step-transformers": Line(
+        "step, 4 x 256, against transformers' default", against("transformers", 4, 256), ">= 40", rounds=3
+    ),
+    "step-transformers-tuned": Line(
+        "step, 4 x 256, against transformers' default, allocator tuned",
+        against("transformers", 4, 256),
+        ">= 12",
+        rounds=5,
+        allocator="tuned",
+    ),
+    "step-transformers-1x1024": Line(
+        "step, 1 x 1,024, against transformers' default",
+        against("transformers", 1, 1024),
+        ">= 150",
+        rounds=2,
+        warm_up=False,
+    ),
+    "tiny-transformers": Line(
+        "tiny step (d_model 64, 2 layers, 16 x 128) against transformers' default",
+        against("transformers", 16, 128, layers=2, d_model=64),
+        ">= 30",
+    ),
+    "tiny-mambapy": Line(
+        "tiny step (d_model 64, 2 layers, 16 x 128) against mambapy",
+        against("mambapy", 16, 128, layers=2, d_model=64),
+        ">= 8",
+        rounds=15,
+    ),
+    "step-stubbed": Line(
+        "step, 4 x 256, against the same step with the scan stubbed out", stubbed_scan, "<= 1.1", rounds=15
+    ),
+    "step-stubbed-transformers": Line(
+        "step, 4 x 256, against transformers' step with the scan stubbed out", stubbed_scan_of_transformers, rounds=15
+    ),
+    "step-products": Line("step, 4 x 256, against its matrix products", matrix_products, "<= 1.2", rounds=15),
+    "step-memory": Line(
+        "peak extra memory of a step, 4 x 256, against mambapy", memory, "<= 0.143", rounds=3, memory=True
+    ),
+    "step-bfloat16": Line(
+        "step, 4 x 256, float32 against bfloat16", types, ">= 2.2", rounds=9, obstacle=no_bfloat16_unit
+    ),
+    "step-threads": Line("step, 4 x 256, one thread against two", threads, ">= 1.8", rounds=9, threads=2),
+    "step-torch-mambapy": Line(
+        "torch backend: step, 4 x 256, against mambapy",
+        against("mambapy", 4, 256, layers=2),
+        ">= 2.8",
+        rounds=3,
+        environment=TORCH,
+    ),
+    "step-torch-memory": Line(
+        "torch backend: peak extra memory of a step, 4 x 256, against mambapy",
+        memory,
+        "<= 0.333",
+        rounds=3,
+        memory=True,
+        environment=TORCH,
+    ),
+}

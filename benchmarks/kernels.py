@@ -1,0 +1,88 @@
+"""Measure the kernels against their peers: `python benchmarks/kernels.py` writes results/benchmarks/kernels.json.
+
+Each line runs in a process of its own, with its threads and allocator set, and both of its sides in turns there.
+`--only` picks lines by name and only shows them; the file always comes from one whole run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import kernel_decoding
+import kernel_ops
+import kernel_steps
+import paired
+
+from ssmpeft_lib.ops import backends
+from ssmpeft_lib.plan.results import write_json
+from ssmpeft_lib.provenance import environment
+
+LINES = {**kernel_ops.LINES, **kernel_steps.LINES, **kernel_decoding.LINES}
+OUTPUT = Path("results/benchmarks/kernels.json")
+
+
+def in_process(name: str, rounds: int, variant: str = "") -> dict:
+    """What a process of its own measures of a line."""
+    command = [sys.executable, __file__, "--measure", name, "--rounds", str(rounds), "--variant", variant]
+    result = subprocess.run(
+        command, env={**os.environ, **paired.variables(LINES[name])}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def measure(name: str, most_rounds: int) -> dict:
+    """One line of the table."""
+    line = LINES[name]
+    obstacle = line.obstacle()
+    if obstacle:
+        return {"what": line.what, "goal": line.goal, "skipped": obstacle}
+    rounds = min(line.rounds, most_rounds)
+    load = os.getloadavg()[0]
+    if line.memory:
+        variants = [variant.name for variant in line.variants()]
+        measured = {variant: [in_process(name, 1, variant)["peak"] for _ in range(rounds)] for variant in variants}
+    else:
+        measured = in_process(name, rounds)
+    return paired.summary(line, measured) | {"load_before": load}
+
+
+def shown(name: str, row: dict) -> str:
+    if "skipped" in row:
+        return f"{name:26} skipped: {row['skipped']}"
+    low, high = row["ratio"]["quartiles"]
+    verdict = {True: "met", False: "MISSED", None: ""}[row["met"]]
+    medians = ", ".join(f"{variant} {value:.4g} {row['unit']}" for variant, value in row["medians"].items())
+    return f"{name:26} {row['ratio']['median']:8.3g} [{low:.3g}, {high:.3g}] {row['goal']:9} {verdict:7} {medians}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="regular expression: lines to measure and show, writing nothing")
+    parser.add_argument("--rounds", type=int, default=1000, help="at most so many rounds a line")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--measure", choices=LINES, help=argparse.SUPPRESS)
+    parser.add_argument("--variant", default="", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        line = LINES[options.measure]
+        result = {"peak": paired.peak(line, options.variant)} if options.variant else paired.times(line, options.rounds)
+        print(json.dumps(result))
+        return
+    rows = {}
+    for name in LINES:
+        if re.search(options.only, name):
+            rows[name] = measure(name, options.rounds)
+            print(shown(name, rows[name]), flush=True)
+    if not options.only:
+        made_by = environment() | {"backends": {name: state.detail for name, state in backends().items()}}
+        write_json(options.output, {"made_by": made_by, "lines": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The causal convolution on the C++ kernels."""
+
+from __future__ import annotations
+
+import ctypes
+
+from torch import Tensor
+
+from ssmpeft_lib.ops.checks import empty_in_layout_of
+from ssmpeft_lib.ops.cpp.arguments import NONE, STORAGE_TYPES, ConvArguments, dense, pointer, strided, threads
+from ssmpeft_lib.ops.cpp.build import library
+from ssmpeft_lib.ops.registration import differentiable
+
+
+def causal_conv1d(x, weight, bias, activation, initial_columns) -> Tensor:
+    """Convolution and activation in one pass over the input."""
+    return _conv(x, weight, bias, initial_columns, activation == "silu")
+
+
+def _conv_arguments(x, weight, bias, initial_columns, silu) -> ConvArguments:
+    (batch, channels, steps), width = x.shape, weight.shape[1]
+    initial = strided(initial_columns)
+    if initial_columns is not None and initial_columns.shape[0] != batch:
+        initial[1] = 0
+    return ConvArguments(
+        batch,
+        channels,
+        steps,
+        width,
+        threads(batch * channels * steps * width),
+        silu,
+        strided(x),
+        initial,
+        NONE,
+        pointer(weight),
+        pointer(bias),
+    )
+
+
+def _conv_forward(x, weight, bias, initial_columns, silu):
+    weight, bias, initial_columns = map(dense, (weight, bias, initial_columns))
+    out = empty_in_layout_of(x)
+    arguments = _conv_arguments(x, weight, bias, initial_columns, silu)
+    arguments.out = strided(out)
+    library().causal_conv1d_forward(ctypes.byref(arguments), STORAGE_TYPES[x.dtype])
+    return out
+
+
+def _fake_conv_forward(x, weight, bias, initial_columns, silu):
+    return empty_in_layout_of(x)
+
+
+def _conv_backward(grad_out, x, weight, bias, initial_columns, silu):
+    grads = _fake_conv_backward(grad_out, x, weight, bias, initial_columns, silu)
+    grad_x, grad_weight, grad_bias, grad_initial = grads
+    weight, bias, initial_columns = map(dense, (weight, bias, initial_columns))
+    arguments = _conv_arguments(x, weight, bias, initial_columns, silu)
+    arguments.grad_out = strided(grad_out)
+    arguments.grad_x = strided(grad_x)
+    arguments.grad_weight = grad_weight.data_ptr()
+    if bias is not None:
+        arguments.grad_bias = grad_bias.data_ptr()
+    if initial_columns is not None:
+        arguments.grad_initial = grad_initial.data_ptr()
+    library().causal_conv1d_backward(ctypes.byref(arguments), STORAGE_TYPES[x.dtype])
+    return grads
+
+
+def _fake_conv_backward(grad_out, x, weight, bias, initial_columns, silu):
+    def like(tensor):
+        return weight.new_empty(0) if tensor is None else weight.new_empty(tensor.shape)
+
+    return empty_in_layout_of(x), like(weight), like(bias), like(initial_columns)
+
+
+def _save_conv(ctx, inputs, output) -> None:
+    *tensors, ctx.silu = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _conv_gradients(gradient_op, ctx, grad_out):
+    x, weight, bias, initial_columns = ctx.saved_tensors
+    grads = gradient_op(grad_out, x, weight, bias, initial_columns, ctx.silu)
+    x, weight, bias, initial = (
+        grad if needed else None for grad, needed in zip(grads, ctx.needs_input_grad, strict=False)
+    )
+    return x, weight, bias, None if initial is None else initial.to(initial_columns.dtype), None
+
+
+_conv = differentiable(
+    "conv_cpp(Tensor x, Tensor weight, Tensor? bias, Tensor? initial_columns, bool silu) -> Tensor",
+    _conv_forward,
+    _fake_conv_forward,
+    _save_conv,
+    _conv_gradients,
+    gradient=(
+        "conv_cpp_backward(Tensor grad_out, Tensor x, Tensor weight, Tensor? bias, Tensor? initial_columns, bool silu)"
+        " -> (Tensor, Tensor, Tensor, Tensor)",
+        _conv_backward,
+        _fake_conv_backward,
+    ),
+)

@@ -1,0 +1,49 @@
+"""The benchmark of the kernels: what it makes of measured times, and that its lines are well-formed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+
+import kernel_ops  # noqa: E402
+import kernels  # noqa: E402
+import paired  # noqa: E402
+
+
+def test_a_line_is_the_median_of_ratios_by_round():
+    line = paired.Line("theirs against ours", lambda: (), ">= 3")
+    row = paired.summary(line, {"theirs": [10.0, 40.0, 9.0], "ours": [2.0, 10.0, 3.0]})
+    assert row["ratio"] == {"median": 4.0, "quartiles": [3.5, 4.5]}
+    assert row["met"] is True and row["rounds"] == 3
+    assert row["medians"] == {"theirs": 10.0, "ours": 3.0}
+    assert paired.summary(line, {"theirs": [2.0], "ours": [1.0]})["met"] is False
+
+
+def test_variants_take_turns_after_a_warm_up():
+    calls = []
+    variants = [paired.Variant(name, lambda name=name: calls.append(name), units=2.0) for name in ("a", "b")]
+    measured = paired.times(paired.Line("", lambda: variants), rounds=2)
+    assert calls == ["a", "b"] * 3
+    assert [len(values) for values in measured.values()] == [2, 2]
+
+
+@pytest.mark.parametrize("name", kernels.LINES)
+def test_goals_can_be_judged(name):
+    line = kernels.LINES[name]
+    assert line.allocator in paired.ALLOCATORS
+    assert paired._met(line.goal, 1.0) in ((None,) if not line.goal else (True, False))
+
+
+def test_both_sides_of_a_line_compute_the_same_gradients():
+    theirs, ours = kernel_ops.conv(1, 5)()
+    for got, expected in zip(ours.run(), theirs.run(), strict=True):
+        assert (got - expected).abs().max() < 1e-5
+
+
+def test_peak_memory_counts_what_is_held(tmp_path):
+    line = paired.Line("", lambda: [paired.Variant("allocates", lambda: bytearray(64 << 20).count(0))], memory=True)
+    assert 60 < paired.peak(line, "allocates") < 80
