@@ -140,7 +140,7 @@ EQUIP = {
 
 
 def take_shortcuts(model: DeepS4, seq_len: int) -> DeepS4:
-    """Exchange kernels, in place, where the same outputs can be had for less: nothing trained, or most of C silenced."""
+    """Exchange kernels, in place, where the same outputs cost less: nothing trained, or most of C silenced."""
     for layer in model.layers:
         kernel = layer.kernel
         alive = kernel.C != 0 if kernel.C.dim() == 2 else (kernel.C != 0).any(-1)

@@ -14,10 +14,16 @@ from matplotlib.figure import Figure
 
 from .errata import ROUNDING, Erratum, errata
 
-INK = {"ink": "#1b1f25", "ink-2": "#4a515c", "ink-3": "#626a76", "rule": "#d9dde2", "paper": "#ffffff"}
+INK = {
+    **{"ink": "#1b1f25", "ink-2": "#4a515c", "ink-3": "#626a76", "rule": "#d9dde2", "paper": "#ffffff"},
+    **{"lora": "#1c62b7", "sdlora": "#b84300", "full": "#2b3139"},
+}
 """Colours that matplotlib draws with; in the page each becomes the book's CSS variable of that name."""
 
-FALLBACK = {"ink": "currentColor", "ink-2": "currentColor", "ink-3": "currentColor", "rule": "#8886", "paper": "none"}
+FALLBACK = {
+    **{"ink": "currentColor", "ink-2": "currentColor", "ink-3": "currentColor", "rule": "#8886", "paper": "none"},
+    **{"lora": "#3d85d8", "sdlora": "#d9622b", "full": "currentColor"},
+}
 """Where a page has no such variables, in light and dark notebooks alike."""
 
 KINDS = {"error": "false as printed", "gap": "gap", "wording": "wording", "code": "released code"}
