@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from torch import nn
+from torch import Tensor, nn
 
 from . import provenance
-from .adapt import adapt, count, parameter_groups
+from .adaptation import adapt, count, parameter_groups
 from .adapters.method import Method, build_method
 from .adapters.selection import Selection
+from .adapters.sparse import Sparse
 from .encode import load_prepared
 from .metrics import score_all
 from .models import load_checkpoint
@@ -23,6 +24,7 @@ from .plan import paths
 from .plan.cell import Cell
 from .plan.results import RESULTS_VERSION, write_metrics, write_text
 from .tasks import Task
+from .training.checkpoint import Checkpoint
 from .training.loop import Progress, Timer, Trainer, restore, snapshot
 from .training.recipe import Recipe, recipe_for
 from .training.text import TextProblem
@@ -68,26 +70,48 @@ class Run:
         """The parameters that are trained, by name."""
         return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
 
-    def train(self) -> Progress:
-        """Train, score the validation set after each epoch, and leave the model as it was after the best one."""
-        timer, losses = Timer(), []
-        if self.total_steps:
+    @property
+    def fixed(self) -> dict[str, Tensor]:
+        """What a warm-up chose: the indices of sparse deltas, by name."""
+        return {
+            f"{path}.{name}": buffer
+            for path, module in self.model.named_modules()
+            if isinstance(module, Sparse)
+            for name, buffer in module.named_buffers()
+        }
+
+    def train(self, folder: Path | None = None) -> Progress:
+        """Train, score the validation set after each epoch, and leave the model as it was after the best one.
+
+        Args:
+            folder: where checkpoints of a long run go; a run that finds one there goes on from it.
+        """
+        if not self.total_steps:
+            return self.progress
+        checkpoint = Checkpoint(Path(folder) / "checkpoint.pt") if folder else None
+        found = checkpoint.load() if checkpoint else None
+        timer, losses = Timer(self.progress.seconds), []
+        torch.manual_seed(self.cell.seed)
+        if found is None:
             with timer:
                 self._warm_up()
-            best = snapshot(self.trained)
-            every = self._steps_between_validations()
-            trainer = Trainer(parameter_groups(self.model, self.recipe.learning_rate), self.recipe, self.total_steps)
-            steps = self.problem.losses(self.cell.seed)
-            while trainer.step < self.total_steps:
-                with timer:
-                    self.model.train()
-                    losses.append(trainer.take(next(steps)))
-                if trainer.step % every == 0 or trainer.step == self.total_steps:
-                    if self._validate(trainer.step, losses):
-                        best = snapshot(self.trained)
-                    losses.clear()
-            self.progress.step, self.progress.seconds = trainer.step, timer.seconds
-            restore(self.trained, best)
+        groups = parameter_groups(self.model, self.recipe.learning_rate)
+        trainer = Trainer(groups, self.recipe, self.total_steps)
+        best = snapshot(self.trained) if found is None else self._resume(trainer, timer, found)
+        every = self._steps_between_validations()
+        steps = self.problem.losses(self.cell.seed, trainer.step)
+        while trainer.step < self.total_steps:
+            with timer:
+                self.model.train()
+                losses.append(trainer.take(next(steps)))
+            if trainer.step % every == 0 or trainer.step == self.total_steps:
+                self.progress.step, self.progress.seconds = trainer.step, timer.seconds
+                if self._validate(losses):
+                    best = snapshot(self.trained)
+                losses.clear()
+                if checkpoint and checkpoint.due:
+                    checkpoint.save(trainer, self.progress, self.trained, best, self.fixed)
+        restore(self.trained, best)
         return self.progress
 
     def score(self, split: str) -> dict[str, Any]:
@@ -105,6 +129,7 @@ class Run:
         write_text(folder / "predictions.jsonl", "".join(self._prediction_lines()))
         target = folder / "metrics.json"
         write_metrics(target, self.metrics())
+        Checkpoint(folder / "checkpoint.pt").remove()
         return target
 
     def metrics(self) -> dict[str, Any]:
@@ -141,9 +166,21 @@ class Run:
             trainer.take(next(steps))
         self.selection = select(self.model, warmup)
 
-    def _validate(self, step: int, losses: list[float]) -> bool:
+    def _resume(self, trainer: Trainer, timer: Timer, found: dict) -> dict[str, Tensor]:
+        """Go on from a checkpoint; returns the parameters of the best validation so far."""
+        restore(self.trained, found["trained"])
+        restore(self.fixed, found["fixed"])
+        trainer.resume(found["optimizer"], found["step"])
+        self.progress = Progress(**found["progress"])
+        timer.seconds = self.progress.seconds
+        torch.set_rng_state(found["random"])
+        if found["random_cuda"]:
+            torch.cuda.set_rng_state_all(found["random_cuda"])
+        return found["best"]
+
+    def _validate(self, losses: list[float]) -> bool:
         score = self.score("val")["score"]
-        loss = sum(losses) / len(losses)
+        step, loss = self.progress.step, sum(losses) / len(losses)
         self.progress.history.append({"step": step, "train_loss": round(loss, 6), "val_score": score})
         if score <= self.progress.best_score:
             return False

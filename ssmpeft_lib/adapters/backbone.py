@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from ..plan.registry import files, unknown
-from .attach import Adapted
+from .attach import Adapted, AdaptedLinear
 from .prompts import SoftPrompt
 from .region import Region
 from .slots import Slot, SlotSpec, Wrappers
@@ -41,27 +42,22 @@ class Part:
         Raises:
             ValueError: the mixer's forward cannot start from a state.
         """
-        self._check_starts()
-        return self.module.state_shape
+        return self._of_start("state_shape", "a state")
 
     @property
     def columns_shape(self) -> tuple[int, int]:
         """Shape of what the convolution remembers of one sequence; raises as `state_shape` does."""
-        self._check_starts()
-        return self.module.columns_shape
+        return self._of_start("columns_shape", "columns of a convolution")
 
     @property
     def prefix_width(self) -> int:
         """Size of one prefix vector; raises as `state_shape` does."""
-        self._check_starts()
-        return self.module.prefix_width
+        return self._of_start("prefix_width", "a prefix")
 
-    def _check_starts(self) -> None:
-        if not hasattr(self.module, "start_after"):
-            raise ValueError(
-                f"{self.path} ({type(self.module).__name__}) always starts from zeros; "
-                "initial states and prefixes need a mixer that can start from a state"
-            )
+    def _of_start(self, attribute: str, what: str):
+        if not hasattr(self.module, attribute):
+            raise ValueError(f"{self.path} ({type(self.module).__name__}) cannot start from {what}")
+        return getattr(self.module, attribute)
 
 
 @dataclass
@@ -129,6 +125,11 @@ class Backbone:
             )
         return meant
 
+    def values(self, part: Part, warmed: bool) -> SimpleNamespace:
+        """Raw parameters and biases of one mixer's SSM by the names of their slots, frozen or as they are now."""
+        raw = [slot for slot in self.slots_of(part, "ssm") if not slot.is_projection]
+        return SimpleNamespace(**{slot.name: (slot.effective if warmed else slot.weight).detach() for slot in raw})
+
     def slots_of(self, part: Part, group: str) -> list[Slot]:
         """The slots of one mixer that belong to a group; an empty list when there are none."""
         found = (self._locate(part, name) for name in part.kind.GROUPS.get(group, ()))
@@ -172,7 +173,7 @@ class Backbone:
         found = []
         for part in [*self.mixers, *self.layers]:
             for name, spec in part.kind.SLOTS.items():
-                if spec.owner != "backbone" or part is self.mixers[0]:
+                if spec.owner != "backbone" or part is self.mixers[0] or "{layer}" in spec.parameter:
                     found.append(self._locate(part, name))
         return [slot for slot in found if slot is not None]
 
@@ -184,11 +185,12 @@ class Backbone:
             "backbone": (self.model.get_submodule(self.path), self.path),
         }[spec.owner]
         for candidate in (spec.parameter,) if isinstance(spec.parameter, str) else spec.parameter:
+            candidate = candidate.format(layer=part.layer)
             *steps, parameter = candidate.split(".")
             parent, attribute, module = owner, "", owner
             for step in steps:
                 parent, attribute, module = module, step, getattr(module, step, None)
-            if module is not None and getattr(module, parameter, None) is not None:
+            if module is not None and _holds(module, parameter):
                 return _slot(name, spec, part, ".".join(filter(None, [path, candidate])), parent, attribute, parameter)
         return None
 
@@ -206,7 +208,15 @@ def _slot(name: str, spec: SlotSpec, part: Part, path: str, parent: nn.Module, a
         channel_axis=spec.channel_axis,
         state_axis=spec.state_axis,
         silent=spec.silent,
+        complex_pairs=spec.complex_pairs,
     )
+
+
+def _holds(module: nn.Module, parameter: str) -> bool:
+    """Whether a module, wrapped or not, has a parameter of that name (and not a buffer, or None)."""
+    if isinstance(module, AdaptedLinear):
+        module = module.base_layer
+    return isinstance(module._parameters.get(parameter), nn.Parameter) or is_parametrized(module, parameter)
 
 
 def _find(model: nn.Module, folder: str) -> Iterator[Part]:

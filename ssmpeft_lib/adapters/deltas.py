@@ -62,6 +62,22 @@ class LowRank(Delta):
         return F.linear(self.dropout(x.to(self.lora_A.dtype)), self.lora_A), self.scaling * self.lora_B
 
 
+class ComplexLowRank(Delta):
+    """A low-rank update of a complex matrix, which a slot holds as pairs side by side, [rows, 2 columns]."""
+
+    def __init__(self, shape: tuple[int, int], rank: int, alpha: float):
+        super().__init__()
+        rows, columns = shape[0], shape[1] // 2
+        self.lora_A = nn.Parameter(torch.empty(rank, columns, 2))
+        self.lora_B = nn.Parameter(torch.zeros(rows, rank, 2))
+        self.scaling = alpha / rank
+        nn.init.kaiming_uniform_(self.lora_A.view(rank, -1), a=math.sqrt(5))
+
+    def change(self, block: Tensor) -> Tensor:
+        product = torch.view_as_complex(self.lora_B) @ torch.view_as_complex(self.lora_A)
+        return self.scaling * torch.view_as_real(product).flatten(1)
+
+
 class Magnitude(LowRank):
     """DoRA: `magnitude * (W + BA) / |W + BA|` by rows, the norm held constant in the gradient (Liu et al., 2024)."""
 

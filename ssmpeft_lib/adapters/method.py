@@ -8,6 +8,7 @@ from typing import ClassVar
 from ..plan import registry
 from ..plan.method_string import MethodString
 from .backbone import Backbone
+from .deltas import Dense
 from .selection import Selection
 from .warmup import Warmup
 
@@ -55,11 +56,23 @@ class Method:
         """The error for an option's bad value, to be raised."""
         return ValueError(f"method {registry_name(self)!r}: {option}={getattr(self, option)!r} {why}")
 
+    def spelled_out(self) -> str:
+        """The method string with every option, so that it means the same when a default changes."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != ""}
+        targets = given.pop("targets")
+        return str(MethodString(registry_name(self), tuple(targets), given))
+
     def __str__(self) -> str:
         """The method string, with every option that is not the default."""
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
         targets = given.pop("targets", ())
         return str(MethodString(registry_name(self), tuple(targets), given))
+
+
+def train_fully(backbone: Backbone, names: str) -> None:
+    """Train slots or groups in full, named in one word and joined by dots, such as `A_log.D`, or none."""
+    for slot in backbone.slots(tuple(names.split("."))) if names else []:
+        backbone.attach(slot, Dense(slot.shape))
 
 
 def registry_name(method: Method | type[Method]) -> str:

@@ -25,13 +25,15 @@ class SlotSpec:
     """Where a slot lives in every block of a family.
 
     Attributes:
-        parameter: path of the parameter below its owner, such as `in_proj.weight`; several when families differ.
+        parameter: path of the parameter below its owner, such as `in_proj.weight`; several when families differ;
+            `{layer}` stands for the index of the block.
         rows: the row range of a fused projection, from the mixer's sizes; None for the whole parameter.
         channel_axis: axis that runs over the channels (d_inner), or None.
         state_axis: axis that runs over the states (d_state), or None.
         owner: what the path starts from: the mixer, the block around it, or the backbone (once a model).
         stacked: whether the parameter is a stack of matrices, [count, rows, columns].
         silent: the value of an entry that silences its state, or None where no value does.
+        complex_pairs: whether it may hold complex numbers as pairs, [rows, columns, 2].
     """
 
     parameter: str | tuple[str, ...]
@@ -41,6 +43,7 @@ class SlotSpec:
     owner: Literal["mixer", "block", "backbone"] = "mixer"
     stacked: bool = False
     silent: float | None = None
+    complex_pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Slot:
     channel_axis: int | None = None
     state_axis: int | None = None
     silent: float | None = None
+    complex_pairs: bool = False
 
     @property
     def module(self) -> nn.Module:
@@ -114,6 +118,16 @@ class Slot:
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.block.shape)
+
+    @property
+    def effective(self) -> Tensor:
+        """The whole parameter with every change that acts on it."""
+        return getattr(self.module, self.parameter)
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether it holds complex numbers as pairs."""
+        return self.complex_pairs and self.weight.dim() == 3
 
     def adapted(self) -> Adapted | None:
         """What carries the deltas here, or None when nothing was attached yet."""

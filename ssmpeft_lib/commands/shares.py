@@ -1,4 +1,7 @@
-"""Count the trainable parameters of every row of the exhibits, on the shapes of the real models (meta device)."""
+"""Count the trainable parameters of every row of the exhibits, on the shapes of the real models (meta device).
+
+Every method is counted with its defaults as well, on one model, for its page in the book.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ import argparse
 import logging
 from pathlib import Path
 
+from ..plan import registry
 from ..plan.exhibit import Exhibit
 from ..plan.results import write_json
+
+REFERENCE = "mamba-130m"
+"""The model that the methods' defaults are counted on: most of the paper's tables use it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the counts by model and method."""
-    from ..params import params
+    from ..counting import params
 
     wanted = sorted(
         {
@@ -27,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
             for point in Exhibit.load(spec).points
             if point.metric.startswith("params.") and not point.unserved
         }
+        | {(REFERENCE, method) for method in registry.files("methods")}
     )
     counted: dict[str, dict[str, dict]] = {}
     for model, method in wanted:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..adapters.backbone import Backbone
-from ..adapters.deltas import Dense, LowRank
-from ..adapters.method import Method
+from ..adapters.deltas import ComplexLowRank, LowRank
+from ..adapters.method import Method, train_fully
 from ..adapters.slots import Slot
 
 
@@ -22,7 +22,7 @@ class LoRA(Method):
     dropout: float = 0.1
     """Of the adapter's input (Sec. C.1)."""
     also: str = ""
-    """A slot or group that is trained in full as well."""
+    """Slots or groups, joined by dots, that are trained in full as well."""
 
     family = "lora"
     learning_rate = 1.5e-2
@@ -38,9 +38,10 @@ class LoRA(Method):
                     f"{slot.name} is not a matrix (shape {slot.shape}) and has no low-rank update; try full@{slot.name}"
                 )
             backbone.attach(slot, self.delta(slot))
-        for slot in backbone.slots((self.also,)) if self.also else []:
-            backbone.attach(slot, Dense(slot.shape))
+        train_fully(backbone, self.also)
 
     def delta(self, slot: Slot) -> LowRank:
         """The update of one slot. Dropout acts on a layer's input, so a raw parameter has none."""
+        if slot.is_complex:
+            return ComplexLowRank(slot.shape, self.rank, self.alpha)
         return LowRank(slot.shape, self.rank, self.alpha, self.dropout if slot.is_linear else 0.0)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..adapters.backbone import Backbone
 from ..adapters.choice import Choice, choices
 from ..adapters.deltas import Dense
-from ..adapters.method import Method
+from ..adapters.method import Method, train_fully
 from ..adapters.selection import Budget, Selection, select
 from ..adapters.slots import Slot
 from ..adapters.sparse import Sparse, SparseOrSilent
@@ -63,16 +63,11 @@ class SDT(Method):
     rule: str = "upstream"
     """`paper` (text) or `upstream` (released code)."""
     also: str = ""
-    """A slot or group that is trained in full as well."""
+    """Slots or groups, joined by dots, that are trained in full as well."""
 
     family = "sdlora"
     learning_rate = 1.5e-2
     selects = True
-
-    @property
-    def starts_unchanged(self) -> bool:
-        """Whether nothing is silenced."""
-        return not (self.zero_channels or self.zero_states)
 
     def adapt(self, backbone: Backbone) -> None:
         if self.rule not in ("paper", "upstream"):
@@ -84,8 +79,7 @@ class SDT(Method):
             for slot in backbone.slots_of(part, "dynamics"):
                 if slot.state_axis is None:
                     backbone.attach(slot, Dense(slot.shape))
-        for slot in backbone.slots((self.also,)) if self.also else []:
-            backbone.attach(slot, Dense(slot.shape))
+        train_fully(backbone, self.also)
         self.adapt_projections(backbone)
         self._stand_in(backbone)
 
@@ -100,13 +94,12 @@ class SDT(Method):
     def begin_warmup(self, backbone: Backbone) -> Warmup:
         if self.rule == "paper":
             return Warmup(backbone, backbone.slots(("ssm",)), beside=[])
-        ranked = [slot for choice in self.choices(backbone) for slot in choice.ranked]
         sparse = {id(m.values) for m in backbone.model.modules() if isinstance(m, Sparse)}
         beside = [p for p in backbone.model.parameters() if p.requires_grad and id(p) not in sparse]
-        return Warmup(backbone, ranked, beside)
+        return Warmup(backbone, backbone.slots(("warmup",)), beside)
 
     def select(self, backbone: Backbone, warmup: Warmup) -> dict[str, Selection]:
-        made = [(choice, self._selection(choice, choice.scores(warmup.change))) for choice in self.choices(backbone)]
+        made = [(choice, self._select(choice, backbone, warmup)) for choice in self.choices(backbone)]
         warmup.undo()
         for choice, selection in made:
             self._choose(choice, selection, backbone)
@@ -119,25 +112,33 @@ class SDT(Method):
         """Choose by the frozen values, so that the model runs before a warm-up has chosen."""
         for choice in self.choices(backbone):
             if not any(slot.block.is_meta for slot in choice.ranked):
-                selection = self._selection(choice, choice.scores(lambda slot: slot.block.detach().float()))
+                scores = choice.scores(lambda slot: slot.block.detach().float())
+                selection = select(scores, self._budget(choice), silence_kept=self.rule == "paper")
                 self._choose(choice, selection, backbone, provisional=True)
+
+    def _select(self, choice: Choice, backbone: Backbone, warmup: Warmup) -> Selection:
+        scores, magnitude = None, None
+        if hasattr(choice.part.kind, "ranks"):
+            frozen, warmed = (backbone.values(choice.part, warmed) for warmed in (False, True))
+            scores, magnitude = choice.part.kind.ranks(frozen, warmed, self.rule)
+        scores = choice.scores(warmup.change) if scores is None else scores
+        return select(scores, self._budget(choice), magnitude, silence_kept=self.rule == "paper")
+
+    @property
+    def _silences(self) -> bool:
+        return bool(self.zero_channels or self.zero_states)
 
     def _budget(self, choice: Choice) -> Budget:
         shares = (self.freeze_channels, self.freeze_states, self.zero_channels, self.zero_states)
-        if not self.starts_unchanged and all(slot.silent is None for slot in choice.slots):
+        if self._silences and all(slot.silent is None for slot in choice.slots):
             raise self.refuse("zero_channels", f"must be 0: nothing in {choice.part.path} can be silenced")
         return Budget.of(choice.shape, *shares)
-
-    def _selection(self, choice: Choice, scores: Tensor) -> Selection:
-        by_size = getattr(choice.part.kind, "magnitude", None) if self.rule == "paper" else None
-        magnitude = by_size(choice.part.module) if by_size else None
-        return select(scores, self._budget(choice), magnitude, silence_kept=self.rule == "paper")
 
     def _sparse(self, slot: Slot, choice: Choice) -> Sparse:
         budget, (channels, states) = self._budget(choice), choice.shape
         trained_states = states if self._in_whole_channels(slot, choice) else budget.states
         count = choice.size(slot, budget.channels, trained_states)
-        if slot.silent is None or self.starts_unchanged:
+        if slot.silent is None or not self._silences:
             return Sparse(slot.shape, count)
         silent = choice.size(slot, budget.silent_channels, states)
         if self._silences_states(slot, choice):
@@ -154,7 +155,7 @@ class SDT(Method):
                 silent = selection.silent
                 if not self._silences_states(slot, choice):
                     silent = silent.all(dim=1, keepdim=True).expand_as(silent)
-                delta.silence(choice.laid_out(silent, slot))
+                delta.silence(choice.laid_out(silent, slot), provisional)
 
     def _in_whole_channels(self, slot: Slot, choice: Choice) -> bool:
         # the released code trains all rows of the chosen columns of W_B and W_C

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 from ..adapters.slots import SlotSpec
 from ..adapters.starts import Start
 from ..ops import discretize, fft_conv, s4d_kernel, s4d_step
+from ._s4d_ranking import SLIPS, change_of, importance_of
 
 SLOTS = {
-    "C": SlotSpec("kernel.C", channel_axis=0, state_axis=1, silent=0.0),
+    "C": SlotSpec("kernel.C", channel_axis=0, state_axis=1, silent=0.0, complex_pairs=True),
     "B": SlotSpec("kernel.B", channel_axis=0, state_axis=1),
     "log_A_real": SlotSpec("kernel.log_A_real", channel_axis=0, state_axis=1),
     "A_imag": SlotSpec("kernel.A_imag", channel_axis=0, state_axis=1),
@@ -26,14 +28,24 @@ SLOTS = {
     "D": SlotSpec("D", channel_axis=0),
     "output_linear": SlotSpec("output_linear.weight", channel_axis=1),
     "output_linear_bias": SlotSpec("output_linear.bias"),
+    "norm": SlotSpec("norms.{layer}.weight", owner="backbone"),
+    "norm_bias": SlotSpec("norms.{layer}.bias", owner="backbone"),
+    "encoder": SlotSpec("encoder.weight", owner="backbone"),
+    "encoder_bias": SlotSpec("encoder.bias", owner="backbone"),
+    "decoder": SlotSpec("decoder.weight", owner="backbone"),
+    "decoder_bias": SlotSpec("decoder.bias", owner="backbone"),
 }
 
 GROUPS = {
     "linear": ("output_linear",),
+    "out_proj": ("output_linear",),
     "ssm": ("C", "B", "log_A_real", "A_imag", "log_dt", "D"),
-    "dynamics": ("log_A_real", "A_imag"),
+    "dynamics": ("log_A_real", "A_imag", "log_dt"),
     "maps": ("C",),
     "columns": ("output_linear",),
+    "warmup": tuple(SLOTS),
+    # what the released code trains in every run beside the method
+    "periphery": ("D", "output_linear_bias", *(name for name in SLOTS if SLOTS[name].owner == "backbone")),
     "all": tuple(SLOTS),
 }
 
@@ -60,9 +72,16 @@ def uninstall(mixer: nn.Module) -> None:
     """Nothing to do."""
 
 
-def magnitude(mixer: S4D) -> Tensor:
-    """|A_bar| of every state, [d_model, d_state]: by this Algorithm 1 decides which dimensions are silenced."""
-    return torch.exp(mixer.kernel.discrete()[0].real).detach()
+def ranks(frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[Tensor, Tensor]:
+    """Squared change of A and the magnitude that silencing goes by, each [d_model, d_state] (Algorithm 1).
+
+    Args:
+        frozen, warmed: values of the slots before and after the warm-up.
+        rule: `paper`, or `upstream` for the released code with its two slips.
+    """
+    slips = SLIPS if rule == "upstream" else ()
+    magnitude = importance_of(warmed, "kernel" if rule == "upstream" else "transition", lag=1, slips=slips)
+    return change_of(frozen, warmed, slips).square().sum(-1), magnitude
 
 
 @dataclass(frozen=True)
@@ -196,10 +215,9 @@ class S4D(nn.Module):
         Raises:
             ValueError: another form.
         """
-        if initial_state is None and hasattr(self, "start"):
-            initial_state = self.start().state
-            if self.config.domain == "complex":
-                initial_state = torch.view_as_complex(initial_state)
+        start = self.start() if initial_state is None and hasattr(self, "start") else None
+        if start is not None:
+            initial_state = torch.view_as_complex(start.state) if start.state.dim() == 4 else start.state
         return self.project(x, self.kernel(x, initial_state, form))
 
     @property

@@ -6,6 +6,9 @@ out_proj too where the fused kernel is installed, so that an adapter on those mo
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -52,6 +55,7 @@ GROUPS = {
     "dynamics": ("A_log",),
     "maps": ("x_proj_B", "x_proj_C"),
     "columns": ("out_proj",),
+    "warmup": ("A_log",),
     "all": tuple(SLOTS),
 }
 
@@ -69,6 +73,14 @@ def install(mixer: nn.Module) -> None:
 def uninstall(mixer: nn.Module) -> None:
     """Give the mixer its own forward back."""
     swap_back(mixer)
+
+
+def ranks(frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[None, Tensor | None]:
+    """What silencing goes by: |A_bar| at the step size of a zero input (paper), or what changed least (code)."""
+    if rule == "upstream":
+        return None, None
+    delta = F.softplus(warmed.dt_proj_bias.float())
+    return None, torch.exp(-torch.exp(warmed.A_log.float()) * delta[:, None])
 
 
 class S6Forward(MixerForward):

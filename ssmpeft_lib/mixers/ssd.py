@@ -43,6 +43,7 @@ GROUPS = {
     "dynamics": ("A_log",),
     "maps": ("in_proj_B", "in_proj_C"),
     "columns": (),
+    "warmup": ("in_proj_B", "in_proj_C"),
     "all": tuple(SLOTS),
 }
 

@@ -2,7 +2,8 @@
 
 The shared object's name is a hash of the sources, the compiler and its flags, so that a new version of any of them is
 compiled anew and several can live side by side. It is built under a lock and put in place by a rename: any number of
-processes may ask for it at once. The directory is `$SSMPEFT_CACHE_DIR`, or `ssmpeft` in `$XDG_CACHE_HOME` or `~/.cache`.
+processes may ask for it at once. The directory is `$SSMPEFT_CACHE_DIR`, or else `ssmpeft` in `$XDG_CACHE_HOME` or in
+`~/.cache`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from filelock import FileLock
 
 logger = logging.getLogger("ssmpeft_lib.ops")
 
-SOURCES = ("kernels.cpp",)
-HEADERS = ("vector.h",)
+SOURCES = ("scan.cpp", "conv.cpp", "decoding.cpp")
+HEADERS = ("vector.h", "tiles.h", "scan.h")
 FOLDER = Path(__file__).parent
 
 COMPILERS = ("c++", "g++", "clang++")

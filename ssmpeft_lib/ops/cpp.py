@@ -1,4 +1,4 @@
-"""The C++ backend: hands tensors to the kernels of `kernels.cpp` as pointers and strides.
+"""The C++ backend: hands tensors to the kernels of `scan.cpp`, `conv.cpp` and `decoding.cpp` as pointers and strides.
 
 The kernels share torch's OpenMP threads and use as many as `torch.get_num_threads()` says; their results are the same,
 bit for bit, for any number. In a process forked off after that, OpenMP's threads are gone, so it uses one.
@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from ssmpeft_lib.ops import build
-from ssmpeft_lib.ops.checks import accumulation_dtype, empty_in_layout_of
+from ssmpeft_lib.ops.checks import empty_in_layout_of
 from ssmpeft_lib.ops.registration import differentiable, needs_gradient
 
 STORAGE_TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float64: 2}
 
 CHUNK = 32
-"""Steps between two states that are kept; the same number as in `kernels.cpp`."""
+"""Steps between two states that are kept; the same number as in `tiles.h`."""
 
 LEAST_PARALLEL = 1 << 15
 """Tasks with fewer elements than this run on one thread, since waking the others would take longer."""

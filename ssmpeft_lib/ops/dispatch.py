@@ -14,11 +14,11 @@ from functools import cache
 
 import torch
 
-from ssmpeft_lib.ops import build
+from ssmpeft_lib.ops import build, mamba_ssm_cuda
 
 logger = logging.getLogger("ssmpeft_lib.ops")
 
-PREFERENCE = {"cpu": ("cpp", "torch"), "cuda": ("torch",)}
+PREFERENCE = {"cpu": ("cpp", "torch"), "cuda": ("mamba_ssm", "torch")}
 """Backends that `auto` tries on each type of device, best first; on any other device it takes torch."""
 
 
@@ -35,6 +35,7 @@ def backends() -> dict[str, Availability]:
     """Every backend with whether it can run here and why not; the first call may compile the C++ kernels."""
     return {
         "cpp": _cpp(),
+        "mamba_ssm": _mamba_ssm(),
         "torch": Availability(True, "any device"),
         "naive": Availability(True, "the reference, any device"),
     }
@@ -46,6 +47,13 @@ def _cpp() -> Availability:
     except build.BuildError as error:
         return Availability(False, str(error))
     return Availability(True, f"compiled for {build.target()}")
+
+
+def _mamba_ssm() -> Availability:
+    obstacles = {op: mamba_ssm_cuda.obstacle(op) for op in mamba_ssm_cuda.MODULES}
+    usable = [op for op, obstacle in obstacles.items() if not obstacle]
+    missing = "; ".join(dict.fromkeys(obstacle for obstacle in obstacles.values() if obstacle))
+    return Availability(bool(usable), f"{', '.join(usable) or 'no op'}{missing and f' ({missing})'}")
 
 
 def resolve(op: str, table: Mapping[str, Callable], backend: str, device: torch.device, dtype: torch.dtype) -> Callable:
@@ -71,7 +79,7 @@ def _choose(op: str, names: tuple[str, ...], backend: str, forced: str, device: 
     if backend == "auto":
         return _best(op, names, device, dtype)
     _check_known(f"{op}: backend", backend, names)
-    why_not = _obstacle(backend, device, dtype)
+    why_not = _obstacle(op, backend, device, dtype)
     if why_not:
         raise ValueError(f"{op}: backend {backend!r} cannot run on {device} tensors of {dtype}: {why_not}")
     return backend
@@ -83,7 +91,7 @@ def _best(op: str, names: tuple[str, ...], device: str, dtype: torch.dtype) -> s
     for name in PREFERENCE.get(device, ("torch",)):
         if name not in names:
             continue
-        why_not = _obstacle(name, device, dtype)
+        why_not = _obstacle(op, name, device, dtype)
         if not why_not:
             reasons.insert(0, backends()[name].detail)
             logger.info("%s of %s on %s runs on the %s backend (%s)", op, dtype, device, name, "; ".join(reasons))
@@ -99,11 +107,18 @@ def _check_known(what: str, name: str, known: tuple[str, ...]) -> None:
         raise ValueError(f"{what} is {name!r}, expected 'auto' or one of {', '.join(known)}{hint}")
 
 
-def _obstacle(backend: str, device: str, dtype: torch.dtype) -> str:
-    """Why `backend` cannot run on tensors of this device and type; empty where it can."""
-    if backend == "cpp" and device != "cpu":
-        return "it runs on the CPU only"
-    if backend == "cpp" and dtype == torch.float16:
-        return "it has no float16"
+def _obstacle(op: str, backend: str, device: str, dtype: torch.dtype) -> str:
+    """Why `backend` cannot run `op` on tensors of this device and type; empty where it can."""
+    if backend == "cpp":
+        if device != "cpu":
+            return "it runs on the CPU only"
+        if dtype == torch.float16:
+            return "it has no float16"
+    if backend == "mamba_ssm":
+        if device != "cuda":
+            return "it runs on CUDA only"
+        if dtype == torch.float64:
+            return "it has no float64"
+        return mamba_ssm_cuda.obstacle(op)
     status = backends()[backend]
     return "" if status.available else status.detail

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssmpeft_lib.ops import cpp, naive, torch_loop
+from ssmpeft_lib.ops import cpp, mamba_ssm_cuda, naive, torch_loop
 from ssmpeft_lib.ops.checks import (
     accumulation_dtype,
     cast,
@@ -14,12 +14,17 @@ from ssmpeft_lib.ops.checks import (
     check_same_dtype,
 )
 from ssmpeft_lib.ops.dispatch import resolve
+from ssmpeft_lib.ops.registration import needs_gradient
 
 BACKENDS = {
     "cpp": cpp.selective_scan,
+    "mamba_ssm": mamba_ssm_cuda.selective_scan,
     "torch": torch_loop.selective_scan,
     "naive": naive.selective_scan,
 }
+
+BACKENDS_THROUGH_LAST_STATE = {name: run for name, run in BACKENDS.items() if name != "mamba_ssm"}
+"""Backends that compute the gradient of the last state."""
 
 
 def selective_scan(
@@ -84,7 +89,9 @@ def selective_scan(
     check_same_dtype(op, u, (("delta", delta), ("B", B), ("C", C), ("z", z)))
     check_initial(op, "initial_state", initial_state, "(batch, d_inner, d_state)", batch, (d_inner, d_state))
     compute = accumulation_dtype(u.dtype)
-    run = resolve(op, BACKENDS, backend, u.device, u.dtype)
+    through_last_state = return_last_state and needs_gradient(u, delta, A, B, initial_state)
+    table = BACKENDS_THROUGH_LAST_STATE if through_last_state and backend == "auto" else BACKENDS
+    run = resolve(op, table, backend, u.device, u.dtype)
     y, last_state = run(
         u,
         delta,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from math import inf
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ssmpeft_lib.ops import naive
+from ssmpeft_lib.ops import mamba_ssm_cuda, naive, ssd_chunked
 from ssmpeft_lib.ops.checks import (
     accumulation_dtype,
     cast,
@@ -92,58 +90,4 @@ def _naive(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initia
     return naive.ssd_scan(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state)
 
 
-def _chunked(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk):
-    storage, compute = x.dtype, accumulation_dtype(x.dtype)
-    x, delta, B, C = (cast(tensor, compute) for tensor in (x, delta, B, C))
-    batch, seq_len, heads, head_dim = x.shape
-    groups, d_state = B.shape[2:]
-    if delta_bias is not None:
-        delta = delta + delta_bias
-    if delta_softplus:
-        delta = F.softplus(delta)
-    if delta_limit != (0.0, inf) or not delta_softplus:
-        delta = delta.clamp(*delta_limit)
-    state = x.new_zeros(1, heads, head_dim, d_state) if initial_state is None else initial_state
-    state = state.expand(batch, -1, -1, -1).reshape(batch, groups, heads // groups, head_dim, d_state)
-
-    # b batch, c chunk, t step in the chunk, g group, h head of the group
-    log_decay, inputs = (_split(tensor, chunk, groups) for tensor in (delta * A, x * delta.unsqueeze(-1)))
-    B, C = (_split(tensor, chunk, groups).squeeze(3) for tensor in (B, C))  # [b, c, g, t, d_state]
-    since_start = log_decay.cumsum(-1)  # [b, c, g, h, t]
-    mixing = _decay_between(since_start) * (C @ B.mT).unsqueeze(3)  # [b, c, g, h, t, t]
-    to_end = (since_start[..., -1:] - since_start).exp()
-    added = (inputs * to_end.unsqueeze(-1)).mT @ B.unsqueeze(3)  # [b, c, g, h, head_dim, d_state]
-    before, state = _pass_on(state, added, since_start[..., -1].exp())
-    from_before = (C.unsqueeze(3) @ before.mT) * since_start.exp().unsqueeze(-1)
-    y = (mixing @ inputs + from_before).permute(0, 1, 4, 2, 3, 5).reshape(batch, -1, heads, head_dim)[:, :seq_len]
-    if D is not None:
-        y = torch.addcmul(y, D[:, None], x)
-    return cast(y, storage), state.reshape(batch, heads, head_dim, d_state)
-
-
-def _split(tensor: Tensor, chunk: int, groups: int) -> Tensor:
-    """[batch, seq_len, heads, ...] as [batch, chunks, groups, heads of a group, steps, ...], padded with zeros."""
-    batch, seq_len, heads, *rest = tensor.shape
-    tensor = F.pad(tensor, (0, 0) * len(rest) + (0, 0, 0, -seq_len % chunk))
-    tensor = tensor.reshape(batch, -1, chunk, groups, heads // groups, *rest)
-    return tensor.permute(0, 1, 3, 4, 2, *range(5, tensor.dim()))
-
-
-def _decay_between(since_start: Tensor) -> Tensor:
-    """exp of the sum of log decays after step s up to step t; zero for s after t."""
-    steps = since_start.shape[-1]
-    difference = since_start.unsqueeze(-1) - since_start.unsqueeze(-2)
-    future = torch.ones(steps, steps, dtype=torch.bool, device=since_start.device).triu(1)
-    return difference.masked_fill(future, -inf).exp()
-
-
-def _pass_on(state: Tensor, added: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
-    """States before each chunk, and the one after the last."""
-    before = []
-    for index in range(added.shape[1]):
-        before.append(state)
-        state = torch.addcmul(added[:, index], decay[:, index, ..., None, None], state)
-    return torch.stack(before, dim=1) if before else added, state
-
-
-BACKENDS = {"torch": _chunked, "naive": _naive}
+BACKENDS = {"mamba_ssm": mamba_ssm_cuda.ssd_scan, "torch": ssd_chunked.ssd_scan, "naive": _naive}

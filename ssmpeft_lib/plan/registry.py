@@ -134,11 +134,15 @@ def class_literal(folder: str, module: str, attribute: str) -> Any:
                     getattr(target, "id", "") == attribute for target in item.targets
                 ):
                     return ast.literal_eval(item.value)
-    siblings = [
-        node.module.rsplit(".", 1)[-1] for node in tree.body if isinstance(node, ast.ImportFrom) and node.module
-    ]
-    for sibling in siblings:
-        if sibling in files(folder):
+    imported = {
+        alias.asname or alias.name: node.module.rsplit(".", 1)[-1]
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    bases = [base for node in tree.body if isinstance(node, ast.ClassDef) for base in node.bases]
+    for base in bases:
+        if (sibling := imported.get(getattr(base, "id", ""))) in files(folder):
             return class_literal(folder, sibling, attribute)
     raise LookupError(f"ssmpeft_lib/{folder}/{module}.py: no class has an attribute {attribute!r}")
 

@@ -11,6 +11,7 @@ from ..plan import registry
 from ..plan.cell import Cell
 from ..plan.exhibit import Exhibit, Point, row_name
 from ..plan.results import MissingMetric, read_metrics, value_at
+from .claims import tested_claims
 
 SHARES = "params."
 
@@ -44,7 +45,7 @@ def exhibit_document(
                 "points": [_point_document(point, scale, seeds, read, shares) for point in points],
             }
         )
-    return {
+    document = {
         "id": exhibit.id,
         "title": exhibit.title,
         "source": exhibit.spec["source"],
@@ -54,9 +55,9 @@ def exhibit_document(
         "fixed": exhibit.spec.get("fixed", {}),
         "columns": exhibit.columns,
         "rows": rows,
-        "claims": exhibit.spec.get("claims", []),
         "notes": exhibit.spec.get("notes", []),
     }
+    return document | {"claims": tested_claims(exhibit.spec.get("claims", []), document, exhibit.path)}
 
 
 def family_of(method: str) -> str:
@@ -97,6 +98,7 @@ def _point_document(point: Point, scale: str, seeds: range, read: _Reader, share
         and {"value": printed.value, "std": printed.std, "bound": printed.bound, "mark": printed.mark},
         "ours": ours,
         "difference": difference,
+        "share": shares.get(point.model, {}).get(point.method, {}).get("trainable_pct"),
     }
 
 

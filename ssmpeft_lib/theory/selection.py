@@ -12,15 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssmpeft_lib.mixers.s4d import S4DKernel
-
-SLIPS = ("summed_parts", "frozen_sign")
-"""The two slips of the released code.
-
-`summed_parts`: A is the sum -exp(log_A_real) + A_imag of two real numbers, without the imaginary unit.
-`frozen_sign`: the frozen model's real part enters the change as +exp(log_A_real), so that it is added, not subtracted.
-"""
-
+from ..mixers._s4d_ranking import SLIPS, change_of, importance_of
+from ..mixers.s4d import S4DKernel
 
 @dataclass(frozen=True)
 class Budget:
@@ -99,32 +92,6 @@ def select_dimensions(
         usable_states[channel] = ranked(weight[channel])[: budget.usable_states]
         update_states[channel] = ranked(norm(change[channel], dim=1), usable_states[channel])[: budget.update_states]
     return Selection(usable_channels, update_channels, usable_states, update_states)
-
-
-def importance_of(kernel: S4DKernel, importance: str, lag: int, slips: tuple[str, ...] = ()) -> Tensor:
-    """The magnitude that decides which dimensions are kept, [d_model, d_state]."""
-    real, imag = parts(kernel)
-    A = real + imag if "summed_parts" in slips else torch.complex(real, imag)
-    transition = torch.exp(A * torch.exp(kernel.log_dt)[:, None])
-    if importance == "transition":
-        return transition.abs()
-    C = torch.view_as_complex(kernel.C) if kernel.C.dim() == 3 else kernel.C
-    # the order of operations is the released code's, so that float32 overflows where it does
-    return (C * (transition - 1.0) / A * transition**lag).abs()
-
-
-def change_of(frozen: S4DKernel, warmed: S4DKernel, slips: tuple[str, ...] = ()) -> Tensor:
-    """How far the warm-up moved (Re A, Im A), [d_model, d_state, 2]."""
-    (real, imag), (frozen_real, frozen_imag) = parts(warmed), parts(frozen)
-    if "frozen_sign" in slips:
-        frozen_real = -frozen_real
-    return torch.stack([real - frozen_real, imag - frozen_imag], dim=-1)
-
-
-def parts(kernel: S4DKernel) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of A, each [d_model, d_state]."""
-    real = -torch.exp(kernel.log_A_real)
-    return real, kernel.A_imag if kernel.config.domain == "complex" else torch.zeros_like(real)
 
 
 def ranked(scores: Tensor, among: list[int] | None = None) -> list[int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .recipe import Recipe
 
@@ -58,6 +58,11 @@ class Trainer:
         warm = min(1.0, (step + 1) / self.recipe.warmup_steps) if self.recipe.warmup_steps else 1.0
         return warm * (1 - step / self.total_steps)
 
+    def resume(self, optimizer: dict, step: int) -> None:
+        """Go on after a step, with the optimiser's state of then."""
+        self.optimizer.load_state_dict(optimizer)
+        self.step = step
+
     def take(self, loss: Callable[[], Tensor]) -> float:
         """One step on a loss; returns the loss.
 
@@ -87,13 +92,13 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def snapshot(parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+def snapshot(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copies of the trained parameters, to go back to the best epoch."""
     return {name: parameter.detach().clone() for name, parameter in parameters.items()}
 
 
 @torch.no_grad()
-def restore(parameters: dict[str, nn.Parameter], saved: dict[str, Tensor]) -> None:
+def restore(parameters: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
     """Write copies back."""
     for name, parameter in parameters.items():
         parameter.copy_(saved[name])
@@ -102,8 +107,8 @@ def restore(parameters: dict[str, nn.Parameter], saved: dict[str, Tensor]) -> No
 class Timer:
     """Adds the seconds of its `with` blocks."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
 
     def __enter__(self) -> Timer:
         self._start = perf_counter()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import nn
@@ -42,23 +44,30 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
     """
     method = build_method(method) if isinstance(method, str) else method
     if getattr(model, "ssmpeft", None):
-        raise ValueError(f"the model is adapted already ({adaptation(model).method}); merge or remove that first")
+        raise ValueError(f"the model is adapted already ({adaptation_of(model).method}); merge or remove that first")
     backbone = Backbone(model)
-    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    model.requires_grad_(False)
-    backbone.prepare()
-    try:
+    with untouched_on_error(model):
+        model.requires_grad_(False)
+        backbone.prepare()
         method.adapt(backbone)
+        model.ssmpeft = {backbone.adapter: Adaptation(method)}
+    return model
+
+
+@contextmanager
+def untouched_on_error(model: nn.Module) -> Iterator[None]:
+    """Take everything away again that was put on a plain model when something goes wrong."""
+    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        yield
     except Exception:
         remove(model)
         for parameter, flag in trainable:
             parameter.requires_grad_(flag)
         raise
-    model.ssmpeft = {backbone.adapter: Adaptation(method)}
-    return model
 
 
-def adaptation(model: nn.Module, adapter: str | None = None) -> Adaptation:
+def adaptation_of(model: nn.Module, adapter: str | None = None) -> Adaptation:
     """What a model was adapted with, here or through peft.
 
     Args:
@@ -94,7 +103,7 @@ def count(model: nn.Module) -> dict[str, int | float]:
 
 def parameter_groups(model: nn.Module, learning_rate: float) -> list[dict]:
     """The trainable parameters for an optimiser, in groups where a method gives some another learning rate (LoRA+)."""
-    factor = adaptation(model).method.learning_rate_factor
+    factor = adaptation_of(model).method.learning_rate_factor
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -114,24 +123,27 @@ def merge(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if isinstance(module, Adapted):
             for adapter in list(module.active):
-                module.merge(adapter)
+                module.merge_in(adapter)
     return remove(model)
 
 
 def remove(model: nn.Module) -> nn.Module:
     """Take everything that adapts a model away, in place; what is merged stays in the weights."""
     for name, module in list(model.named_modules()):
-        parent = model.get_submodule(name.rpartition(".")[0])
-        attribute = name.rpartition(".")[2]
-        if isinstance(module, AdaptedLinear):
-            setattr(parent, attribute, module.base_layer)
-        elif isinstance(module, AdaptedParameter):
+        if isinstance(module, AdaptedParameter):
             unparametrize(module)
-        elif isinstance(module, Starts):
-            delattr(parent, attribute)
-        elif isinstance(module, Prompts):
-            module.detach()
-            delattr(parent, attribute)
+        elif isinstance(module, AdaptedLinear):
+            parent, attribute = _parent(model, name)
+            setattr(parent, attribute, module.base_layer)
+        elif isinstance(module, Starts | Prompts):
+            if isinstance(module, Prompts):
+                module.detach()
+            delattr(*_parent(model, name))
     Backbone(model).restore()
     model.__dict__.pop("ssmpeft", None)
     return model
+
+
+def _parent(model: nn.Module, name: str) -> tuple[nn.Module, str]:
+    path, _, attribute = name.rpartition(".")
+    return model.get_submodule(path), attribute

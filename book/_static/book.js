@@ -1,0 +1,92 @@
+// Tables: sort by a column, show one family of methods, filter by text. Without this script every table is complete.
+
+const words = (row) => row.textContent.toLowerCase();
+
+class Table {
+  constructor(table, tools) {
+    this.table = table;
+    this.tools = tools;
+    this.home = [...table.tBodies].map((body) => [body, [...body.rows]]);
+    this.family = "";
+    tools.hidden = false;
+    tools.addEventListener("click", (event) => this.pressed(event.target.closest("button")));
+    tools.addEventListener("input", () => this.show());
+    table.querySelectorAll("thead button").forEach((button) => button.addEventListener("click", () => this.sort(button)));
+    const asked = new URLSearchParams(location.hash.replace(/^#\?/, "")).get("q");
+    if (asked && this.input) this.input.value = asked;
+    this.show();
+  }
+
+  get input() {
+    return this.tools.querySelector("input");
+  }
+
+  pressed(button) {
+    if (!button) return;
+    if ("reset" in button.dataset) return this.restore();
+    this.family = button.dataset.family;
+    this.tools.querySelectorAll("[aria-pressed]").forEach((other) => other.setAttribute("aria-pressed", other === button));
+    this.show();
+  }
+
+  show() {
+    const wanted = (this.input?.value ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+    for (const body of this.table.tBodies) {
+      let shown = 0;
+      for (const row of body.rows) {
+        if (row.classList.contains("group")) continue;
+        const fits = (!this.family || row.dataset.family === this.family) && wanted.every((word) => words(row).includes(word));
+        row.classList.toggle("away", !fits);
+        shown += fits;
+      }
+      body.classList.toggle("away", shown === 0);
+    }
+  }
+
+  sort(button) {
+    const header = button.closest("th");
+    const key = button.dataset.key ?? this.tools.querySelector("select").value;
+    const again = button.dataset.sorted === key && header.getAttribute("aria-sort") === "descending";
+    this.unmark();
+    header.setAttribute("aria-sort", again ? "ascending" : "descending");
+    button.dataset.sorted = key;
+    const value = (row) => Number(row.cells[header.cellIndex].dataset[key] ?? -Infinity) * (again ? 1 : -1);
+    const rows = this.home.flatMap(([, rows]) => rows).filter((row) => !row.classList.contains("group"));
+    rows.sort((a, b) => value(a) - value(b));
+    this.table.classList.add("sorted");
+    this.table.tBodies[0].append(...rows);
+    this.reset(false);
+    this.show();
+  }
+
+  restore() {
+    this.unmark();
+    this.table.classList.remove("sorted");
+    this.home.forEach(([body, rows]) => body.append(...rows));
+    this.reset(true);
+    this.show();
+  }
+
+  reset(hidden) {
+    const button = this.tools.querySelector("[data-reset]");
+    if (button) button.hidden = hidden;
+  }
+
+  unmark() {
+    this.table.querySelectorAll("[aria-sort]").forEach((header) => header.setAttribute("aria-sort", "none"));
+    this.table.querySelectorAll("[data-sorted]").forEach((button) => delete button.dataset.sorted);
+  }
+}
+
+// a fragment of the address may name a row, so a query for the runs is written #?q=
+const start = () => {
+  document.querySelectorAll(".tools[data-for]").forEach((tools) => {
+    new Table(document.getElementById(tools.dataset.for), tools);
+  });
+};
+
+// summaries of search results are fetched, which a browser refuses on pages opened as files
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+// Jupyter Book puts every script of _static into the head, before the page is there
+document.addEventListener("DOMContentLoaded", start);

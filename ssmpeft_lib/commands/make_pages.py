@@ -1,0 +1,21 @@
+"""Put the book's source together: prose, a page for each table and figure, and every executed notebook."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `make-pages`."""
+    parser.add_argument("--scale", required=True, choices=["quick", "real", "paper"])
+    parser.add_argument("--results", type=Path, default=Path("results"), help="the results directory")
+    parser.add_argument("--prose", type=Path, default=Path("book"), help="the hand-written pages")
+    parser.add_argument("--output", type=Path, required=True, help="the _toc.yml to write; the pages go beside it")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the pages."""
+    from ..render.pages import make_pages
+
+    make_pages(arguments.scale, arguments.results, arguments.prose, arguments.output)

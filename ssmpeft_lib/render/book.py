@@ -1,0 +1,105 @@
+"""Everything that is known when the pages of one scale are made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from ..plan.cell import Cell
+from ..plan.registry import PACKAGE
+from ..plan.results import read_metrics
+from . import links
+from .cell_page import Use, uses_of
+from .exhibit_page import cells_of
+
+WHOSE = {"quick": "in miniature", "real": "small models", "paper": "ours"}
+"""What stands before a verdict on our own numbers: they are not the paper's models but at scale paper."""
+
+
+class Book:
+    """Results, specs and prose of a book.
+
+    Args:
+        scale: whose results to show.
+        results: the results directory.
+        prose: the folder of hand-written pages, `book/`.
+    """
+
+    def __init__(self, scale: str, results: Path, prose: Path):
+        self.scale, self.results, self.prose = scale, Path(results), Path(prose)
+        found = sorted((self.results / scale / "exhibits").glob("*.json"))
+        self.documents: list[dict[str, Any]] = [json.loads(path.read_text(encoding="utf-8")) for path in found]
+
+    @property
+    def whose(self) -> str:
+        """What our own numbers are called."""
+        return WHOSE[self.scale]
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The cells of all exhibits, each once, in reading order."""
+        return list(dict.fromkeys(cell for document in self.documents for cell in cells_of(document)))
+
+    @cached_property
+    def metrics(self) -> dict[Cell, dict[str, Any] | None]:
+        """metrics.json of each cell; None where there is none."""
+        paths = {cell: self.results / cell.path / "metrics.json" for cell in self.cells}
+        return {cell: read_metrics(path) if path.exists() else None for cell, path in paths.items()}
+
+    @cached_property
+    def seeds(self) -> dict[PurePosixPath, list[int]]:
+        """The seeds that have a result, by the folder that their cells share."""
+        found: dict[PurePosixPath, list[int]] = {}
+        for cell, metrics in self.metrics.items():
+            if metrics is not None:
+                found.setdefault(cell.path.parent, []).append(cell.seed)
+        return found
+
+    @cached_property
+    def uses(self) -> dict[str, list[Use]]:
+        """For each cell, the numbers that it feeds."""
+        return uses_of(self.documents)
+
+    @cached_property
+    def shares(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Counted parameters by model and method."""
+        path = self.results / "shares.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    @cached_property
+    def findings(self) -> list[dict[str, Any]]:
+        """The paper's findings, each with its claims and the exhibits that they stand in."""
+        findings = yaml.safe_load((self.prose / "findings.yml").read_text(encoding="utf-8"))
+        claims = [claim | {"document": document} for document in self.documents for claim in document["claims"]]
+        return [
+            finding | {"claims": [claim for claim in claims if claim.get("finding") == finding["number"]]}
+            for finding in findings
+        ]
+
+    @cached_property
+    def table_errata(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """The errata of tables with the exhibits that they stand in, by their names."""
+        found = [(note, document) for document in self.documents for note in document["notes"] if note.get("kind") == "erratum"]
+        return sorted(found, key=lambda pair: pair[0]["id"])
+
+    @cached_property
+    def theory_errata(self) -> list[dict[str, Any]]:
+        """The errata of the formal statements."""
+        path = PACKAGE.parent / "workflow" / "errata" / "theory.yaml"
+        return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else []
+
+    def link_from(self, page: str) -> Callable[[str], str | None]:
+        """How a page turns a name such as `Table 7` or `Finding 3` into an address."""
+        targets = {document["title"].partition(":")[0]: (links.exhibit_page(document["id"]), "") for document in self.documents}
+        targets |= {f"Finding {finding['number']}": ("findings", f"finding-{finding['number']}") for finding in self.findings}
+
+        def link(name: str) -> str | None:
+            target, anchor = targets.get(name, (page, ""))
+            return None if target == page else links.href(page, target, anchor)
+
+        return link

@@ -1,0 +1,141 @@
+"""The book's charts as inline SVG: scores against trainable share, printed against own values, learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import svg
+from .axes import Scale, linear, logarithmic
+from .labels import Box, place
+
+LEFT, RIGHT, TOP, BOTTOM = 34, 10, 26, 40
+"""Margins of a panel; the title stands in the upper one, the names of the horizontal axis in the lower one."""
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One value of a chart.
+
+    Attributes:
+        family: of its method, for colour and shape.
+        x, y: where it lies.
+        label: its short name, printed beside it where there is room.
+        title: its full name with its numbers, shown on pointing.
+        href: where it leads.
+        spread: standard deviation along y, or None.
+    """
+
+    family: str
+    x: float
+    y: float
+    label: str
+    title: str
+    href: str = ""
+    spread: float | None = None
+
+
+def front(dots: Sequence[Dot], title: str, label: str, size: tuple[int, int] = (480, 320)) -> str:
+    """Scores over the share of parameters that is trained, on a logarithmic axis, with a line along the best ones."""
+    width, height = size
+    x = logarithmic([dot.x for dot in dots], LEFT + 8, width - RIGHT - 8)
+    y = _upwards([value for dot in dots for value in (dot.y - (dot.spread or 0), dot.y + (dot.spread or 0))], height)
+    frame = _frame(x, y, width, title, "share of parameters that is trained", [_percent(tick) for tick in x.ticks])
+    best = [(x(dot.x), y(dot.y)) for dot in undominated(dots)]
+    stairs = "".join(f"H{left:.1f}V{top:.1f}" for left, top in best)
+    line = svg.path(f"M{best[0][0]:.1f} {best[0][1]:.1f}{stairs}H{width - RIGHT}", "front")
+    return svg.drawing(width, height, label, frame + line + _dots(dots, x, y, width, _steps(best, width - RIGHT)), "chart")
+
+
+def undominated(dots: Sequence[Dot]) -> list[Dot]:
+    """The dots that no other dot with a smaller or equal x reaches, from left to right."""
+    best: list[Dot] = []
+    for dot in sorted(dots, key=lambda dot: (dot.x, -dot.y)):
+        if not best or dot.y > best[-1].y:
+            best.append(dot)
+    return best
+
+
+def _steps(corners: Sequence[tuple[float, float]], end: float) -> list[Box]:
+    """The treads and risers of the line along the best dots, which names must not cross."""
+    boxes = []
+    for (left, top), (right, above) in zip(corners, [*corners[1:], (end, corners[-1][1])], strict=True):
+        boxes += [Box(left, top - 1, right, top + 1), Box(right - 1, above, right + 1, top)]
+    return boxes
+
+
+def agreement(dots: Sequence[Dot], title: str, label: str, size: tuple[int, int] = (320, 280)) -> str:
+    """Own values over printed ones; equal values lie on the diagonal."""
+    width, height = size
+    x = linear([dot.x for dot in dots], LEFT + 8, width - RIGHT - 8)
+    y = _upwards([value for dot in dots for value in (dot.y - (dot.spread or 0), dot.y + (dot.spread or 0))], height)
+    frame = _frame(x, y, width, title, "printed", [_plain(tick) for tick in x.ticks])
+    low, high = max(x.low, y.low), min(x.high, y.high)
+    diagonal = svg.line(x(low), y(low), x(high), y(high), "diagonal") if low < high else ""
+    return svg.drawing(width, height, label, frame + diagonal + _dots(dots, x, y, width), "chart")
+
+
+def curve(
+    steps: Sequence[int],
+    values: Sequence[float],
+    title: str,
+    label: str,
+    best: int | None = None,
+    size: tuple[int, int] = (360, 200),
+) -> str:
+    """One quantity over training steps; the step of the best validation is marked."""
+    width, height = size
+    x = linear([0, *steps], LEFT + 8, width - RIGHT - 8)
+    y = _upwards(values, height)
+    frame = _frame(x, y, width, title, "step", [_plain(tick) for tick in x.ticks])
+    knots = "L".join(f"{x(step):.1f} {y(value):.1f}" for step, value in zip(steps, values, strict=True))
+    drawn = svg.path(f"M{knots}", "curve")
+    for step, value in zip(steps, values, strict=True):
+        drawn += svg.element("circle", cx=x(step), cy=y(value), r=5 if step == best else 3, class_="knot")
+    if best in steps:
+        at = values[list(steps).index(best)]
+        end = x(best) > width - 60
+        drawn += svg.text("best", x(best) - (9 if end else -9), y(at) + 4, text_anchor="end" if end else "start")
+    return svg.drawing(width, height, label, frame + drawn, "chart")
+
+
+def _upwards(values: Sequence[float], height: int) -> Scale:
+    return linear(values, height - BOTTOM, TOP + 6)
+
+
+def _frame(x: Scale, y: Scale, width: int, title: str, x_title: str, x_ticks: Sequence[str]) -> str:
+    parts = [svg.text(title, 0, 13, class_="title")]
+    for tick in y.ticks:
+        parts.append(svg.line(LEFT, y(tick), width - RIGHT, y(tick), "grid"))
+        parts.append(svg.text(_plain(tick), LEFT - 6, y(tick) + 4, text_anchor="end"))
+    base = y.start
+    parts.append(svg.line(LEFT, base, width - RIGHT, base, "axis"))
+    for tick, name in zip(x.ticks, x_ticks, strict=True):
+        parts.append(svg.line(x(tick), base, x(tick), base + 4, "axis"))
+        parts.append(svg.text(name, x(tick), base + 18, text_anchor="middle"))
+    parts.append(svg.text(x_title, width - RIGHT, base + 36, text_anchor="end"))
+    return "".join(parts)
+
+
+def _dots(dots: Sequence[Dot], x: Scale, y: Scale, width: int, obstacles: Sequence[Box] = ()) -> str:
+    at = [(x(dot.x), y(dot.y)) for dot in dots]
+    drawn = ""
+    for dot, (left, top) in zip(dots, at, strict=True):
+        if dot.spread:
+            drawn += svg.line(left, y(dot.y - dot.spread), left, y(dot.y + dot.spread), "spread")
+    room = Box(LEFT, TOP - 4, width, y.start - 4)
+    bars = [Box(x(d.x) - 1, y(d.y + d.spread), x(d.x) + 1, y(d.y - d.spread)) for d in dots if d.spread]
+    for dot, spot in zip(dots, place(at, [dot.label for dot in dots], room, [*bars, *obstacles]), strict=True):
+        if spot:
+            drawn += svg.text(dot.label, spot.x, spot.y, text_anchor=spot.anchor, class_=f"name f-{dot.family}")
+    return drawn + "".join(
+        svg.mark(dot.family, left, top, dot.title, dot.href) for dot, (left, top) in zip(dots, at, strict=True)
+    )
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}".replace("-", "\u2212")
+
+
+def _percent(value: float) -> str:
+    return f"{value:g}\u00a0%"

@@ -1,0 +1,61 @@
+"""A generated page as MyST text: headings and sentences, with finished HTML between them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Page:
+    """A page that is put together piece by piece.
+
+    Attributes:
+        title: its heading.
+        orphan: whether it is kept out of the table of contents.
+        contents: whether it lists its sections at the side.
+        search: whether the search finds it.
+    """
+
+    title: str
+    orphan: bool = False
+    contents: bool = False
+    search: bool = True
+    pieces: list[str] = field(default_factory=list)
+
+    def html(self, markup: str) -> None:
+        """Add finished HTML."""
+        self.pieces.append(raw(markup))
+
+    def heading(self, text: str, anchor: str = "", level: int = 2) -> None:
+        """Add a heading, with an anchor that does not change with its words."""
+        if anchor:
+            self.pieces.append(f"({anchor})=")
+        self.pieces.append(f"{'#' * level} {plain(text)}")
+
+    def markdown(self, text: str) -> None:
+        """Add MyST text as it is."""
+        self.pieces.append(text.strip("\n"))
+
+    def __str__(self) -> str:
+        matter = []
+        if self.orphan:
+            matter.append("orphan: true")
+        if not self.search:
+            matter.append("nosearch: true")
+        if not self.contents:
+            matter.append("html_theme.sidebar_secondary.remove: true")
+        front = "---\n" + "\n".join(matter) + "\n---\n" if matter else ""
+        return front + "\n\n".join([f"# {plain(self.title)}", *self.pieces]) + "\n"
+
+
+def raw(markup: str) -> str:
+    """HTML inside MyST text; the fence is longer than any run of backticks in it."""
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`+", markup))])
+    return f"{fence}{{raw}} html\n{markup.strip()}\n{fence}"
+
+
+def plain(text: str) -> str:
+    """Text that MyST shows as it is; `backticks` stay code."""
+    pieces = re.split(r"(`[^`]+`)", text)
+    return "".join(piece if index % 2 else re.sub(r"([\\*_#<>{}\[\]$|!~])", r"\\\1", piece) for index, piece in enumerate(pieces))

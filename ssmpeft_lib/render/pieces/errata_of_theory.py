@@ -1,0 +1,18 @@
+"""Errata of the formal statements, with the numbers that show them."""
+
+from ..environment import render
+from ..page import raw
+
+KINDS = {"error": "false as printed", "gap": "needs a condition or a proof", "wording": "symbols", "code": "the released code differs"}
+
+
+def myst(book, page):
+    """A list of errata, by statement."""
+    if not book.theory_errata:
+        return ""
+    shown = [entry | {"numbers": _numbers(entry.get("evidence", {}))} for entry in book.theory_errata]
+    return raw(render("errata_of_theory.html", errata=shown, kinds=KINDS))
+
+
+def _numbers(evidence):
+    return {name.replace("_", " "): f"{value:g}".replace("-", "\u2212") for name, value in evidence.items()}

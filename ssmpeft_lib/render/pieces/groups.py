@@ -1,0 +1,10 @@
+"""The groups of slots that a method string may name."""
+
+from ..environment import render
+from ..page import raw
+from ..slots import groups
+
+
+def myst(book, page):
+    """A table of the groups of Mamba-1."""
+    return raw(render("groups.html", groups=groups("s6")))

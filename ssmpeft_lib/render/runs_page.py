@@ -1,0 +1,72 @@
+"""Lists of runs: those behind an exhibit, and all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..plan.cell import Cell
+from ..plan.method_string import MethodString
+from . import links
+from .environment import render
+from .exhibits import family_of
+from .methods import title_of
+from .numbers import fixed
+from .page import Page
+
+Results = dict[Cell, dict[str, Any] | None]
+
+
+def runs_page(title: str, page: str, back: tuple[str, str] | None, cells: Iterable[Cell], results: Results) -> Page:
+    """A page that lists runs, one line for each model, method and data set, with its seeds.
+
+    Args:
+        title: of the page.
+        page: its name, for the links.
+        back: name and address of what the runs feed, or None.
+        cells: the runs, in reading order.
+        results: metrics.json of each cell, or None where there is none.
+    """
+    made = Page(title, orphan=True, search=back is None)
+    lines = _lines(page, cells, results)
+    seeds = sorted({seed["seed"] for line in lines for seed in line["seeds"]})
+    counts = _counts([seed["status"] for line in lines for seed in line["seeds"]])
+    made.html(render("runs.html", lines=lines, seeds=seeds, counts=counts, back=back))
+    return made
+
+
+def _lines(page: str, cells: Iterable[Cell], results: Results) -> list[dict[str, Any]]:
+    lines: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for cell in cells:
+        words = (cell.model, cell.method, cell.dataset)
+        line = lines.setdefault(
+            words,
+            {
+                "model": cell.model,
+                "method": cell.method,
+                "dataset": cell.dataset,
+                "name": title_of(MethodString.parse(cell.method).name),
+                "family": family_of(cell.method),
+                "anchor": links.slug(f"{cell.model} {cell.method}"),
+                "first": (cell.model, cell.method) not in {key[:2] for key in lines},
+                "seeds": [],
+            },
+        )
+        line["seeds"].append(_seed(page, cell, results.get(cell)))
+    return list(lines.values())
+
+
+def _seed(page: str, cell: Cell, metrics: dict[str, Any] | None) -> dict[str, Any]:
+    if metrics is None:
+        return {"seed": cell.seed, "status": "not run", "text": "not run", "title": "", "href": ""}
+    address = links.href(page, links.cell_page(cell))
+    if metrics["status"] == "failed":
+        why = f"{metrics['error']['type']}: {metrics['error']['message']}"
+        return {"seed": cell.seed, "status": "failed", "text": "failed", "title": why, "href": address}
+    score = metrics.get("test", metrics.get("val", {})).get("score")
+    text = fixed(score, 1) if score is not None else "done"
+    return {"seed": cell.seed, "status": "done", "text": text, "title": "", "href": address}
+
+
+def _counts(statuses: list[str]) -> list[tuple[int, str]]:
+    return [(statuses.count(status), status) for status in ("done", "failed", "not run") if status in statuses]

@@ -1,0 +1,188 @@
+"""What holds for every method on every family."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from families import FAMILIES, MAIN, build, ids, logits, shake
+from torch import nn
+
+from ssmpeft_lib.adaptation import adapt, merge
+from ssmpeft_lib.adapters.attach import AdaptedLinear, AdaptedParameter
+from ssmpeft_lib.adapters.backbone import Backbone
+from ssmpeft_lib.plan.registry import files
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+SMALL = {
+    "lora": "lora@linear+ssm,rank=2,alpha=4",
+    "dora": "dora@linear+ssm,rank=2,alpha=4",
+    "lora_plus": "lora_plus@linear+ssm,rank=2,alpha=4",
+    "full": "full@ssm+norm",
+    "prefix": "prefix,tokens=2,hidden=4",
+    "prompt": "prompt,tokens=2",
+    "initial_state": "initial_state,conv_state=true",
+    **{name: f"{name},freeze_channels=0.9,freeze_states=0.5" for name in ("sdt",)},
+    **{name: f"{name},freeze_channels=0.9,freeze_states=0.5,rank=2" for name in ("sdlora", "sddora", "sdlora_plus")},
+}
+"""Method strings for tiny models; a method that is not here is tested with its defaults."""
+
+METHODS = [SMALL.get(name, name) for name in files("methods")] + [
+    "lora@A_log,rank=2",
+    "dora@A_log+conv1d,rank=2",
+    "full",
+    "prefix,tokens=1,mlp=false",
+    "sdlora,freeze_channels=0.9,freeze_states=0.5,rank=2,rule=paper,also=D.norm",
+]
+STATES = {"prompt", "prefix", "initial_state"}
+# `A_log` of the SSD families is a vector, which has no low-rank update
+MATRIX_A = ("Mamba", "FalconMamba", "Jamba")
+
+
+def cases(families=MAIN, methods=METHODS) -> list:
+    return [
+        pytest.param(family, method, id=f"{family}-{method}")
+        for family in families
+        for method in methods
+        if "@A_log" not in method or family in MATRIX_A
+    ]
+
+
+every = pytest.mark.parametrize("family, method", cases())
+
+
+def name_of(method: str) -> str:
+    return method.partition("@")[0].partition(",")[0]
+
+
+def adapted(family: str, method: str) -> nn.Module:
+    """An adapted model whose adapter is far from its start."""
+    torch.manual_seed(0)
+    return shake(adapt(build(family), method), 0.1)
+
+
+@pytest.mark.parametrize("family, method", [*cases(), *cases([f for f in FAMILIES if f not in MAIN], METHODS[3:6])])
+def test_adapted_model_starts_as_the_pretrained_one(family, method):
+    torch.manual_seed(0)
+    model = adapt(build(family), method)
+    if name_of(method) not in ("prompt", "prefix"):
+        torch.testing.assert_close(logits(model, ids()), logits(build(family), ids()), **CLOSE)
+
+
+@every
+def test_training_moves_what_is_asked_for_and_nothing_else(family, method):
+    torch.manual_seed(0)
+    model = adapt(build(family), method).train()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    if not trainable:
+        return
+    optimizer = torch.optim.Adam(trainable, lr=0.01)
+    # the second step moves what meets a zero in the first, such as lora_A
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(ids(), labels=ids()).loss.backward()
+        optimizer.step()
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    expected = {name for name, p in model.named_parameters() if p.requires_grad}
+    still = {name for name in expected - moved if not _may_rest(name)}
+    assert moved <= expected and not still
+    assert all(torch.equal(b, buffers[name]) for name, b in model.named_buffers())
+
+
+def _may_rest(name: str) -> bool:
+    # the embedding of a special token, or an expert that no token was sent to
+    return "experts" in name or "shared_transformer" in name
+
+
+@every
+def test_only_the_named_slots_change(family, method):
+    model = adapted(family, method)
+    if method == "full" or name_of(method) in STATES:
+        return
+    present = {slot.path + slot.name: slot for slot in Backbone(model)._all_slots()}
+    changed = {
+        slot.name
+        for slot in present.values()
+        if not torch.equal(slot.region.of(slot.effective.detach()), slot.block.detach())
+    }
+    carried = {
+        slot
+        for module in model.modules()
+        if isinstance(module, AdaptedLinear | AdaptedParameter)
+        for slot in module.deltas["default"]
+    }
+    assert changed == carried
+
+
+@pytest.mark.parametrize("family, method", [p for p in cases() if name_of(p.values[1]) not in STATES])
+def test_merged_equals_unmerged(family, method):
+    model = adapted(family, method)
+    expected = logits(model, ids())
+    merged = merge(model)
+    assert merged.state_dict().keys() == build(family).state_dict().keys()
+    assert all(type(ours) is type(stock) for ours, stock in zip(merged.modules(), build(family).modules(), strict=True))
+    torch.testing.assert_close(logits(merged, ids()), expected, **CLOSE)
+
+
+@every
+def test_cached_generation_equals_full_forward(family, method):
+    model = adapted(family, method)
+    tokens, mask = ids(), torch.ones_like(ids())
+    tokens[1, :3], mask[1, :3] = 0, 0
+    options = {"max_new_tokens": 4, "do_sample": False, "return_dict_in_generate": True, "output_logits": True}
+    cached, full = (
+        model.generate(tokens, attention_mask=mask, **options, use_cache=use_cache) for use_cache in (True, False)
+    )
+    assert torch.equal(cached.sequences, full.sequences)
+    torch.testing.assert_close(torch.stack(cached.logits), torch.stack(full.logits), rtol=1e-3, atol=1e-4)
+
+
+@every
+def test_copies_are_independent(family, method):
+    model = adapted(family, method)
+    expected = logits(model, ids())
+    other = copy.deepcopy(model)
+    shake(model, 0.5)
+    torch.testing.assert_close(logits(other, ids()), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("family, method", cases(methods=[m for m in METHODS if m != "full" and m != "pretrained"]))
+def test_gradients_are_those_of_finite_differences(family, method):
+    """In float64, through one mixer; the norms around and in it, which compute in float32, are left out."""
+    model = adapted(family, method).double()
+    torch.manual_seed(0)
+    if name_of(method) == "prompt":
+        return
+    mixer = Backbone(model).mixers[0].module
+    for name, module in list(mixer.named_modules()):
+        if "norm" in type(module).__name__.lower():
+            parent, _, attribute = name.rpartition(".")
+            setattr(mixer.get_submodule(parent), attribute, Gate() if attribute == "norm" else nn.Identity())
+    x = torch.randn(1, 5, model.config.hidden_size, dtype=torch.float64)
+    direction = torch.randn(1, 5, model.config.hidden_size, dtype=torch.float64)
+    for name, parameter in mixer.named_parameters():
+        # DoRA's gradient for lora_A and lora_B holds the norm constant, by definition
+        if not parameter.requires_grad or ("dora" in method and "lora_" in name):
+            continue
+        step = torch.randn_like(parameter)
+        value = lambda: (mixer(x) * direction).sum()  # noqa: B023, E731
+        (slope,) = torch.autograd.grad(value(), parameter, allow_unused=True)
+        with torch.no_grad():
+            parameter += 1e-6 * step
+            above = value()
+            parameter -= 2e-6 * step
+            below = value()
+            parameter += 1e-6 * step
+        estimate = float(above - below) / 2e-6
+        assert estimate == pytest.approx(float((slope * step).sum()), rel=1e-4, abs=1e-6), name
+
+
+class Gate(nn.Module):
+    """A gated norm without the norm."""
+
+    def forward(self, y, z):
+        return y * nn.functional.silu(z)

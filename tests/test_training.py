@@ -1,0 +1,149 @@
+"""The training loop on a tiny model: it learns, keeps the best epoch, stops on NaN, resumes to the same numbers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from transformers import MambaConfig, MambaForCausalLM
+
+from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.plan.results import read_metrics, write_json
+from ssmpeft_lib.run import adapt_run, open_run
+from ssmpeft_lib.training import checkpoint as checkpoint_module
+from ssmpeft_lib.training.loop import Diverged
+from ssmpeft_lib.training.recipe import Recipe
+
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A results directory with a tokenizer, a random tiny stand-in and one encoded miniature."""
+    from ssmpeft_lib.__main__ import main
+
+    root = tmp_path_factory.mktemp("results")
+    tokenizer = root / "quick/tokenizers/stand-in/tokenizer.json"
+    assert main(["prepare-tokenizer", "quick", "stand-in", "--output", str(tokenizer)]) == 0
+    for dataset in ("glue-sst2", "dart"):
+        output = root / f"quick/data/stand-in/{dataset}.json"
+        assert main(["prepare-data", "quick", dataset, "--tokenizer", str(tokenizer), "--output", str(output)]) == 0
+    torch.manual_seed(0)
+    config = MambaConfig(hidden_size=32, num_hidden_layers=2, vocab_size=1024, state_size=8)
+    folder = root / "quick/models/mamba-130m"
+    MambaForCausalLM(config).save_pretrained(folder)
+    write_json(folder / "model.json", {"eos": 0})
+    return root
+
+
+def opened(results, method="lora@linear", dataset="glue-sst2", **overrides):
+    overrides = {"steps": STEPS, "train_examples": 64, "eval_examples": 16, "max_new_tokens": 4} | overrides
+    run = open_run(Cell("quick", "mamba-130m", method, dataset, 0), results, overrides)
+    adapt_run(run)
+    return run
+
+
+@pytest.mark.parametrize(
+    "method", ["full", "lora@linear", "bitfit", "prompt,tokens=4", "prefix,tokens=2", "initial_state"]
+)
+def test_training_lowers_the_loss_and_the_best_validation_is_kept(results, method, tmp_path):
+    run = opened(results, method)
+    run.train()
+    history = run.progress.history
+    assert len(history) == 3 and history[-1]["train_loss"] < history[0]["train_loss"]
+    best = max(entry["val_score"] for entry in history)
+    assert run.score("val")["score"] == pytest.approx(best)
+    run.score("test")
+    metrics = read_metrics(run.save(tmp_path))
+    assert metrics["status"] == "ok" and metrics["cost"]["steps"] == STEPS
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert len(rows) == 32 and {row["split"] for row in rows} == {"val", "test"}
+
+
+def test_a_pretrained_cell_trains_nothing(results):
+    run = opened(results, "pretrained")
+    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    run.train()
+    assert run.progress.step == 0 and run.metrics()["cost"]["trainable"] == 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in run.model.state_dict().items())
+
+
+def test_generation_is_scored_as_text(results):
+    run = opened(results, dataset="dart")
+    run.train()
+    assert {"bleu", "meteor", "score"} <= set(run.score("test"))
+
+
+@pytest.mark.parametrize("method", ["lora@linear", "sdlora,freeze_channels=0.5,freeze_states=0.5"])
+def test_a_resumed_run_ends_as_an_uninterrupted_one(results, method, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint_module, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_module.Checkpoint.__init__, "__defaults__", (0.0,))
+    whole = opened(results, method)
+    whole.train()
+
+    stopped = opened(results, method)
+    validate, calls = stopped._validate, []
+
+    def stop_after_the_first(losses):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return validate(losses)
+
+    monkeypatch.setattr(stopped, "_validate", stop_after_the_first)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train(tmp_path)
+    assert (tmp_path / "checkpoint.pt").exists()
+
+    resumed = opened(results, method)
+    torch.rand(7)  # whatever happened before must not matter
+    resumed.train(tmp_path)
+    assert resumed.progress.history == whole.progress.history
+    for name, parameter in whole.trained.items():
+        assert torch.equal(parameter, resumed.trained[name]), name
+
+
+def test_a_run_is_the_same_twice(results):
+    first, second = opened(results), opened(results)
+    first.train()
+    second.train()
+    assert first.progress.history == second.progress.history
+
+
+def test_divergence_is_an_error_that_names_the_learning_rate(results):
+    run = opened(results, "full", learning_rate=1e30)
+    with pytest.raises(Diverged, match=r"loss is (nan|inf) at step \d+; lower the learning rate \(it is 1e\+30\)"):
+        run.train()
+
+
+def test_bf16_stays_near_fp32(results):
+    exact, mixed = opened(results), opened(results, precision="bf16")
+    exact.train()
+    mixed.train()
+    losses = [run.progress.history[-1]["train_loss"] for run in (exact, mixed)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_too_few_examples_for_a_batch(results):
+    run = opened(results, train_examples=8)
+    with pytest.raises(ValueError, match="8 training examples do not fill a batch of 16"):
+        run.train()
+
+
+def test_a_missing_checkpoint_says_how_to_make_it(results):
+    with pytest.raises(FileNotFoundError, match="models/mamba-2.8b/model.json is missing; make it with: snakemake"):
+        open_run(Cell("quick", "mamba-2.8b", "full", "dart", 0), results)
+
+
+def test_the_learning_rate_decays_linearly_to_zero():
+    from ssmpeft_lib.training.loop import Trainer
+
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    recipe = Recipe(learning_rate=0.5, precision="fp32")
+    trainer = Trainer([{"params": [parameter], "lr": 0.5}], recipe, total_steps=4)
+    rates = []
+    for _ in range(4):
+        trainer.take(lambda: (parameter - 1).square().sum())
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+    assert rates == [0.5, 0.375, 0.25, 0.125]
