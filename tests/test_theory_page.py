@@ -74,4 +74,4 @@ def test_numbers(value, text):
 
 def test_cards_escape_what_is_printed():
     card = page.card(next(entry for entry in errata() if "<" in entry.printed))
-    assert "&lt;" in card and card.startswith("<dl class='erratum-card' id='T-")
+    assert "&lt;" in card and card.startswith("<details class='erratum'>")

@@ -11,14 +11,6 @@ import numpy as np
 from scipy import stats
 
 Run = dict[str, Any]
-METHODS = {
-    "lora_proj": "LoRA (proj)",
-    "lora_s4_proj": "LoRA (S4 + proj)",
-    "lora_dt_proj": "LoRA (proj) + step sizes",
-    "sdlora": "SDLoRA",
-    "sdt": "SDT",
-    "full": "Full",
-}
 
 
 @dataclass(frozen=True)

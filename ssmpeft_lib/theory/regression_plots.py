@@ -9,17 +9,18 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from .arms import METHODS
 from .page import INK, figure, table
 from .plots import drawing
-from .regression_claims import METHODS, Comparison, Run, claims, front, seeds_of
+from .regression_claims import Comparison, Run, claims, front, seeds_of
 
 LOOKS = {
     "lora_proj": {"color": INK["lora"], "marker": "o", "linestyle": "--"},
     "lora_s4_proj": {"color": INK["lora"], "marker": "o", "linestyle": "-"},
     "lora_dt_proj": {"color": INK["lora"], "marker": "o", "linestyle": ":"},
     "sdlora": {"color": INK["sdlora"], "marker": "s", "linestyle": "-"},
-    "sdt": {"color": INK["sdlora"], "marker": "s", "linestyle": "--", "markerfacecolor": INK["paper"]},
-    "full": {"color": INK["full"], "marker": "o", "linestyle": "none", "markerfacecolor": INK["paper"]},
+    "sdt": {"color": INK["sdlora"], "marker": "s", "linestyle": "--", "markerfacecolor": INK["page"]},
+    "full": {"color": INK["full"], "marker": "o", "linestyle": "none", "markerfacecolor": INK["page"]},
 }
 SHARES = (7, 10, 15, 20, 30, 50, 100)
 

@@ -83,7 +83,7 @@ def prefix_slider(system: System, target_state: np.ndarray, seq_len: int = 12, m
             ticks="".join(f'<text x="{a}" y="{HEIGHT - 6}">{n}</text>' for n, a in enumerate(x, start=1)),
             outputs=number(numbers[H][0]),
             states=number(numbers[H][1]),
-            table=f"<table><thead><tr><th>M<th>outputs<th>states</tr></thead><tbody>{rows}</tbody></table>",
+            table=f"<table class=plain><thead><tr><th>M<th>outputs<th>states</tr></thead><tbody>{rows}</tbody></table>",
             data=json.dumps(
                 [
                     {"y": y(c), "outputs": number(a), "states": number(b)}
