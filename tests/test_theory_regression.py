@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 
+from ssmpeft_lib.adaptation import adapt, count
 from ssmpeft_lib.mixers.s4d import S4DKernel
 from ssmpeft_lib.theory import arms, regression
 from ssmpeft_lib.theory.arms import Arm
@@ -119,3 +120,24 @@ def test_resampled_data_are_new_in_every_iteration_and_the_same_for_a_seed():
 def test_unknown_method_is_named(problem):
     with pytest.raises(ValueError, match="method 'lroa' is not one of full, lora_proj"):
         arms.equip(problem.frozen, Arm("lroa"), None, 0)
+
+
+@pytest.mark.parametrize(
+    "arm, method",
+    [
+        (Arm("lora_proj", rank=4), "lora,rank=4,also=D.output_linear_bias"),
+        (Arm("lora_dt_proj", rank=4), "lora,rank=4,also=D.output_linear_bias.log_dt"),
+        (
+            Arm("sdlora", rank=4, channels=8, states=4),
+            "sdlora,rank=4,rule=paper,freeze_channels=0,freeze_states=0,zero_channels=56,zero_states=12,also=D.output_linear_bias",
+        ),
+        (
+            Arm("sdt", channels=8, states=4),
+            "sdt,rule=paper,freeze_channels=0,freeze_states=0,zero_channels=56,zero_states=12,also=D.output_linear_bias",
+        ),
+    ],
+    ids=lambda value: value.method if isinstance(value, Arm) else "",
+)
+def test_arms_train_what_the_library_methods_train(problem, warmed, arm, method):
+    trained = sum(p.numel() for p in equipped(problem, warmed, arm).parameters() if p.requires_grad)
+    assert count(adapt(copy.deepcopy(problem.frozen), method))["trainable"] == trained

@@ -1,7 +1,6 @@
 """Train every method of Figures 1 and 2 on the synthetic regression and write all runs to a file.
 
-It takes about 25 minutes of one core for 5 seeds with one sequence, three times as long with 4 fresh ones in every
-iteration. A file that is there already is continued.
+It takes about 20 minutes of one core for 5 seeds. A file that is there already is continued.
 """
 
 from __future__ import annotations

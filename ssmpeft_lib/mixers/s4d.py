@@ -8,7 +8,6 @@ Glossary: `d_model` (the paper's D) channels, `d_state` (H) states a channel, `s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
 from types import SimpleNamespace
 
 import torch
@@ -17,7 +16,11 @@ from torch import Tensor, nn
 from ..adapters.slots import SlotSpec
 from ..adapters.starts import Start
 from ..ops import discretize, fft_conv, s4d_kernel, s4d_step
+from ._s4d_config import S4DConfig, check_choice
+from ._s4d_forms import prefix_scan, read_out, recurrence
 from ._s4d_ranking import SLIPS, change_of, importance_of
+
+__all__ = ["S4D", "S4DConfig", "S4DKernel"]
 
 SLOTS = {
     "C": SlotSpec("kernel.C", channel_axis=0, state_axis=1, silent=0.0, complex_pairs=True),
@@ -49,15 +52,6 @@ GROUPS = {
     "all": tuple(SLOTS),
 }
 
-CHOICES = {
-    "domain": ("complex", "real"),
-    "discretization": ("zoh", "bilinear"),
-    "residual": ("before_projection", "after_projection"),
-    "activation": ("relu", "identity"),
-    "init": ("linear", "random"),
-    "form": ("convolution", "recurrence", "scan"),
-}
-
 
 def matches(module: nn.Module) -> bool:
     """Whether a module is a deep S4 layer."""
@@ -82,45 +76,6 @@ def ranks(frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[
     slips = SLIPS if rule == "upstream" else ()
     magnitude = importance_of(warmed, "kernel" if rule == "upstream" else "transition", lag=1, slips=slips)
     return change_of(frozen, warmed, slips).square().sum(-1), magnitude
-
-
-@dataclass(frozen=True)
-class S4DConfig:
-    """What a deep S4 layer looks like. The defaults are the authors' released layer.
-
-    Attributes:
-        d_model, d_state: channels, and states of each channel. A complex state stands for itself and its conjugate.
-        domain: `complex` (the released code) or `real` (Lemmas 3 to 9).
-        discretization: `zoh` (the released code) or `bilinear`, eq. (17).
-        residual: where the residual enters. Eq. (4) has `after_projection`, act(W S4(x) + bias + D x);
-            the released code has `before_projection`, act(W (S4(x) + D x) + bias).
-        activation: `relu`, or `identity` for the theorems, which assume linear activations.
-        init: `linear` is S4D-Lin, A_h = -1/2 + i pi h; `random` draws -Re(A) from (0, 1) and Im(A) / pi from 0 .. H-1.
-        input_vector: True gives each state its own B. The released code fixes B = 1; tuning C does the same (Sec. 5.2).
-    Raises:
-        ValueError: an option is none of its choices.
-    """
-
-    d_model: int = 64
-    d_state: int = 16
-    domain: str = "complex"
-    discretization: str = "zoh"
-    residual: str = "before_projection"
-    activation: str = "relu"
-    init: str = "linear"
-    input_vector: bool = False
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.name in CHOICES:
-                check_choice(field.name, getattr(self, field.name))
-
-
-def check_choice(name: str, value: str) -> str:
-    """Return `value`, or raise a ValueError that lists what the option `name` may be."""
-    if value not in CHOICES[name]:
-        raise ValueError(f"S4D: {name} {value!r} is not one of {', '.join(CHOICES[name])}")
-    return value
 
 
 class S4DKernel(nn.Module):
@@ -252,28 +207,3 @@ class S4D(nn.Module):
         else:
             y = self.output_linear(y) + self.D * x
         return torch.relu(y) if self.config.activation == "relu" else y
-
-
-def read_out(states: Tensor, C: Tensor) -> Tensor:
-    """C h summed over the states; twice the real part for complex states, each of which stands for two."""
-    products = C * states
-    return 2 * products.real.sum(-1) if products.is_complex() else products.sum(-1)
-
-
-def recurrence(driven: Tensor, log_A_bar: Tensor) -> Tensor:
-    """States h_n = A_bar h_(n-1) + driven_n by a loop over the steps, [batch, seq_len, d_model, d_state]."""
-    A_bar = torch.exp(log_A_bar)
-    states = [driven[..., 0, :, :]]
-    for step in range(1, driven.shape[-3]):
-        states.append(A_bar * states[-1] + driven[..., step, :, :])
-    return torch.stack(states, dim=-3)
-
-
-def prefix_scan(driven: Tensor, log_A_bar: Tensor) -> Tensor:
-    """The states of `recurrence` in log2(seq_len) parallel passes: pass k adds the state 2^k steps back."""
-    shift = 1
-    while shift < driven.shape[-3]:
-        carried = torch.exp(shift * log_A_bar) * driven[..., :-shift, :, :]
-        driven = torch.cat([driven[..., :shift, :, :], driven[..., shift:, :, :] + carried], dim=-3)
-        shift *= 2
-    return driven

@@ -25,12 +25,23 @@ RULES = {
 """Ways to choose dimensions: the paper's, and those of the two released scripts (half of 200 steps, and one step)."""
 
 
+METHODS = {
+    "lora_proj": "LoRA (proj)",
+    "lora_s4_proj": "LoRA (S4 + proj)",
+    "lora_dt_proj": "LoRA (proj) + step sizes",
+    "sdlora": "SDLoRA",
+    "sdt": "SDT",
+    "full": "Full",
+}
+"""Every method with its name in the paper."""
+
+
 @dataclass(frozen=True)
 class Arm:
     """One method with its sizes; 0 where it has none.
 
     Attributes:
-        method: `lora_proj`, `lora_s4_proj`, `lora_dt_proj`, `sdlora`, `sdt` or `full`.
+        method: a key of `METHODS`.
         rank: of LoRA on the linear layers; s4_rank: of LoRA on log_A_real, A_imag and C.
         channels, states: trained in each layer.
         rule: how dimensions are chosen, a key of `RULES`.
@@ -140,7 +151,7 @@ EQUIP = {
 
 
 def take_shortcuts(model: DeepS4, seq_len: int) -> DeepS4:
-    """Exchange kernels, in place, where the same outputs can be had for less: nothing trained, or most of C silenced."""
+    """Exchange kernels, in place, where the same outputs cost less: nothing trained, or most of C silenced."""
     for layer in model.layers:
         kernel = layer.kernel
         alive = kernel.C != 0 if kernel.C.dim() == 2 else (kernel.C != 0).any(-1)

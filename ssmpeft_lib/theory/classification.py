@@ -1,8 +1,8 @@
 """Table 4 (Secs. 5.3 and D.3): an eight-layer deep S4, pretrained on images and adapted to the same ones.
 
 What the paper leaves open follows the released script: AdamW, batches of 64, learning rate 0.01 for pretraining and
-0.005 for adapting, a warm-up of one epoch at 0.01, and encoder, decoder and the unused norms trained by every method. The
-test accuracy is that of the epoch with the best validation accuracy.
+0.005 for adapting, a warm-up of one epoch at 0.01, and encoder, decoder and the unused norms trained by every method.
+The test accuracy is that of the epoch with the best validation accuracy.
 """
 
 from __future__ import annotations

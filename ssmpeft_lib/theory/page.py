@@ -14,10 +14,16 @@ from matplotlib.figure import Figure
 
 from .errata import ROUNDING, Erratum, errata
 
-INK = {"ink": "#1b1f25", "ink-2": "#4a515c", "ink-3": "#626a76", "rule": "#d9dde2", "paper": "#ffffff"}
+INK = {
+    **{"ink": "#1b1f25", "ink-2": "#4a515c", "ink-3": "#626a76", "rule": "#d9dde2", "page": "#ffffff"},
+    **{"lora": "#1c62b7", "sdlora": "#b84300", "full": "#2b3139"},
+}
 """Colours that matplotlib draws with; in the page each becomes the book's CSS variable of that name."""
 
-FALLBACK = {"ink": "currentColor", "ink-2": "currentColor", "ink-3": "currentColor", "rule": "#8886", "paper": "none"}
+FALLBACK = {
+    **{"ink": "currentColor", "ink-2": "currentColor", "ink-3": "currentColor", "rule": "#8886", "page": "none"},
+    **{"lora": "#3d85d8", "sdlora": "#d9622b", "full": "currentColor"},
+}
 """Where a page has no such variables, in light and dark notebooks alike."""
 
 KINDS = {"error": "false as printed", "gap": "gap", "wording": "wording", "code": "released code"}
@@ -44,7 +50,7 @@ def number(value: float) -> str:
 def numbers(values: Mapping[str, float]) -> HTML:
     """Named numbers, one a row."""
     rows = "".join(f"<tr><th scope=row>{html.escape(k)}</th><td>{number(v)}</td></tr>" for k, v in values.items())
-    return HTML(f"<table class='numbers'><tbody>{rows}</tbody></table>")
+    return HTML(f"<table class='plain'><tbody>{rows}</tbody></table>")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str | float]]) -> HTML:
@@ -52,29 +58,22 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | float]]) -> HTML:
     cells = [[value if isinstance(value, str) else number(value) for value in row] for row in rows]
     header = "".join(f"<th scope=col>{name}</th>" for name in head)
     body = "".join(f"<tr><th scope=row>{r[0]}</th>{''.join(f'<td>{v}</td>' for v in r[1:])}</tr>" for r in cells)
-    return HTML(f"<table class='numbers'><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>")
+    return HTML(f"<table class='plain'><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>")
 
 
 def errata_of(statement: str) -> HTML:
-    """The errata of one statement, as cards; matters of wording are folded away."""
-    entries = [entry for entry in errata() if entry.statement == statement]
-    matters = "".join(card(entry) for entry in entries if entry.kind != "wording")
-    wording = [card(entry) for entry in entries if entry.kind == "wording"]
-    if not wording:
-        return HTML(matters)
-    folded = f"<summary>Matters of wording ({len(wording)})</summary>{''.join(wording)}"
-    return HTML(f"{matters}<details class='errata-wording'>{folded}</details>")
+    """The errata of one statement: a line each, the rest on demand."""
+    return HTML("".join(card(entry) for entry in errata() if entry.statement == statement))
 
 
 def card(entry: Erratum) -> str:
-    """One erratum with its evidence."""
-    text = {name: html.escape(getattr(entry, name)) for name in ("title", "printed", "problem", "repair", "where")}
-    shown = ", ".join(f"{html.escape(name)}: <b>{number(value)}</b>" for name, value in entry.evidence.items())
-    rows = [("Printed", text["printed"]), ("Problem", text["problem"]), ("Repair", text["repair"])]
-    rows += [("Checked", f"{shown} <code>{entry.check}</code>")] if entry.check else []
-    body = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
-    head = f"<span class='id'>{entry.id}</span> {text['title']} <small>{KINDS[entry.kind]}, {text['where']}</small>"
-    return f"<dl class='erratum-card' id='{entry.id}'><dt class='t'>{head}</dt>{body}</dl>"
+    """One erratum with its evidence, as on the book's page of errata."""
+    shown = ", ".join(f"{html.escape(name)} {number(value)}" for name, value in entry.evidence.items())
+    rows = {"where": entry.where, "printed": entry.printed, "problem": entry.problem, "should read": entry.repair}
+    body = "".join(f"<dt>{name}</dt><dd>{html.escape(text)}</dd>" for name, text in rows.items())
+    body += f"<dt>checked</dt><dd>{shown} (<code>{entry.check}</code>)</dd>" if entry.check else ""
+    head = f"<span class='id'>{entry.id}</span> {html.escape(entry.title)} <small>{KINDS[entry.kind]}</small>"
+    return f"<details class='erratum'><summary>{head}</summary><dl class='record'>{body}</dl></details>"
 
 
 def figure(fig: Figure, name: str, label: str) -> HTML:

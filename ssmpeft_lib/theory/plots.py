@@ -35,7 +35,7 @@ STYLE = {
     "axes.axisbelow": True,
 }
 HOLDS = {"marker": "o", "color": INK["ink"], "linestyle": "none", "markersize": 6}
-FAILS = {**HOLDS, "markerfacecolor": INK["paper"], "markeredgewidth": 1.5}
+FAILS = {**HOLDS, "markerfacecolor": INK["page"], "markeredgewidth": 1.5}
 
 
 @contextmanager

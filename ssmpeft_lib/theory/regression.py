@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..models.s4 import DeepS4, build
-from .arms import Arm, equip, select, take_shortcuts, train_ssm
+from .arms import METHODS, Arm, equip, select, take_shortcuts, train_ssm
 from .side_by_side import SideBySide
 
 FROZEN = {"n_layers": 4, "d_model": 64, "d_state": 16, "init": "random"}
@@ -46,6 +46,18 @@ RELEASED = (
 """As the released script does it: its rule with its slips, and what it trains under the name of LoRA (S4 + Proj)."""
 
 GRID = (*PRINTED_GRID, *BEYOND, *RELEASED)
+
+
+def sizes_tried(arms: Sequence[Arm] = PRINTED_GRID) -> list[list[str]]:
+    """Methods with their sizes as text, one row each."""
+    names = {"rank": "rank", "s4_rank": "rank on S4", "channels": "channels", "states": "states"}
+    rows = []
+    for method in dict.fromkeys(arm.method for arm in arms):
+        mine = [arm for arm in arms if arm.method == method]
+        sizes = {words: sorted({getattr(arm, name) for arm in mine}) for name, words in names.items()}
+        tried = (f"{words} {', '.join(map(str, values))}" for words, values in sizes.items() if any(values))
+        rows.append([METHODS[method], "; ".join(tried) or "all parameters"])
+    return rows
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,6 @@ import numpy as np
 from scipy import stats
 
 Run = dict[str, Any]
-METHODS = {
-    "lora_proj": "LoRA (proj)",
-    "lora_s4_proj": "LoRA (S4 + proj)",
-    "lora_dt_proj": "LoRA (proj) + step sizes",
-    "sdlora": "SDLoRA",
-    "sdt": "SDT",
-    "full": "Full",
-}
 
 
 @dataclass(frozen=True)
@@ -41,6 +33,11 @@ class Comparison:
     def verdict(self) -> str:
         """`better`, `worse` or `unclear`, where the interval contains 1."""
         return "better" if self.high < 1 else "worse" if self.low > 1 else "unclear"
+
+
+def under(runs: Sequence[Run], rule: str) -> list[Run]:
+    """The runs of methods that choose no dimensions, and those that chose them by that rule."""
+    return [run for run in runs if not run["channels"] or run["rule"] == rule]
 
 
 def best(runs: Sequence[Run], metric: str, seed: int, methods: Sequence[str], budget: float = inf) -> float:
@@ -81,12 +78,12 @@ def claims(runs: Sequence[Run], metric: str) -> list[tuple[str, Comparison]]:
     """The paper's claims on Figures 1 and 2, each with the comparison that tests it."""
     lora, full = ("lora_proj", "lora_s4_proj"), ("full",)
     shares = sorted({r["share"] for r in runs if r["method"] == "sdlora"})
-    budgets = {f"{budget:.0f} %": budget for budget in (shares[0], shares[len(shares) // 2], shares[-1])}
+    largest = shares[-1]
+    budgets = {f"{budget:.0f} %": budget for budget in (shares[0], shares[len(shares) // 2], largest)}
     found = [
         (f"SDLoRA is below LoRA within {name} (Figure 1)", compare(runs, metric, ("sdlora",), lora, budget))
         for name, budget in budgets.items()
     ]
-    largest = max(r["share"] for r in runs if r["method"] == "sdlora")
     return [
         *found,
         ("SDT is below SDLoRA (Figure 2)", compare(runs, metric, ("sdt",), ("sdlora",), largest)),

@@ -15,6 +15,9 @@ from .. import provenance
 from ..plan.results import write_json, write_text
 from .regression import STEPS, Arm, Data, run_grid
 
+RECORDED = Path(__file__).resolve().parent.parent.parent / "recorded" / "regression"
+"""Runs that come with the repository."""
+
 RECORDS_VERSION = 1
 
 
@@ -46,6 +49,22 @@ def read_runs(path: Path) -> list[dict[str, Any]]:
     """The runs of a CSV file, one dictionary each; an error that is not finite is infinity."""
     with path.open(encoding="utf-8", newline="") as file:
         return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def recorded(name: str) -> list[dict[str, Any]]:
+    """Runs that come with the repository, `one_sequence` or `fresh_sequences`."""
+    return read_runs(RECORDED / f"{name}.csv")
+
+
+def about(*names: str) -> list[list[str]]:
+    """How recorded runs were made, one row each: what, how many runs, processor time, machine, commit."""
+    rows = []
+    for name in names:
+        made = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+        by = made["made_by"]
+        minutes = f"{made['cpu_seconds'] / 60:.0f} minutes of one core"
+        rows.append([name.replace("_", " "), f"{len(recorded(name))} runs", minutes, by["device"], by["commit"]])
+    return rows
 
 
 def _as_csv(runs: Sequence[dict[str, Any]]) -> str:

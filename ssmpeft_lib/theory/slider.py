@@ -20,7 +20,8 @@ WIDTH, HEIGHT, MARGIN = 640, 260, 34
 TEMPLATE = """
 <figure class="plot" id="prefix-slider">
 <p><label for="prefix-length">Length of the prefix, M = <output id="prefix-length-value">{H}</output></label>
-<input id="prefix-length" type="range" min="0" max="{most}" value="{H}" step="1" style="width:100%; accent-color:var(--ink, auto)" disabled></p>
+<input id="prefix-length" type="range" min="0" max="{most}" value="{H}" step="1" disabled
+style="width:100%; accent-color:var(--ink, auto)"></p>
 <svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="prefix-slider-title">
 <title id="prefix-slider-title">Outputs after the best prefix of length M (dots) against the outputs that the initial
 state gives (line)</title>
@@ -82,7 +83,7 @@ def prefix_slider(system: System, target_state: np.ndarray, seq_len: int = 12, m
             ticks="".join(f'<text x="{a}" y="{HEIGHT - 6}">{n}</text>' for n, a in enumerate(x, start=1)),
             outputs=number(numbers[H][0]),
             states=number(numbers[H][1]),
-            table=f"<table><thead><tr><th>M<th>outputs<th>states</tr></thead><tbody>{rows}</tbody></table>",
+            table=f"<table class=plain><thead><tr><th>M<th>outputs<th>states</tr></thead><tbody>{rows}</tbody></table>",
             data=json.dumps(
                 [
                     {"y": y(c), "outputs": number(a), "states": number(b)}

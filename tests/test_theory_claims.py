@@ -1,0 +1,95 @@
+"""Runs of the regression on disk, their fronts, and verdicts on the paper's claims."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from ssmpeft_lib.theory import regression_records
+from ssmpeft_lib.theory.arms import Arm
+from ssmpeft_lib.theory.regression import Data
+from ssmpeft_lib.theory.regression_claims import best, claims, compare, front, under
+from ssmpeft_lib.theory.regression_records import read_runs, run_to_file
+
+
+def run(method, share, errors, rule="algorithm_1", channels=0):
+    return [
+        {"method": method, "share": share, "seed": seed, "rule": rule, "channels": channels, "error": error}
+        for seed, error in enumerate(errors)
+    ]
+
+
+RUNS = [
+    *run("lora_proj", 8, [4.0, 8.0, 4.0]),
+    *run("lora_proj", 16, [5.0, 4.0, inf]),
+    *run("sdlora", 10, [2.0, 4.0, 2.1], channels=8),
+    *run("sdlora", 30, [1.0, 2.0, 1.0], channels=8),
+    *run("sdt", 20, [0.5, 1.0, 0.56], channels=8),
+    *run("sdt", 60, [0.3, 0.6, 0.3], channels=8),
+    *run("full", 100, [0.4, 0.8, 0.45]),
+]
+
+
+def test_front_falls_and_skips_runs_that_diverged():
+    assert front(RUNS, "error", "lora_proj") == {8: [4.0, 8.0, 4.0], 16: [4.0, 4.0, 4.0]}
+    assert best(RUNS, "error", 2, ("lora_proj",)) == 4.0
+    assert best(RUNS, "error", 0, ("sdt",), budget=10) == inf
+
+
+def test_comparison_by_hand():
+    result = compare(RUNS, "error", ("sdlora",), ("lora_proj",), budget=10)
+    assert result.ratios == pytest.approx((0.5, 0.5, 0.525))
+    assert result.mean == pytest.approx((0.5 * 0.5 * 0.525) ** (1 / 3))
+    assert result.low < result.mean < result.high < 1 and result.verdict == "better"
+    assert compare(RUNS, "error", ("lora_proj",), ("sdlora",), budget=10).verdict == "worse"
+
+
+def test_claims_find_their_verdicts():
+    verdicts = {claim: result.verdict for claim, result in claims(RUNS, "error")}
+    assert verdicts == {
+        "SDLoRA is below LoRA within 10 % (Figure 1)": "better",
+        "SDLoRA is below LoRA within 30 % (Figure 1)": "better",
+        "SDT is below SDLoRA (Figure 2)": "better",
+        "SDT reaches full fine-tuning within 25 % (Figure 2)": "worse",
+        "SDT passes full fine-tuning with more (Figure 2)": "better",
+    }
+
+
+def test_a_rule_picks_the_runs_that_choose_dimensions():
+    runs = [*RUNS, *run("sdt", 20, [9.0, 9.0, 9.0], rule="released", channels=8)]
+    assert under(runs, "algorithm_1") == RUNS
+    assert {r["method"] for r in under(runs, "released")} == {"lora_proj", "full", "sdt"}
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """A grid that costs nothing and says which arms it was asked to run."""
+    asked = []
+
+    def grid(seeds, arms, data, steps):
+        asked.extend(arms)
+        for arm in arms:
+            for seed in seeds:
+                yield {**{name: getattr(arm, name) for name in Arm.__dataclass_fields__}, "seed": seed, "error": inf}
+
+    monkeypatch.setattr(regression_records, "run_grid", grid)
+    return asked
+
+
+def test_a_file_is_continued(tmp_path, counted):
+    path, arms = tmp_path / "runs.csv", [Arm("full"), Arm("sdt", channels=8, states=4)]
+    run_to_file(path, range(2), arms[:1], Data())
+    run_to_file(path, range(2), arms, Data())
+    assert counted == arms
+    runs = read_runs(path)
+    assert [r["method"] for r in runs] == ["full", "full", "sdt", "sdt"]
+    assert all(r["error"] == inf for r in runs) and runs[2]["channels"] == 8
+
+
+def test_runs_of_another_setting_are_not_mixed(tmp_path, counted):
+    path = tmp_path / "runs.csv"
+    run_to_file(path, range(2), [Arm("full")], Data())
+    for seeds, data in ((range(3), Data()), (range(2), Data(4, resample=True))):
+        with pytest.raises(ValueError, match="choose another file"):
+            run_to_file(path, seeds, [Arm("full")], data)
