@@ -156,7 +156,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Fragment:
     lines = []
     for row in rows:
         first, *rest = (html.escape(cell) for cell in row)
-        lines.append(f"<tr><th scope='row'>{first}</th>{''.join(f'<td>{cell}</td>' for cell in rest)}</tr>")
+        # on a narrow page each value stands on its own and needs its column's name
+        cells = "".join(f"<td data-label='{html.escape(name)}'>{cell}</td>" for name, cell in zip(head[1:], rest, strict=True))
+        lines.append(f"<tr><th scope='row'>{first}</th>{cells}</tr>")
     markup = f"<table class='plain'><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return Fragment(markup, "\n".join(" | ".join(row) for row in [head, *rows]))
 
