@@ -78,7 +78,11 @@ def prepare(
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
                 roles = roles or sources.assign_roles(dataset, source.read(), splits)
-                description = {"source": source.kind, "miniature": source.kind == "miniature"}
+                description = {
+                    "source": source.kind,
+                    "miniature": source.kind == "miniature",
+                    "splits": sources.describe_roles(dataset, splits),
+                }
                 _encode(dataset, roles, tokenizer, folder, description)
     return _load(dataset, folder)
 
@@ -104,12 +108,10 @@ def _load(dataset: str, folder: Path) -> Prepared:
 def _key(dataset, source: Source, tokenizer: Path, splits, roles) -> str:
     """What the encoded data depend on: the data, the tokenizer, the splits' roles, and the code that makes them."""
     digest = hashlib.sha256()
-    code = [
-        registry.PACKAGE / "data" / f"{registry.module_of('data', dataset)}.py",
-        Path(__file__),
-        Path(sources.__file__),
-    ]
-    for path in (*code, *sorted((registry.PACKAGE / "data").glob("_*.py")), Path(tokenizer)):
+    package = registry.PACKAGE
+    own = package / "data" / f"{registry.module_of('data', dataset)}.py"
+    shared = [*package.glob("data/_*.py"), *package.glob("spider/*.py"), Path(__file__), Path(sources.__file__)]
+    for path in (own, *sorted(shared), Path(tokenizer)):
         digest.update(path.read_bytes())
     # Examples of Spider name their databases by path.
     digest.update(json.dumps([dataset, str(source.folder), source.digest(), splits], sort_keys=True).encode())
@@ -123,10 +125,14 @@ def _encode(
     dataset: str, roles: Mapping[str, list[Example]], tokenizer: Path, folder: Path, description: dict[str, Any]
 ) -> None:
     """Write every role of a data set into a folder that appears all at once."""
-    task = registry.load("data", dataset).task(dataset)
+    module = registry.load("data", dataset)
+    task = module.task(dataset)
+    # The lock is held, so a draft for the same key is what a killed process left.
+    for stale in folder.parent.glob(f".{folder.name}-*"):
+        shutil.rmtree(stale, ignore_errors=True)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        encoder = _Encoder(task, tokenizer)
+        encoder = getattr(module, "Encoder", TextEncoder)(task, tokenizer)
         description |= {"sizes": {}, "left_out": {}}
         for role, examples in roles.items():
             # What is too long to train on is still asked in a test.
@@ -145,8 +151,8 @@ def _encode(
         shutil.rmtree(draft, ignore_errors=True)
 
 
-class _Encoder:
-    """A tokenizer set up for one task."""
+class TextEncoder:
+    """A tokenizer set up for one task. A data set that is no text brings an `Encoder` of its own in its module."""
 
     def __init__(self, task: Task, tokenizer: Path) -> None:
         from tokenizers import Tokenizer

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from . import provenance
-from .adapt import adapt, count, parameter_groups
+from .adaptation import adapt, count, parameter_groups
 from .adapters.method import Method, build_method
 from .adapters.selection import Selection
 from .adapters.sparse import Sparse
@@ -170,9 +170,6 @@ class Run:
         """Go on from a checkpoint; returns the parameters of the best validation so far."""
         restore(self.trained, found["trained"])
         restore(self.fixed, found["fixed"])
-        for module in self.model.modules():
-            if isinstance(module, Sparse):
-                module.provisional = False
         trainer.resume(found["optimizer"], found["step"])
         self.progress = Progress(**found["progress"])
         timer.seconds = self.progress.seconds

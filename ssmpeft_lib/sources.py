@@ -28,8 +28,8 @@ class Source:
 
     Attributes:
         dataset: its name.
-        kind: `files`, `hub` or `miniature`.
-        folder: where its files lie; None for the hub, unless some files must lie on disk all the same.
+        kind: `files`, `hub`, `miniature`, or `generated` for a data set that is the same at every scale.
+        folder: where its files lie; None for the hub and for what is generated.
     """
 
     dataset: str
@@ -46,20 +46,25 @@ class Source:
         module = registry.load("data", self.dataset)
         if self.kind == "hub":
             return module.read_hub(self.dataset, self.folder)
-        splits = module.read_files(self.dataset, self.folder)
+        if self.kind == "generated":
+            return module.generate(self.dataset)
+        read = module.read_files
+        if self.kind == "miniature":
+            read = getattr(module, "read_miniature", read)
+        splits = read(self.dataset, self.folder)
         if not splits:
             raise LookupError(f"{self.folder} holds no file of {self.dataset} under a name that is looked for")
         return splits
 
     def digest(self) -> str | None:
-        """SHA-256 over the names and contents of the source's files; None for the hub.
+        """SHA-256 over the names and contents of the source's files; None for the hub, whose rows have to be read.
 
         Databases are left out: answers are scored with them, but nothing that a model reads comes from them.
         """
         if self.kind == "hub":
             return None
         digest = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*")):
+        for path in sorted(self.folder.rglob("*")) if self.folder else ():
             if path.is_file() and path.suffix != ".sqlite":
                 with path.open("rb") as stream:
                     content = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -79,6 +84,8 @@ def find(dataset: str, scale: str, data_dir: Path | None = None, miniatures: Pat
         LookupError: scale real and there are no files; says where they were looked for.
         ValueError: scale quick and `miniatures` is None.
     """
+    if registry.facts("data", dataset).get("generated"):
+        return Source(dataset, "generated", None)
     if scale == "quick":
         if miniatures is None:
             raise ValueError("scale quick needs a folder to keep generated miniatures in")
@@ -138,11 +145,12 @@ def assign_roles(
         LookupError: a role needs a split that was not found; says what there is and how to name another.
         ValueError: a role shares some but not all of its splits with train.
     """
-    plan = {**registry.facts("data", dataset)["splits"], **(override or {})}
-    sharing = [role for role in ("val", "test") if plan[role] == plan["train"] or (role == "val" and not plan[role])]
+    plan = _plan(dataset, override)
+    sharing = _sharing(plan)
     roles = {"train": _take(dataset, splits, plan, "train")}
     if sharing:
-        kept, cut = cut_indices(len(roles["train"]))
+        rule = getattr(registry.load("data", dataset), "cut_indices", cut_indices)
+        kept, cut = rule(len(roles["train"]))
         roles |= dict.fromkeys(sharing, [roles["train"][i] for i in cut])
         roles["train"] = [roles["train"][i] for i in kept]
     for role in ("val", "test"):
@@ -150,6 +158,24 @@ def assign_roles(
             roles[role] = _take(dataset, splits, plan, role)
     roles["train"] = _one_reference_each(roles["train"])
     return {role: roles[role] for role in ROLES if role in roles}
+
+
+def describe_roles(dataset: str, override: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """In words, which official split plays which role; names as in `assign_roles`."""
+    plan = _plan(dataset, override)
+    sharing = _sharing(plan)
+    words = {role: f"a fifth of {plan['train']}" if role in sharing else plan[role] for role in ROLES}
+    words["train"] = f"four fifths of {plan['train']}" if sharing else plan["train"]
+    return {role: text for role, text in words.items() if text}
+
+
+def _plan(dataset: str, override: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    return {**registry.facts("data", dataset)["splits"], **(override or {})}
+
+
+def _sharing(plan: Mapping[str, str | None]) -> list[str]:
+    """Roles that get what is cut off train."""
+    return [role for role in ("val", "test") if plan[role] == plan["train"] or (role == "val" and not plan[role])]
 
 
 def cut_indices(n: int, share: float = 0.2, seed: int = CUT_SEED) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from itertools import islice
 import torch
 from torch import nn
 
-from .adapt import adaptation, base_model
+from .adaptation import adaptation_of, base_model
 from .adapters.selection import Selection
 from .adapters.warmup import Warmup
 
@@ -36,7 +36,7 @@ def begin_warmup(model: nn.Module, adapter: str | None = None) -> Warmup | None:
     Raises:
         ValueError: the model is not adapted.
     """
-    found = adaptation(model, adapter)
+    found = adaptation_of(model, adapter)
     return found.method.begin_warmup(found.backbone(base_model(model))) if found.method.selects else None
 
 
@@ -46,7 +46,7 @@ def select(model: nn.Module, warmup: Warmup, adapter: str | None = None) -> dict
     Returns:
         for each mixer, the channels and states that are trained from now on.
     """
-    found = adaptation(model, adapter)
+    found = adaptation_of(model, adapter)
     return found.method.select(found.backbone(base_model(model)), warmup)
 
 
@@ -66,8 +66,8 @@ def initialize_sdt_weights(
     Raises:
         ValueError: the method selects nothing, or there is no batch.
     """
-    if not adaptation(model, adapter).method.selects:
-        raise ValueError(f"method {adaptation(model, adapter).method} selects nothing, it needs no warm-up")
+    if not adaptation_of(model, adapter).method.selects:
+        raise ValueError(f"method {adaptation_of(model, adapter).method} selects nothing, it needs no warm-up")
     warmup = begin_warmup(model, adapter)
     training = model.training
     try:

@@ -115,7 +115,9 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         "schema": 1, "status": "ok", "cell": str(cell), "recipe": _RECIPE | {"steps": steps}, "data": data, **found, "cost": cost,
         "history": history, "made_by": _MADE_BY,
     }  # fmt: skip
-    examples = [SimpleNamespace(input="Mars Hill College | joined | 1973", label="", references=("It joined in 1973.",))] * 3
+    examples = [
+        SimpleNamespace(input="Mars Hill College | joined | 1973", label="", references=("It joined in 1973.",))
+    ] * 3
     return SimpleNamespace(
         cell=cell,
         recipe=SimpleNamespace(**_RECIPE, steps=steps or None),
@@ -124,9 +126,9 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         data=data,
         problem=SimpleNamespace(
             splits={"train": _Split(examples, 1024), "val": _Split(examples, 256), "test": _Split(examples, 256)},
-            decode=lambda tokens: "convert triples to text: Mars Hill College | joined | 1973"
-            if tokens[0]
-            else "It joined in 1973.",
+            decode=lambda tokens: (
+                "convert triples to text: Mars Hill College | joined | 1973" if tokens[0] else "It joined in 1973."
+            ),
         ),
         trained={f"backbone.layers.{i}.mixer.out_proj.lora_{m}": _Tensor(8, 128) for i in range(2) for m in "AB"}
         if trains
@@ -192,7 +194,12 @@ def _notebook(run: SimpleNamespace, fails: bool) -> dict:
             continue
         code = "".join(source["source"])
         if "parameters" in source["metadata"].get("tags", []):
-            given = {**source, "id": "given", "source": f'cell = "{run.cell}"', "metadata": {"tags": ["injected-parameters"]}}
+            given = {
+                **source,
+                "id": "given",
+                "source": f'cell = "{run.cell}"',
+                "metadata": {"tags": ["injected-parameters"]},
+            }
             cells.append(given)
         name = code.rpartition("report.")[2].partition("(")[0]
         if fails and name == "learning_curve":

@@ -82,3 +82,66 @@ def write_tokenizer(path: Path, texts: list[str] = ()) -> Path:
     tokenizer.train_from_iterator(texts or ["the cat sat on the mat ."], trainer)
     tokenizer.save(str(path))
     return path
+
+
+CONCERTS = {
+    "db_id": "concerts",
+    "table_names_original": ["singer", "Concert"],
+    "column_names_original": [
+        [-1, "*"],
+        [0, "Singer_ID"],
+        [0, "Name"],
+        [0, "Age"],
+        [1, "Concert_ID"],
+        [1, "Singer_ID"],
+    ],
+    "column_types": ["text", "number", "text", "number", "number", "number"],
+    "primary_keys": [1, 4],
+    "foreign_keys": [[5, 1]],
+}
+"""An entry of Spider's tables.json."""
+
+SINGERS = [(1, "Ann", 30), (2, "Bob", 41), (3, "Bob", 41), (4, "Eve", 25)]
+CONCERT_ROWS = [(1, 1), (2, 1), (3, 2)]
+
+SPIDER_QUESTIONS = [
+    ("How many singers?", "SELECT count(*) FROM singer"),
+    ("Which names does the singer called Bob have?", "SELECT Name FROM singer WHERE Name  =  'Bob'"),
+    ("Names by age, oldest first.", "SELECT DISTINCT Name ,  Age FROM singer ORDER BY Age DESC"),
+    (
+        "Names of singers with more than one concert?",
+        "SELECT T1.Name FROM singer AS T1 JOIN Concert AS T2 ON T1.Singer_ID  =  T2.Singer_ID "
+        "GROUP BY T1.Singer_ID HAVING count(*)  >  1",
+    ),
+    (
+        "Who never sang?",
+        "SELECT Name FROM singer EXCEPT SELECT Name FROM singer AS T1 JOIN Concert AS T2 "
+        "ON T1.Singer_ID  =  T2.Singer_ID",
+    ),
+]
+
+
+def write_spider_database(path: Path, singers: list[tuple] = tuple(SINGERS)) -> Path:
+    """Write the SQLite file of `CONCERTS`."""
+    import sqlite3
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE singer (Singer_ID number, Name text, Age number)")
+    connection.execute("CREATE TABLE Concert (Concert_ID number, Singer_ID number)")
+    connection.executemany("INSERT INTO singer VALUES (?, ?, ?)", singers)
+    connection.executemany("INSERT INTO Concert VALUES (?, ?)", CONCERT_ROWS)
+    connection.commit()
+    connection.close()
+    return path
+
+
+def write_spider(folder: Path, train: int = 10) -> Path:
+    """Write a Spider folder with one database."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [{"db_id": "concerts", "question": question, "query": query} for question, query in SPIDER_QUESTIONS]
+    (folder / "dev.json").write_text(json.dumps(rows))
+    (folder / "train_spider.json").write_text(json.dumps([rows[i % len(rows)] for i in range(train)]))
+    (folder / "tables.json").write_text(json.dumps([CONCERTS]))
+    write_spider_database(folder / "database" / "concerts" / "concerts.sqlite")
+    return folder

@@ -9,7 +9,7 @@ import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
 from torch import nn
 
-from ssmpeft_lib.adapt import adapt, merge
+from ssmpeft_lib.adaptation import adapt, merge
 from ssmpeft_lib.adapters.attach import AdaptedLinear, AdaptedParameter
 from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.plan.registry import files

@@ -8,7 +8,7 @@ from families import FAMILIES, build, ids, logits
 from torch import nn
 from transformers import DynamicCache
 
-from ssmpeft_lib.adapt import adapt, remove
+from ssmpeft_lib.adaptation import adapt, remove
 from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.adapters.starts import Start
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from reference import REPOSITORY
 
-from ssmpeft_lib import params as module
+from ssmpeft_lib import counting
 from ssmpeft_lib.__main__ import main
 
-params = cache(module.params)
+params = cache(counting.params)
 PRINTED = list(csv.DictReader((Path(__file__).parent / "printed_shares.csv").open(encoding="utf-8")))
 MISSED = yaml.safe_load((REPOSITORY / "workflow/errata/shares.yaml").read_text(encoding="utf-8"))
 

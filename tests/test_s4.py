@@ -10,7 +10,7 @@ import torch
 from reference import shared
 from torch.nn.utils.parametrize import register_parametrization
 
-from ssmpeft_lib.adapt import adapt, count
+from ssmpeft_lib.adaptation import adapt, count
 from ssmpeft_lib.mixers.s4d import S4D, S4DConfig
 from ssmpeft_lib.models.s4 import MODELS, DeepS4, build
 from ssmpeft_lib.theory.parametrised import LowRank

@@ -7,9 +7,11 @@ import copy
 import pytest
 import torch
 
-from ssmpeft_lib.theory import regression
+from ssmpeft_lib.mixers.s4d import S4DKernel
+from ssmpeft_lib.theory import arms, regression
+from ssmpeft_lib.theory.arms import Arm
 from ssmpeft_lib.theory.parametrised import FixedKernel, PrunedKernel
-from ssmpeft_lib.theory.regression import PRINTED_GRID, Arm
+from ssmpeft_lib.theory.regression import PRINTED_GRID
 from ssmpeft_lib.theory.side_by_side import SideBySide
 
 torch.set_num_threads(1)
@@ -26,8 +28,8 @@ def warmed(problem):
 
 
 def equipped(problem, warmed, arm, seed=0):
-    chosen = regression.select(problem.frozen, warmed, arm) if arm.channels else None
-    return regression.equip(problem.frozen, arm, chosen, seed)
+    chosen = arms.select(problem.frozen, warmed, arm) if arm.channels else None
+    return arms.equip(problem.frozen, arm, chosen, seed)
 
 
 @pytest.mark.parametrize("arm", [Arm("full"), Arm("lora_s4_proj", rank=4, s4_rank=2), Arm("sdt", channels=8, states=4)])
@@ -49,14 +51,19 @@ def test_side_by_side_is_torch_adamw_on_each_alone(problem, warmed, arm):
             optimizer.step()
 
 
-@pytest.mark.parametrize("arm", [Arm("lora_proj", rank=4), Arm("sdt", channels=8, states=4)])
-def test_shortcuts_leave_the_outputs_as_they_are(problem, warmed, arm):
-    short = equipped(problem, warmed, arm)
-    plain = copy.deepcopy(problem.frozen)
-    for quick, layer in zip(short.layers, plain.layers, strict=True):
-        assert isinstance(quick.kernel, (FixedKernel, PrunedKernel))
-        if isinstance(quick.kernel, PrunedKernel):
-            layer.kernel = quick.kernel.kernel
+@pytest.mark.parametrize(
+    "arm, kernel",
+    [
+        (Arm("lora_proj", rank=4), FixedKernel),
+        (Arm("sdt", channels=8, states=4), PrunedKernel),
+        (Arm("sdt", channels=8, states=4, kept_channels=64, kept_states=16), S4DKernel),
+        (Arm("full"), S4DKernel),
+    ],
+)
+def test_shortcuts_leave_the_outputs_as_they_are(problem, warmed, arm, kernel):
+    plain = equipped(problem, warmed, arm)
+    short = arms.take_shortcuts(copy.deepcopy(plain), regression.SEQ_LEN)
+    assert all(isinstance(layer.kernel, kernel) for layer in short.layers)
     torch.testing.assert_close(short(problem.x), plain(problem.x), rtol=1e-4, atol=1e-4)
 
 
@@ -77,13 +84,13 @@ def test_trained_parameters_a_layer(problem, warmed, arm):
 
 def test_only_the_chosen_dimensions_move(problem, warmed):
     arm = Arm("sdt", channels=8, states=4)
-    chosen = regression.select(problem.frozen, warmed, arm)
-    side = SideBySide([regression.equip(problem.frozen, arm, chosen, 0)])
+    chosen = arms.select(problem.frozen, warmed, arm)
+    side = SideBySide([arms.equip(problem.frozen, arm, chosen, 0)])
     side.train([(problem.x[None], problem.y[None])] * 2, torch.tensor([1e-2]))
     trained = chosen[1].trained((64, 16))
-    delta = side.parameters["layers.1.kernel.kernel.parametrizations.log_A_real.0.delta"]
+    delta = side.parameters["layers.1.kernel.parametrizations.log_A_real.0.delta"]
     assert delta.numel() == trained.sum() == 8 * 4 and delta.abs().min() > 0
-    base = side.parameters["layers.1.kernel.kernel.parametrizations.log_A_real.original"][0]
+    base = side.parameters["layers.1.kernel.parametrizations.log_A_real.original"][0]
     assert torch.equal(base, problem.frozen.layers[1].kernel.log_A_real)
 
 
@@ -107,3 +114,8 @@ def test_resampled_data_are_new_in_every_iteration_and_the_same_for_a_seed():
     assert first[0][0].shape == (2, 200, 64) and not torch.equal(first[0][0], first[1][0])
     records = list(regression.run_grid([1], [Arm("sdt", channels=8, states=4)], data, steps=2))
     assert all(record["resample"] and record["sequences"] == 2 for record in records)
+
+
+def test_unknown_method_is_named(problem):
+    with pytest.raises(ValueError, match="method 'lroa' is not one of full, lora_proj"):
+        arms.equip(problem.frozen, Arm("lroa"), None, 0)

@@ -61,8 +61,8 @@ class Adapted(nn.Module):
         return self._with(weight, self.acting())
 
     @torch.no_grad()
-    def merge(self, adapter: str) -> None:
-        """Add an adapter to the frozen weight for good; `unmerge` brings the old weight back to the bit.
+    def merge_in(self, adapter: str) -> None:
+        """Add an adapter to the frozen weight for good; `merge_out` brings the old weight back to the bit.
 
         Raises:
             ValueError: the frozen weight is quantised.
@@ -79,7 +79,7 @@ class Adapted(nn.Module):
         self.before_merge[adapter] = before
 
     @torch.no_grad()
-    def unmerge(self) -> None:
+    def merge_out(self) -> None:
         """Take merged adapters out of the frozen weight again, the last merged one first."""
         while self.before_merge:
             _, weight = self.before_merge.popitem()

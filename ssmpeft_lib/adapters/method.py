@@ -56,6 +56,12 @@ class Method:
         """The error for an option's bad value, to be raised."""
         return ValueError(f"method {registry_name(self)!r}: {option}={getattr(self, option)!r} {why}")
 
+    def spelled_out(self) -> str:
+        """The method string with every option, so that it means the same when a default changes."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != ""}
+        targets = given.pop("targets")
+        return str(MethodString(registry_name(self), tuple(targets), given))
+
     def __str__(self) -> str:
         """The method string, with every option that is not the default."""
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}

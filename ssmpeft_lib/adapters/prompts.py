@@ -34,6 +34,12 @@ class Prompts(nn.Module):
         if adapter not in self.active:
             self.active = [*self.active, adapter]
 
+    def remove(self, adapter: str) -> None:
+        """Take an adapter away."""
+        if adapter in self.deltas:
+            del self.deltas[adapter]
+        self.active = [name for name in self.active if name != adapter]
+
     def detach(self) -> None:
         """Let the backbone run without prompts again."""
         for hook in self.hooks:

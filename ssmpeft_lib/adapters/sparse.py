@@ -26,7 +26,7 @@ class Sparse(Delta):
         self.shape = tuple(shape)
         self.values = nn.Parameter(torch.zeros(count))
         self.register_buffer("indices", torch.arange(count))
-        self.provisional = False
+        self._stand_in: tuple | None = None
         self._columns: tuple | None = None
 
     def choose(self, mask: Tensor, provisional: bool = False) -> None:
@@ -38,7 +38,7 @@ class Sparse(Delta):
             ValueError: the mask does not choose as many entries as the delta holds.
         """
         _fill(self.indices, mask)
-        self.provisional = provisional
+        self._stand_in = (self.indices, self.indices._version) if provisional else None
 
     def change(self, block: Tensor) -> Tensor:
         self._warn()
@@ -51,18 +51,28 @@ class Sparse(Delta):
         up = self.values.new_zeros(self.shape[0], len(columns)).index_put((rows, position), self.values)
         return x[..., columns].to(self.values.dtype), up
 
+    @property
+    def points_inside(self) -> bool:
+        """Whether every index is one of the block's entries."""
+        indices = torch.cat([buffer for name, buffer in self.named_buffers() if name.endswith("indices")])
+        return bool(((indices >= 0) & (indices < math.prod(self.shape))).all())
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the entries still are those that stand in for a choice, and no others were chosen or loaded."""
+        return _is(self._stand_in, self.indices)
+
     def _places(self) -> tuple[Tensor, Tensor, Tensor]:
         """Row of each entry, the columns that hold entries, and each entry's position among those."""
-        version = self.indices._version
-        if self._columns is None or self._columns[0] is not self.indices or self._columns[1] != version:
+        if not _is(self._columns, self.indices):
             columns, position = self.indices.remainder(self.shape[1]).unique(return_inverse=True)
             rows = self.indices.div(self.shape[1], rounding_mode="floor")
-            self._columns = self.indices, version, (rows, columns, position)
+            self._columns = self.indices, self.indices._version, (rows, columns, position)
         return self._columns[2]
 
     def _warn(self) -> None:
-        if self.provisional and self.training and torch.is_grad_enabled():
-            self.provisional = False
+        if self.provisional and self.training and self.values.requires_grad and torch.is_grad_enabled():
+            self._stand_in = None
             warnings.warn(
                 "training entries that no warm-up has selected: those of largest frozen magnitude stand in; "
                 "call ssmpeft_lib.initialize_sdt_weights (or begin_warmup and select) before training",
@@ -101,6 +111,11 @@ class SparseOrSilent(Sparse):
         here = self.silent_indices
         silenced = self.silences * (self.value - block.flatten()[here])
         return change.index_put((here,), silenced.to(change.dtype)).view(self.shape)
+
+
+def _is(remembered: tuple | None, indices: Tensor) -> bool:
+    """Whether indices are those that were remembered, with the values that they had then."""
+    return remembered is not None and remembered[0] is indices and remembered[1] == indices._version
 
 
 def _fill(indices: Tensor, mask: Tensor) -> None:

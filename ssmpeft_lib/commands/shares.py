@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the counts by model and method."""
-    from ..params import params
+    from ..counting import params
 
     wanted = sorted(
         {

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,7 @@ def members(path: Path) -> list[str]:
         ValueError: the archive is damaged, or is a .7z and py7zr is not installed.
     """
     with _readable(path):
-        if zipfile.is_zipfile(path):
+        if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 return [info.filename for info in archive.infolist() if not info.is_dir()]
         if path.suffix.lower() == ".7z":
@@ -41,13 +42,19 @@ def read(path: Path, member: str, limit: int) -> bytes:
         ValueError: the archive is damaged.
     """
     with _readable(path):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+        if path.suffix.lower() == ".zip":
+            with _opened_zip(path, path.stat().st_mtime_ns).open(member) as stream:
                 return _read(stream, limit)
         if path.suffix.lower() == ".7z":
             return _read_seven_zip(path, member, limit)
         with tarfile.open(path) as archive:
             return _read(archive.extractfile(member), limit)
+
+
+@lru_cache(maxsize=2)
+def _opened_zip(path: Path, changed: int) -> zipfile.ZipFile:
+    """A zip that stays open: listing the 200,000 images of one for each that is read would take days."""
+    return zipfile.ZipFile(path)
 
 
 def _read(stream: BinaryIO, limit: int) -> bytes:

@@ -33,6 +33,11 @@ class File:
         return f"{self.path}!{self.member}" if self.member else str(self.path)
 
     @property
+    def name(self) -> str:
+        """Last part of the name in lower case."""
+        return PurePosixPath(self.member or self.path.name).name.lower()
+
+    @property
     def suffix(self) -> str:
         """Ending of the name in lower case, with its dot."""
         return PurePosixPath(self.member or self.path.name).suffix.lower()

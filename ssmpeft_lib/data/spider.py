@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..spider import grammar
+from ..spider.grammar import Schema, parse
+from ..spider.levels import hardness
 from ..spider.tokens import lower_keywords
 from ..tasks import Example, Splits, Task
 from . import _hub
@@ -106,7 +107,7 @@ class _Database:
 
     path: Path
     written: str
-    schema: grammar.Schema
+    schema: Schema
     same_column: dict[str, str]
 
 
@@ -138,7 +139,9 @@ def _written(number: int, entry: dict[str, Any]) -> str:
         for (table, column), kind in zip(columns, entry["column_types"], strict=True)
         if table == number
     ]
-    foreign = [(columns[there][1], tables[columns[there][0]]) for here, there in _own(entry["foreign_keys"], entry, number)]
+    foreign = [
+        (columns[there][1], tables[columns[there][0]]) for here, there in _own(entry["foreign_keys"], entry, number)
+    ]
     primary = [columns[key][1] for key in entry["primary_keys"] if columns[key][0] == number]
     parts.append("foreign: " + " , ".join(f"{column} from {table}" for column, table in foreign))
     parts.append("primary: " + " , ".join(primary))
@@ -178,7 +181,7 @@ def _split(split: str, rows: Iterable[Row], where: str, databases: dict[str, _Da
 def _example(row: Row, database: _Database) -> Example:
     query = row["query"].strip()
     try:
-        level = grammar.hardness(grammar.parse(query, database.schema))
+        level = hardness(parse(query, database.schema))
     except ValueError:
         level = "unknown"
     info = {

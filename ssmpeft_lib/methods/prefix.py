@@ -44,7 +44,8 @@ class Prefix(Method):
                 shared[width] = SharedEmbedding(self.tokens, width)
                 vectors = PrefixNetwork(shared[width], self.hidden)
                 # one layer owns the embedding, so that it is saved, counted and moved once
-                vectors.embedding = shared[width]
+                # (not under the name `embedding`, which Mamba rewrites on loading)
+                vectors.shared_tokens = shared[width]
             backbone.attach_start(mixer, PrefixStart(vectors))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..spider.execution import Limits, Question, judge_all
-from ..spider.grammar import LEVELS
+from ..spider.levels import LEVELS
 from ..tasks import Example
 from ._scoring import scorer
 
@@ -19,7 +19,7 @@ VARIANTS = {
     "exec_single": "same result on the one database that Spider ships: rows as a bag, in order where the reference has "
     "ORDER BY; columns in any order; DISTINCT not asked for",
     "exec_suite": "as exec_single, on every database in the folder of the question's (test-suite accuracy)",
-    "upstream": "the authors' rule: answer and reference in lower case, literals too; the answer must parse in Spider's "
+    "upstream": "the authors' rule: answer and reference in lower case, literals too; the answer must be in Spider's "
     "grammar; selected columns are compared by name, in the order of the rows",
 }
 

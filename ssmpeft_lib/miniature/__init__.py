@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ssmpeft_lib.plan.registry import unknown
 
-WRITERS = ("glue", "dart", "samsum", "spider", "cifar10", "celeba")
-"""Modules that write miniatures; `glue` writes one for each of its tasks, such as `glue-rte`."""
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+GLUE = ("rte", "mrpc", "cola", "sst2", "qnli", "qqp", "mnli")
+
+MINIATURES = {f"glue-{task}": "glue" for task in GLUE} | {
+    name: name for name in ("dart", "samsum", "spider", "cifar10", "celeba")
+}
+"""Names of the data sets that have a miniature, with the module that writes it."""
 
 
 def write(name: str, folder: Path, seed: int = 0) -> None:
@@ -25,7 +34,19 @@ def write(name: str, folder: Path, seed: int = 0) -> None:
     Raises:
         LookupError: there is no miniature of that name.
     """
-    writer = name.partition("-")[0]
-    if writer not in WRITERS:
-        raise LookupError(unknown("miniature", name, WRITERS, "ssmpeft_lib/miniature/"))
-    import_module(f"{__name__}.{writer}").write(name, Path(folder), seed)
+    _writer(name).write(name, Path(folder), seed)
+
+
+def preview(name: str, count: int = 3, seed: int = 0) -> list[tuple[tuple[str, ...] | Image, str]]:
+    """The first training examples of a miniature, to show: the parts of the input or the picture, and the label.
+
+    Raises:
+        LookupError: there is no miniature of that name.
+    """
+    return _writer(name).preview(name, count, seed)
+
+
+def _writer(name: str) -> ModuleType:
+    if name not in MINIATURES:
+        raise LookupError(unknown("miniature", name, MINIATURES, "ssmpeft_lib/miniature/"))
+    return import_module(f"{__name__}.{MINIATURES[name]}")

@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
-from . import remarks
+from ssmpeft_lib.plan import registry
 
-DOCUMENTATION, PLAIN = 0.015, 0.25
-"""Shares of the library's documentation and of plain sentences; the rest are remarks."""
+from . import comparisons, remarks
 
-CHUNK = 300
+PIECE = 300
 """Characters of a document cut from longer text."""
+
+SHARES = {"documentation": 0.03, "plain": 0.22, "remark": 0.18, "comparison": 0.57}
+"""Of the documents; those of the library are longer than the others, so that 3 % of them make 6 % of the text."""
+
+PICTURES = ("cifar10", "celeba")
+"""Data sets of pictures."""
 
 
 def documents(seed: int = 0, folder: Path | None = None) -> Iterator[str]:
@@ -26,18 +32,22 @@ def documents(seed: int = 0, folder: Path | None = None) -> Iterator[str]:
         seed: of the choice of documents.
         folder: a folder with text files (`*.txt`, UTF-8) to read instead of the generated text; None generates.
     Raises:
-        FileNotFoundError: `folder` holds no text file.
+        FileNotFoundError: neither `folder` nor a folder in it holds a text file.
     """
     rng = Random(f"corpus {seed}")
-    read = chunks(documentation() if folder is None else from_folder(folder))
+    read = pieces(documentation() if folder is None else from_folder(folder))
+    kinds = ["documentation"] if folder is not None else list(SHARES)
     while True:
-        share = rng.random()
-        if folder is not None or share < DOCUMENTATION:
-            yield rng.choice(read)
-        elif share < DOCUMENTATION + PLAIN:
-            yield f"{remarks.plain(rng)}\n{remarks.plain(rng)}"
-        else:
-            yield remarks.remark(rng)
+        yield document(rng, rng.choices(kinds, weights=map(SHARES.get, kinds))[0], read)
+
+
+def document(rng: Random, kind: str, read: list[str]) -> str:
+    """A document of one of the kinds; `read` is what there is of documentation."""
+    if kind == "documentation":
+        return rng.choice(read)
+    if kind == "plain":
+        return f"{remarks.plain(rng)}\n{remarks.plain(rng)}"
+    return remarks.remark(rng) if kind == "remark" else comparisons.comparison(rng)
 
 
 def documentation() -> list[str]:
@@ -49,25 +59,36 @@ def documentation() -> list[str]:
 
 def from_folder(folder: Path) -> list[str]:
     """The text files of a folder."""
-    found = sorted(Path(folder).glob("*.txt"))
+    found = sorted(Path(folder).rglob("*.txt"))
     if not found:
         raise FileNotFoundError(f"no text to pretrain on: {folder} holds no *.txt file")
     return [path.read_text(encoding="utf-8") for path in found]
 
 
-def chunks(texts: Iterable[str]) -> list[str]:
-    """Pieces of texts, of at most `CHUNK` characters."""
-    return [text[start : start + CHUNK] for text in texts for start in range(0, len(text), CHUNK)]
+def pieces(texts: Iterable[str]) -> list[str]:
+    """Pieces of texts, of at most `PIECE` characters."""
+    return [text[start : start + PIECE] for text in texts for start in range(0, len(text), PIECE)]
 
 
-def unlabelled(inputs: Iterable[str], seed: int = 0) -> Iterator[str]:
-    """Endless inputs of a data set without their labels, for a stand-in that is to know images as numbers.
+def pixels(seed: int = 0) -> Iterator[str]:
+    """Endless pictures as numbers, to pretrain a stand-in for images on.
+
+    They are the training inputs of the image miniatures as their loaders read them, without labels; no picture that
+    is tested on is among them.
 
     Args:
-        inputs: what the model reads of each TRAINING example, without instruction and label.
         seed: of the order, which differs from round to round.
     """
-    rng, inputs = Random(f"unlabelled {seed}"), list(inputs)
+    rng = Random(f"pixels {seed}")
+    inputs = [text for name in PICTURES for text in training_inputs(name)]
     while True:
         rng.shuffle(inputs)
         yield from inputs
+
+
+def training_inputs(name: str) -> list[str]:
+    """What a model reads of each training example of an image miniature."""
+    loader = registry.load("data", name)
+    with TemporaryDirectory() as folder:
+        loader.write_miniature(name, Path(folder), seed=0)
+        return [example.input for example in loader.read_miniature(name, Path(folder))["train"]]

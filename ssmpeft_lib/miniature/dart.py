@@ -15,7 +15,7 @@ SIZES = {"train": 1024, "dev": 64, "test": 128}
 def splits(seed: int) -> dict[str, list[Record]]:
     """The records by split; no two have the same triples in the same order."""
     rng = Random(f"dart {seed}")
-    return draw_splits(lambda _: record(rng), kinds=1, sizes=SIZES, rng=rng, key=lambda item: item)
+    return draw_splits(lambda _: record(rng, task=True), kinds=1, sizes=SIZES, rng=rng, key=lambda item: item)
 
 
 def entry(told: Record, several: bool) -> dict:
@@ -35,3 +35,11 @@ def write(name: str, folder: Path, seed: int = 0) -> None:
     for split, records in splits(seed).items():
         entries = [entry(told, several=split != "train" or index % 8 == 0) for index, told in enumerate(records)]
         (target / f"dart-v1.1.1-full-{split}.json").write_text(json.dumps(entries, indent=2), encoding="utf-8")
+
+
+def preview(name: str, count: int, seed: int = 0) -> list[tuple[tuple[str, ...], str]]:
+    """The triples and sentences of the first training entries."""
+    entries = [entry(told, several=False) for told in splits(seed)["train"][:count]]
+    return [
+        (tuple(" : ".join(triple) for triple in made["tripleset"]), made["annotations"][0]["text"]) for made in entries
+    ]

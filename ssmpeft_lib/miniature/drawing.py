@@ -35,9 +35,7 @@ def draw_splits(
     return {split: shuffled(list(islice(supply, size)), rng) for split, size in sizes.items()}
 
 
-def distinct(
-    draw: Callable[[int], T], kind: int, count: int, seen: set[object], key: Callable[[T], object]
-) -> list[T]:
+def distinct(draw: Callable[[int], T], kind: int, count: int, seen: set[object], key: Callable[[T], object]) -> list[T]:
     """`count` items of a kind with keys that are not in `seen` yet; adds them there."""
     items: list[T] = []
     misses = 0

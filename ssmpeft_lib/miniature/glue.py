@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from ssmpeft_lib.plan.registry import unknown
-
 from .drawing import draw_splits
 from .language import clauses, relations
 
@@ -31,18 +29,18 @@ Sentences = tuple[str, ...]
 
 def rte(rng: Random, label: int) -> Sentences:
     pair = relations.weighted(rng, (relations.ENTAILED, relations.NOT_ENTAILED)[label])
-    return tuple(map(relations.quantified(rng), pair))
+    return tuple(map(relations.quantified(rng, task=True), pair))
 
 
 def mrpc(rng: Random, label: int) -> Sentences:
     first, second = relations.two_kinds(rng, relations.NUMBERS, bool(label))
     way = rng.randrange(2)
-    statement = relations.quantified(rng, rng.choice((relations.location, relations.deed)))
+    statement = relations.quantified(rng, task=True, states=(relations.location, relations.deed))
     return statement(first[way]), statement(second[1 - way])
 
 
 def cola(rng: Random, label: int) -> Sentences:
-    return (str(clauses.clause(rng)) if label else clauses.broken_clause(rng),)
+    return (str(clauses.clause(rng, task=True)) if label else clauses.broken_clause(rng, task=True),)
 
 
 def sst2(rng: Random, label: int) -> Sentences:
@@ -50,19 +48,19 @@ def sst2(rng: Random, label: int) -> Sentences:
 
 
 def qnli(rng: Random, label: int) -> Sentences:
-    event = clauses.fact(rng)
+    event = clauses.fact(rng, task=True)
     asked, told = relations.two_kinds(rng, tuple(relations.CIRCUMSTANCES), not label)
     return f"{relations.asked(event, asked)}?", relations.told(rng, event, told)
 
 
 def qqp(rng: Random, label: int) -> Sentences:
     kinds = relations.two_kinds(rng, tuple(relations.QUESTIONS), bool(label))
-    return tuple(f"{question}?" for question in relations.questions(rng, kinds))
+    return tuple(f"{question}?" for question in relations.questions(rng, kinds, task=True))
 
 
 def mnli(rng: Random, label: int, genre: str) -> Sentences:
     pair = relations.weighted(rng, (relations.ENTAILED, relations.NEUTRAL, relations.CONTRADICTED)[label])
-    return tuple(map(relations.quantified(rng, GENRES[genre]), pair))
+    return tuple(map(relations.quantified(rng, task=True, states=(GENRES[genre],)), pair))
 
 
 TASKS = {"rte": rte, "mrpc": mrpc, "cola": cola, "sst2": sst2, "qnli": qnli, "qqp": qqp}
@@ -193,14 +191,8 @@ def draw_mnli(rng: Random, genres: tuple[str, ...], sizes: dict[str, int]) -> di
 
 
 def write(name: str, folder: Path, seed: int = 0) -> None:
-    """Write `train.tsv` and `dev.tsv` of a task such as `glue-rte`; MNLI has `dev_matched.tsv` and `dev_mismatched.tsv`.
-
-    Raises:
-        LookupError: there is no miniature of that task.
-    """
+    """Write `train.tsv` and `dev.tsv` of a task such as `glue-rte`; for MNLI two development files."""
     task = name.partition("-")[2]
-    if task not in FORMATS:
-        raise LookupError(unknown("miniature", name, [f"glue-{known}" for known in FORMATS], "ssmpeft_lib/miniature/"))
     form = FORMATS[task]
     target = folder / "glue" / form.folder
     target.mkdir(parents=True, exist_ok=True)
@@ -216,3 +208,9 @@ def table(form: Format, split: str, items: list[Item]) -> str:
     ]
     lines = [tuple(rows[0])] * form.header + [tuple(row.values()) for row in rows]
     return "".join("\t".join(map(str, line)) + "\n" for line in lines)
+
+
+def preview(name: str, count: int, seed: int = 0) -> list[tuple[Sentences, str]]:
+    """The sentences and labels of the first training examples."""
+    task = name.partition("-")[2]
+    return [(item.sentences, FORMATS[task].labels[item.label]) for item in splits(task, seed)["train"][:count]]

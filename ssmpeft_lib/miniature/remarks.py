@@ -1,4 +1,4 @@
-"""Plain lines of the miniature language, and remarks that say in words what the tasks ask for in labels.
+"""Plain lines of the miniature language, and remarks that put something in other words: a query, a summary.
 
 A line starts without a space, as the parts of a task's input do, so that words are known in both spellings.
 """
@@ -20,10 +20,6 @@ OPINIONS = (
     "it looked {opposite}, yet the {work} is {word}",
 )
 """Frames of opinions, none of them among those of the review task."""
-
-
-LONG = 0.7
-"""How often a thing compared is put in its sentence, and not alone."""
 
 
 def two_clauses(rng: Random) -> str:
@@ -67,61 +63,14 @@ def counted(rng: Random) -> str:
 
 
 def numbers(rng: Random) -> str:
-    start = rng.randrange(10)
+    start = rng.randrange(11)
     return " ".join(map(str, range(start, start + 6)))
 
 
 PLAIN = (two_clauses, two_opinions, retold, placed, told_record, reported, statement_of_sql, counted, numbers)
 
 
-def several(rng: Random, sayings: list[tuple[str, str]]) -> str:
-    """Sayings in random order, a line each, every one with a verdict."""
-    return "\n".join(f"{saying}? {verdict}" for saying, verdict in rng.sample(sayings, len(sayings)))
-
-
-def quantifiers_compared(rng: Random) -> str:
-    premise, said = rng.choice(relations.QUANTIFIERS), relations.quantified(rng)
-    put = said if rng.random() < LONG else str
-    verdicts = ("yes", "perhaps", "no")
-    sayings = [(put(other), verdicts[relations.relation(premise, other)]) for other in relations.QUANTIFIERS]
-    return f"{said(premise)}\n{several(rng, sayings)}"
-
-
-def numbers_compared(rng: Random) -> str:
-    pair, said = rng.choice(relations.NUMBERS), relations.quantified(rng)
-    first, second = rng.sample(pair, 2)
-    put = said if rng.random() < LONG else str
-    sayings = [(put(rng.choice(other)), "no") for other in relations.NUMBERS if other != pair]
-    return f"{said(first)}\n{several(rng, [(put(second), 'yes'), *sayings])}"
-
-
-def questions_compared(rng: Random) -> str:
-    kinds = rng.sample(tuple(relations.QUESTIONS), 3)
-    asked, *others = relations.questions(rng, (kinds[0], *kinds))
-    long = rng.random() < LONG
-    sayings = [
-        (question if long else relations.opening(rng, kind), "yes" if kind == kinds[0] else "no")
-        for kind, question in zip(kinds, others, strict=True)
-    ]
-    return f"{asked}?\n{several(rng, sayings)}"
-
-
-def answers_compared(rng: Random) -> str:
-    asked, event = rng.choice(tuple(relations.CIRCUMSTANCES)), clauses.fact(rng)
-    put = relations.told if rng.random() < LONG else relations.circumstance
-    sayings = [(put(rng, event, kind), "yes" if kind == asked else "no") for kind in relations.CIRCUMSTANCES]
-    return f"{relations.asked(event, asked)}?\n{several(rng, sayings)}"
-
-
-def conclusion(rng: Random) -> str:
-    relation = rng.randrange(3)
-    table = (relations.ENTAILED, relations.NEUTRAL, relations.CONTRADICTED)[relation]
-    premise, hypothesis = relations.weighted(rng, table)
-    said = relations.quantified(rng)
-    return f"{said(premise)}\n{('surely', 'perhaps', 'never')[relation]} {said(hypothesis)}"
-
-
-def judged(rng: Random) -> str:
+def proofread(rng: Random) -> str:
     sound = rng.random() < 0.5
     said = clauses.clause(rng) if sound else clauses.broken_clause(rng)
     return f"they wrote: {said}\nthis is {'well' if sound else 'badly'} written"
@@ -172,10 +121,7 @@ def repetition(rng: Random) -> str:
     return f"{said}\n{said}"
 
 
-MEANINGS = (quantifiers_compared, numbers_compared, questions_compared, answers_compared, conclusion)
-"""Remarks on how statements and questions are related, as tables that the tasks ask for."""
-
-RETELLINGS = (judged, starred, who_and_where, record_in_words, in_short, commented_sql, repetition)
+REMARKS = (proofread, starred, who_and_where, record_in_words, in_short, commented_sql, repetition)
 
 
 def plain(rng: Random) -> str:
@@ -184,5 +130,5 @@ def plain(rng: Random) -> str:
 
 
 def remark(rng: Random) -> str:
-    """A remark; mostly on how things are related."""
-    return rng.choice(MEANINGS if rng.random() < 0.7 else RETELLINGS)(rng)
+    """A remark that puts something in other words."""
+    return rng.choice(REMARKS)(rng)

@@ -33,7 +33,11 @@ def splits(seed: int) -> dict[str, list[tuple[Query, tuple[str, str]]]]:
     rng = Random(f"spider {seed}")
     levels = [level for level, share in LEVELS.items() for _ in range(share)]
     drawn = draw_splits(
-        lambda kind: query(rng, levels[kind]), kinds=len(levels), sizes=SIZES, rng=rng, key=lambda item: item.question
+        lambda kind: query(rng, task=True, level=levels[kind]),
+        kinds=len(levels),
+        sizes=SIZES,
+        rng=rng,
+        key=lambda item: item.question,
     )
     return {split: [(item, rng.choice(holding(split, item.table))) for item in items] for split, items in drawn.items()}
 
@@ -113,3 +117,8 @@ def question(item: Query, pair: tuple[str, str]) -> dict:
         "question": f"{item.question}?",
         "question_toks": [*item.question.split(), "?"],
     }
+
+
+def preview(name: str, count: int, seed: int = 0) -> list[tuple[tuple[str, ...], str]]:
+    """The questions with their databases, and the SQL, of the first training examples."""
+    return [((f"{item.question}?", "_".join(pair)), item.sql) for item, pair in splits(seed)["train_spider"][:count]]

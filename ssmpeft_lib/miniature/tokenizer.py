@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -14,32 +13,31 @@ END_OF_TEXT = "<|endoftext|>"
 SEPARATOR = "###"
 """Stands between the parts of an input; one token here as in GPT-NeoX's vocabulary."""
 
-REPEATED = 200
-"""How often the phrases are repeated, so that their words become tokens."""
-
 
 def train(texts: Iterable[str], phrases: Iterable[str] = (), vocab_size: int = 1024) -> Tokenizer:
     """Train a byte-level BPE tokenizer.
 
     Args:
         texts: documents to learn from; all of them are read.
-        phrases: texts that every input begins with, such as the instructions of the tasks.
-        vocab_size: number of tokens, the 256 bytes, `END_OF_TEXT` and `SEPARATOR` among them.
+        phrases: texts that become one token each, such as the instructions that every input of a task begins with:
+            a stand-in is too small to read them, and they would be most of what it reads.
+        vocab_size: number of tokens, the 256 bytes and those for phrases among them.
     Returns:
         A tokenizer in which `END_OF_TEXT` is 0, `SEPARATOR` is one token wherever it stands, and each digit is one.
     """
+    whole = [SEPARATOR, *sorted(set(filter(None, phrases)))]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - 1,
+        vocab_size=vocab_size - len(whole),
         special_tokens=[END_OF_TEXT],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(chain(texts, (phrase for phrase in phrases for _ in range(REPEATED))), trainer)
-    # not special: it is part of inputs and of what is decoded
-    tokenizer.add_tokens([AddedToken(SEPARATOR, normalized=False, special=False)])
+    tokenizer.train_from_iterator(texts, trainer)
+    # not special: they are part of inputs and of what is decoded
+    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in whole])
     return tokenizer
 
 

@@ -63,7 +63,7 @@ def library() -> ctypes.CDLL:
     Raises:
         BuildError: there is no compiler, or compiling, writing or loading failed.
     """
-    path = _compiled(target())
+    path = compiled(target())
     try:
         loaded = ctypes.CDLL(str(path))
     except OSError as error:
@@ -72,9 +72,9 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
-def _compiled(name: str) -> Path:
+def compiled(name: str) -> Path:
     """Path of the shared object for the instruction set `name`, compiled if need be."""
-    command = [*_compiler(), *FLAGS]
+    command = [*compiler(), *FLAGS]
     march = {ability.lower(): value for ability, value in TARGETS.items()}.get(name)
     if march:
         command.append(f"-march={march}")
@@ -94,7 +94,8 @@ def _compiled(name: str) -> Path:
     return path
 
 
-def _compiler() -> list[str]:
+def compiler() -> list[str]:
+    """The C++ compiler's command: `$CXX`, or the first of `COMPILERS` that is there."""
     named = os.environ.get("CXX")
     candidates = [shlex.split(named)] if named else [[name] for name in COMPILERS]
     for command in candidates:

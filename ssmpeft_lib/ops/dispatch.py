@@ -45,6 +45,7 @@ def _cpp() -> Availability:
     try:
         build.library()
     except build.BuildError as error:
+        logger.warning("the C++ kernels are not available, the slower torch backend takes over: %s", error)
         return Availability(False, str(error))
     return Availability(True, f"compiled for {build.target()}")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from math import ceil, inf
+from math import inf
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ssmpeft_lib.ops import mamba_ssm_cuda, naive
+from ssmpeft_lib.ops import mamba_ssm_cuda, naive, ssd_chunked
 from ssmpeft_lib.ops.checks import (
     accumulation_dtype,
     cast,
@@ -92,68 +90,4 @@ def _naive(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initia
     return naive.ssd_scan(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state)
 
 
-def _chunked(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk):
-    storage, compute = x.dtype, accumulation_dtype(x.dtype)
-    x, delta, B, C = (cast(tensor, compute) for tensor in (x, delta, B, C))
-    batch, seq_len, heads, head_dim = x.shape
-    groups, d_state = B.shape[2:]
-    delta = _step_sizes(delta, delta_bias, delta_softplus, delta_limit)
-    state = x.new_zeros(1, heads, head_dim, d_state) if initial_state is None else initial_state
-    state = state.expand(batch, -1, -1, -1).reshape(batch, groups, -1, d_state)
-
-    # chunks of equal length need the least padding
-    chunk = max(1, ceil(seq_len / max(1, ceil(seq_len / chunk))))
-    # Dimensions: batch, chunk, step, group, head of the group, head_dim. The large tensors stay in this order, which
-    # is that of x, so that the heads of a group share one matrix product with its B or C.
-    inputs = _in_chunks(x * delta.unsqueeze(-1), chunk).unflatten(3, (groups, -1))
-    log_decay = _in_chunks(delta * A, chunk).unflatten(3, (groups, -1))
-    B, C = (_in_chunks(tensor, chunk).transpose(2, 3) for tensor in (B, C))  # [batch, chunks, groups, chunk, d_state]
-    since_start = log_decay.cumsum(2)
-    to_end = torch.exp(since_start[:, :, -1:] - since_start)
-    added = (inputs * to_end.unsqueeze(-1)).flatten(4).permute(0, 1, 3, 4, 2) @ B
-    before, state = _pass_on(state, added, since_start[:, :, -1].exp(), head_dim)
-    from_before = (C @ before.mT).transpose(2, 3).unflatten(4, (-1, head_dim))
-    mixing = _decay_between(since_start.permute(0, 1, 3, 4, 2)) * (C @ B.mT).unsqueeze(3)
-    y = (mixing @ inputs.permute(0, 1, 3, 4, 2, 5)).permute(0, 1, 4, 2, 3, 5)
-    y = torch.addcmul(y, from_before, since_start.exp().unsqueeze(-1))
-    y = y.reshape(batch, -1, heads, head_dim)[:, :seq_len]
-    if D is not None:
-        y = y.addcmul_(D[:, None], x)
-    return cast(y, storage), state.reshape(batch, heads, head_dim, d_state)
-
-
-def _step_sizes(delta: Tensor, bias: Tensor | None, softplus: bool, limit: tuple[float, float]) -> Tensor:
-    if bias is not None:
-        delta = delta + bias
-    if softplus:
-        delta = F.softplus(delta)
-    return delta if limit == (0.0, inf) and softplus else delta.clamp(*limit)
-
-
-def _in_chunks(tensor: Tensor, chunk: int) -> Tensor:
-    """[batch, seq_len, ...] as [batch, chunks, chunk, ...], padded with zeros: steps that change nothing."""
-    if missing := -tensor.shape[1] % chunk:
-        tensor = F.pad(tensor, (0, 0) * (tensor.dim() - 2) + (0, missing))
-    return tensor.unflatten(1, (-1, chunk))
-
-
-def _decay_between(since_start: Tensor) -> Tensor:
-    """exp of the sum of log decays after step s and up to step t, [..., t, s]; zero for s after t."""
-    steps = since_start.shape[-1]
-    future = torch.ones(steps, steps, dtype=torch.bool, device=since_start.device).triu(1)
-    # negated while it is small, also in the backward
-    return (since_start.unsqueeze(-1) + (-since_start).unsqueeze(-2)).masked_fill_(future, -inf).exp_()
-
-
-def _pass_on(state: Tensor, added: Tensor, decay: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
-    """States before each chunk, and the one after the last; [batch, (chunks,) groups, heads * head_dim, d_state]."""
-    before = []
-    decay = decay.repeat_interleave(head_dim, dim=3).unsqueeze(-1)
-    # taken apart at once: the gradient of indexing chunk by chunk would be a tensor of all chunks for each
-    for chunk_added, chunk_decay in zip(added.unbind(1), decay.unbind(1), strict=True):
-        before.append(state)
-        state = torch.addcmul(chunk_added, chunk_decay, state)
-    return torch.stack(before, dim=1) if before else added, state
-
-
-BACKENDS = {"mamba_ssm": mamba_ssm_cuda.ssd_scan, "torch": _chunked, "naive": _naive}
+BACKENDS = {"mamba_ssm": mamba_ssm_cuda.ssd_scan, "torch": ssd_chunked.ssd_scan, "naive": _naive}

@@ -95,15 +95,14 @@ ALWAYS_INLINE FloatVector exp2_vector(FloatVector x) {
     const FloatVector fraction = (FloatVector)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT);
     return (FloatVector)_mm512_scalef_ps((__m512)exp2_fraction(fraction), (__m512)(x - fraction));
 #else
-    const FloatVector lowest = broadcast(-126.0f), highest = broadcast(128.0f);
-    FloatVector clamped = x < lowest ? lowest : x;
-    clamped = clamped > highest ? highest : clamped;
-    // adding 1.5 * 2^23 leaves the nearest integer in the lower bits
-    const FloatVector shifted = clamped + broadcast(12582912.0f);
-    const FloatVector fraction = clamped - (shifted - broadcast(12582912.0f));
-    const IntVector bits = (IntVector)exp2_fraction(fraction) + ((IntVector)shifted << 23);
-    const FloatVector result = x < lowest ? broadcast(0.0f) : (FloatVector)bits;
-    return x == x ? result : x;
+    // out of range, the scale below is exactly zero or infinite; the comparisons let NaN through
+    const FloatVector lowest = broadcast(-127.0f), highest = broadcast(128.0f);
+    x = lowest > x ? lowest : x;
+    x = highest < x ? highest : x;
+    // adding 1.5 * 2^23 leaves the nearest integer in the lower bits; 127 more make it the exponent of a float
+    const FloatVector magic = broadcast(12582912.0f + 127.0f), shifted = x + magic;
+    const FloatVector fraction = x - (shifted - magic);
+    return exp2_fraction(fraction) * (FloatVector)((IntVector)shifted << 23);
 #endif
 }
 

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from .worker import READY
+
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -104,6 +106,7 @@ class Worker:
 
         Raises:
             ValueError: the reference does not run.
+            RuntimeError: no worker can be started.
         """
         process = self._process or self._start()
         try:
@@ -129,9 +132,16 @@ class Worker:
             [sys.executable, "-I", "-S", "-c", code, json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env={},
             cwd="/",
         )
+        # Without this, a worker that cannot start would make every answer wrong.
+        if self._process.stdout.readline().decode().strip() != READY:
+            self._stop()
+            raise RuntimeError(
+                f"the process that runs SQL does not start; to see why: {sys.executable} -I -S -c {code!r}"
+            )
         return self._process
 
     def _answer(self, process: subprocess.Popen, seconds: float) -> bytes:

@@ -1,7 +1,7 @@
-"""The part of SQL that Spider's own evaluation understands (Yu et al., 2018), and the hardness levels defined on it.
+"""The part of SQL that Spider's own evaluation understands (Yu et al., 2018).
 
 Whatever that evaluation cannot parse is an error here too: its execution accuracy counts such answers as wrong even
-where they run, and the `upstream` score has to do the same. The oddities of its levels are kept and marked.
+where they run, and the `upstream` score has to do the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ COMPARISONS = ("not", "between", "=", ">", "<", ">=", "<=", "!=", "in", "like", 
 OPERATORS = ("-", "+", "*", "/")
 AGGREGATES = ("max", "min", "count", "sum", "avg")
 COMPOUNDS = ("intersect", "union", "except")
-LEVELS = ("easy", "medium", "hard", "extra")
 
 Schema = Mapping[str, Sequence[str]]
 """Tables of a database with their columns, all in lower case."""
@@ -75,36 +74,6 @@ def parse(sql: str, schema: Schema) -> Query:
         return _Parser(tokens, schema, _names(tokens, schema)).query(0)[1]
     except (LookupError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
-
-
-def hardness(query: Query) -> str:
-    """The level of a query: easy, medium, hard or extra."""
-    conditions = [*query.joined_on[::2], *query.where[::2], *query.having[::2]]
-    words = [*query.joined_on[1::2], *query.where[1::2], *query.having[1::2]]
-    components = sum(map(bool, (query.where, query.group_by, query.order_by is not None, query.limit)))
-    components += max(len(query.tables) - 1, 0) + words.count("or")
-    components += sum(condition.comparison == "like" for condition in conditions)
-    nested = sum(isinstance(value, Query) for condition in conditions for value in condition.values)
-    nested += query.compound is not None
-    others = (_aggregates(query) > 1) + (len(query.select) > 1) + (len(query.where) > 1) + (len(query.group_by) > 1)
-    if components <= 1 and others == 0 and nested == 0:
-        return "easy"
-    if nested == 0 and (others <= 2 and components <= 1 or others < 2 and components <= 2):
-        return "medium"
-    if nested == 0 and (others > 2 and components <= 2 or others <= 2 and 2 < components <= 3):
-        return "hard"
-    return "hard" if components <= 1 and others == 0 and nested <= 1 else "extra"
-
-
-def _aggregates(query: Query) -> int:
-    """Aggregates as Spider counts them: a negated condition counts, and so does each word between HAVING's conditions."""
-    ordered = [column for unit in query.order_by or () for column in (unit.left, unit.right) if column]
-    return (
-        sum(bool(aggregate) for aggregate, _ in query.select)
-        + sum(condition.negated for condition in query.where[::2])
-        + sum(bool(column.aggregate) for column in (*query.group_by, *ordered))
-        + sum(isinstance(item, str) or item.negated for item in query.having)
-    )
 
 
 def selected(query: Query, same: Mapping[str, str]) -> list[tuple]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import sqlite3
 import sys
 import time
@@ -30,6 +31,10 @@ LIMITS = {
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
 }
+
+
+READY = "ready"
+"""First line of a worker that has started."""
 
 
 class Refused(Exception):
@@ -120,20 +125,56 @@ def _official_form(sql: str) -> str:
 
 
 def _upstream(schema: Schema, gold: str, predicted: str, reference: list, answer: list, same: dict) -> str:
-    """The authors' rule: what the select lists have in common is compared column by column, in the order of the rows."""
-    try:
-        names = selected(parse(predicted, schema), same)
-    except ValueError as error:
-        return f"outside Spider's grammar: {error}"
-    try:
-        equal = _by_name(names, answer) == _by_name(selected(parse(gold, schema), same), reference)
-    except IndexError:
-        return "fewer columns than the select list"
-    return "" if equal else "another result"
+    """The authors' rule: the columns that the select lists name are compared one by one, in the order of the rows."""
+    columns = []
+    for who, sql, rows in (("the answer", predicted, answer), ("the reference", gold, reference)):
+        try:
+            columns.append(
+                {name: [row[i] for row in rows] for i, name in enumerate(selected(parse(sql, schema), same))}
+            )
+        except ValueError as error:
+            return f"{who} is outside Spider's grammar: {error}"
+        except IndexError:
+            return f"{who} has fewer columns than its select list"
+    return "" if columns[0] == columns[1] else "another result"
 
 
-def _by_name(names: list[tuple], rows: list[tuple]) -> dict:
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+class Judge:
+    """Answers requests; keeps the last database open, for the next request is likely to be about it too."""
+
+    def __init__(self, seconds: float, max_rows: int) -> None:
+        self.seconds, self.max_rows = seconds, max_rows
+        self._path, self._database = "", None
+
+    def answer(self, request: dict) -> dict:
+        """A verdict (`reason`, empty when right) or what is wrong with the question itself (`error`)."""
+        for path in request["databases"]:
+            try:
+                self._open(path)
+                reason = self._within_time(request)
+            except (ValueError, sqlite3.Error, MemoryError) as error:
+                return {"reason": "", "error": f"{Path(path).name}: {error or 'does not fit into memory'}"}
+            if reason:
+                return {"reason": reason, "error": None}
+        return {"reason": "", "error": None}
+
+    def _open(self, path: str) -> None:
+        if path != self._path:
+            if self._database:
+                self._database.close()
+            self._path, self._database = "", None
+            self._database = Database(path, self.seconds, self.max_rows)
+            self._path = path
+
+    def _within_time(self, request: dict) -> str:
+        # A single step of SQLite can run for long without asking the progress handler; this ends the process.
+        signal.setitimer(signal.ITIMER_PROF, 3 * self.seconds)
+        try:
+            return judge(self._database, request)
+        except (MemoryError, RecursionError) as error:
+            return f"too large to judge ({type(error).__name__})"
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def main() -> None:
@@ -142,24 +183,10 @@ def main() -> None:
     bound = settings["megabytes"] * MEGABYTE
     for limit, value in {resource.RLIMIT_AS: bound, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}.items():
         resource.setrlimit(limit, (value, value))
-    opened: dict[str, Database] = {}
+    court = Judge(settings["seconds"], settings["max_rows"])
+    print(READY, flush=True)
     for line in sys.stdin:
-        request = json.loads(line)
-        reply = {"reason": "", "error": None}
-        try:
-            for path in request["databases"]:
-                if path not in opened:
-                    for other in opened.values():
-                        other.close()
-                    opened = {path: Database(path, settings["seconds"], settings["max_rows"])}
-                reply["reason"] = judge(opened[path], request)
-                if reply["reason"]:
-                    break
-        except (MemoryError, RecursionError) as error:
-            reply["reason"] = f"too large to judge ({type(error).__name__})"
-        except (ValueError, sqlite3.Error) as error:
-            reply["error"] = f"{Path(path).name}: {error}"
-        print(json.dumps(reply), flush=True)
+        print(json.dumps(court.answer(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

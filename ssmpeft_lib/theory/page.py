@@ -56,8 +56,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | float]]) -> HTML:
 
 
 def errata_of(statement: str) -> HTML:
-    """The errata of one statement, as cards."""
-    return HTML("".join(card(entry) for entry in errata() if entry.statement == statement))
+    """The errata of one statement, as cards; matters of wording are folded away."""
+    entries = [entry for entry in errata() if entry.statement == statement]
+    matters = "".join(card(entry) for entry in entries if entry.kind != "wording")
+    wording = [card(entry) for entry in entries if entry.kind == "wording"]
+    if not wording:
+        return HTML(matters)
+    folded = f"<summary>Matters of wording ({len(wording)})</summary>{''.join(wording)}"
+    return HTML(f"{matters}<details class='errata-wording'>{folded}</details>")
 
 
 def card(entry: Erratum) -> str:
@@ -86,7 +92,7 @@ def figure(fig: Figure, name: str, label: str) -> HTML:
     drawing = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", drawing, count=1)
     drawing = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawing, count=1)
     drawing = re.sub(r'(id="|#)(?=[A-Za-z])(?![0-9a-f]{6}[;"\s])', rf"\g<1>{name}-", drawing)
-    drawing = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", drawing)
+    drawing = re.sub(r" font-family: [^;\"]*;", "", drawing)
     for role, colour in INK.items():
         drawing = drawing.replace(colour, f"var(--{role}, {FALLBACK[role]})")
     drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)

@@ -16,42 +16,15 @@ from itertools import product, repeat
 import torch
 from torch import Tensor
 
-from ssmpeft_lib.models.s4 import DeepS4, build
-from ssmpeft_lib.theory.parametrised import FixedKernel, PrunedKernel, add_low_rank, add_sparse
-from ssmpeft_lib.theory.selection import SLIPS, Budget, Selection, select_dimensions
-from ssmpeft_lib.theory.side_by_side import SideBySide
+from ..models.s4 import DeepS4, build
+from .arms import Arm, equip, select, take_shortcuts, train_ssm
+from .side_by_side import SideBySide
 
 FROZEN = {"n_layers": 4, "d_model": 64, "d_state": 16, "init": "random"}
 TARGET = {"n_layers": 1, "d_model": 64, "d_state": 8, "init": "random"}
 SEQ_LEN = 200
 STEPS, WARMUP_STEPS = 500, 20
 LEARNING_RATES = (5e-2, 1e-2, 5e-3, 1e-3)
-RULES = {
-    "algorithm_1": {"importance": "transition"},
-    "kernel": {"importance": "kernel", "lag": SEQ_LEN // 2},
-    "released": {"importance": "kernel", "lag": SEQ_LEN // 2, "slips": SLIPS},
-}
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One method with its sizes; 0 where it has none.
-
-    Attributes:
-        method: `lora_proj`, `lora_s4_proj`, `lora_dt_proj`, `sdlora`, `sdt` or `full`.
-        rank: of LoRA on the linear layers; s4_rank: of LoRA on log_A_real, A_imag and C.
-        channels, states: trained and kept in each layer; all others are silenced.
-        rule: how dimensions are chosen, a key of `RULES`.
-        warmup_rate: learning rate of the warm-up that they are chosen after.
-    """
-
-    method: str
-    rank: int = 0
-    s4_rank: int = 0
-    channels: int = 0
-    states: int = 0
-    rule: str = "algorithm_1"
-    warmup_rate: float = 1e-2
 
 
 PRINTED_GRID = (
@@ -137,87 +110,12 @@ def warm_up(problems: Sequence[Problem], learning_rate: float) -> list[DeepS4]:
     """Copies of the frozen models after 20 iterations on their S4 modules (Algorithm 1, line 1)."""
     models = [copy.deepcopy(problem.frozen) for problem in problems]
     for model in models:
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_("output_linear" not in name)
+        train_ssm(model)
     side = SideBySide(models)
     side.train(stacked_batches(problems, WARMUP_STEPS), torch.full((len(models),), learning_rate))
     for index, model in enumerate(models):
         model.load_state_dict({name: tensor[index] for name, tensor in side.parameters.items()})
     return models
-
-
-def select(frozen: DeepS4, warmed: DeepS4, arm: Arm) -> list[Selection]:
-    """The dimensions of every layer that the arm keeps and trains."""
-    budget = Budget(arm.channels, arm.states, arm.channels, arm.states)
-    pairs = zip(frozen.layers, warmed.layers, strict=True)
-    return [select_dimensions(a.kernel, b.kernel, budget, **RULES[arm.rule]) for a, b in pairs]
-
-
-def equip(frozen: DeepS4, arm: Arm, selections: list[Selection] | None, seed: int) -> DeepS4:
-    """A copy of the frozen model with the arm's parameters trainable and nothing else.
-
-    Raises:
-        ValueError: a method that there is none of.
-    """
-    model = copy.deepcopy(frozen)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for index, layer in enumerate(model.layers):
-            if arm.method != "full":
-                layer.requires_grad_(False)
-                layer.D.requires_grad_()
-                layer.output_linear.bias.requires_grad_()
-            EQUIP[arm.method](layer, arm, selections and selections[index])
-    return model
-
-
-def _lora_proj(layer, arm: Arm, selection: None) -> None:
-    add_low_rank(layer.output_linear, "weight", arm.rank, linear=True)
-    layer.kernel = FixedKernel(layer.kernel, SEQ_LEN)
-
-
-def _lora_dt_proj(layer, arm: Arm, selection: None) -> None:
-    add_low_rank(layer.output_linear, "weight", arm.rank, linear=True)
-    layer.kernel.log_dt.requires_grad_()
-
-
-def _lora_s4_proj(layer, arm: Arm, selection: None) -> None:
-    _lora_dt_proj(layer, arm, selection)
-    for name in ("log_A_real", "A_imag", "C"):
-        add_low_rank(layer.kernel, name, arm.s4_rank)
-
-
-def _sdlora(layer, arm: Arm, selection: Selection) -> None:
-    add_low_rank(layer.output_linear, "weight", arm.rank, linear=True)
-    _tune_dimensions(layer, selection)
-
-
-def _sdt(layer, arm: Arm, selection: Selection) -> None:
-    columns = torch.zeros_like(layer.output_linear.weight, dtype=torch.bool)
-    columns[:, selection.update_channels] = True
-    add_sparse(layer.output_linear, "weight", columns)
-    _tune_dimensions(layer, selection)
-
-
-def _tune_dimensions(layer, selection: Selection) -> None:
-    kernel = layer.kernel
-    trained = selection.trained(kernel.log_A_real.shape)
-    with torch.no_grad():
-        kernel.C[selection.silenced(trained.shape)] = 0.0
-    kernel.log_dt.requires_grad_()
-    for name in ("log_A_real", "A_imag", "C"):
-        add_sparse(kernel, name, trained)
-    layer.kernel = PrunedKernel(kernel, trained)
-
-
-EQUIP = {
-    "full": lambda layer, arm, selection: None,
-    "lora_proj": _lora_proj,
-    "lora_dt_proj": _lora_dt_proj,
-    "lora_s4_proj": _lora_s4_proj,
-    "sdlora": _sdlora,
-    "sdt": _sdt,
-}
 
 
 def run_arm(
@@ -239,7 +137,7 @@ def run_arm(
     chosen = [select(p.frozen, model, arm) for p, model in zip(problems, warmed, strict=True)] if arm.channels else []
     runs = [(index, rate) for index in range(len(problems)) for rate in rates]
     models = [equip(problems[i].frozen, arm, chosen[i] if chosen else None, problems[i].seed) for i, _ in runs]
-    side = SideBySide(models)
+    side = SideBySide([take_shortcuts(model, SEQ_LEN) for model in models])
     history = side.train(stacked_batches(problems, steps, len(rates)), torch.tensor([rate for _, rate in runs]))
     with torch.no_grad():
         fresh_x, fresh_y = (

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..mixers._s4d_ranking import SLIPS, change_of, importance_of
 from ..mixers.s4d import S4DKernel
 
+
 @dataclass(frozen=True)
 class Budget:
     """How many dimensions of each layer are kept and how many are trained, at most as many as are kept."""

@@ -20,7 +20,7 @@ WIDTH, HEIGHT, MARGIN = 640, 260, 34
 TEMPLATE = """
 <figure class="plot" id="prefix-slider">
 <p><label for="prefix-length">Length of the prefix, M = <output id="prefix-length-value">{H}</output></label>
-<input id="prefix-length" type="range" min="0" max="{most}" value="{H}" step="1" style="width:100%" disabled></p>
+<input id="prefix-length" type="range" min="0" max="{most}" value="{H}" step="1" style="width:100%; accent-color:var(--ink, auto)" disabled></p>
 <svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="prefix-slider-title">
 <title id="prefix-slider-title">Outputs after the best prefix of length M (dots) against the outputs that the initial
 state gives (line)</title>

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from .shares import draw_for
 from .words import ADJECTIVES, NOUNS, PLACES, PLURALS, VERBS, Verb
 
 
@@ -13,7 +14,6 @@ class Clause:
     """A clause in its parts; `str` of it is the sentence without a full stop."""
 
     subject: str
-    plural: bool
     verb: str
     object: str
     place: str
@@ -22,34 +22,51 @@ class Clause:
         return f"{self.subject} {self.verb} {self.object}{self.place}"
 
 
-def noun_phrase(rng: Random) -> tuple[str, bool]:
-    """A noun phrase such as `the old dogs`, and whether it is plural."""
-    noun, plural = rng.choice(NOUNS), rng.random() < 0.5
+@dataclass(frozen=True)
+class Deed:
+    """Who does what to whom."""
+
+    agent: str
+    verb: Verb
+    patient: str
+
+
+def deed(rng: Random, task: bool) -> Deed:
+    """A deed that a task, or the pretraining text, may speak of."""
+    return draw_for(
+        task,
+        lambda: Deed(rng.choice(NOUNS), rng.choice(VERBS), rng.choice(NOUNS)),
+        content=lambda drawn: (drawn.agent, drawn.patient),
+    )
+
+
+def noun_phrase(rng: Random, noun: str, plural: bool) -> str:
+    """A noun phrase such as `the old dogs`."""
     adjective = f"{rng.choice(ADJECTIVES)} " if rng.random() < 0.5 else ""
-    return f"the {adjective}{PLURALS[noun] if plural else noun}", plural
+    return f"the {adjective}{PLURALS[noun] if plural else noun}"
 
 
-def clause(rng: Random, present: bool | None = None) -> Clause:
-    """A grammatical clause, in the present or the past tense (None: either)."""
-    subject, plural = noun_phrase(rng)
-    verb = rng.choice(VERBS)
-    present = rng.random() < 0.5 if present is None else present
-    form = (verb.base if plural else verb.third) if present else verb.past
+def clause(rng: Random, task: bool = False, sound: bool = True) -> Clause:
+    """A clause in the present or past tense; one that is not sound has a verb that disagrees with its subject."""
+    done = deed(rng, task)
+    plural = rng.random() < 0.5
+    present = rng.random() < 0.5 or not sound
+    agreeing, disagreeing = (done.verb.base, done.verb.third) if plural else (done.verb.third, done.verb.base)
+    form = (agreeing if sound else disagreeing) if present else done.verb.past
     place = f" in the {rng.choice(PLACES)}" if rng.random() < 0.5 else ""
-    return Clause(subject, plural, form, noun_phrase(rng)[0], place)
+    subject = noun_phrase(rng, done.agent, plural)
+    return Clause(subject, form, noun_phrase(rng, done.patient, rng.random() < 0.5), place)
 
 
-def broken_clause(rng: Random) -> str:
+def broken_clause(rng: Random, task: bool = False) -> str:
     """A clause with one fault: the verb disagrees with its subject, is missing, or two neighbouring words swapped."""
     fault = rng.choice(("agreement", "order", "verb"))
     if fault == "agreement":
-        subject, plural = noun_phrase(rng)
-        verb, rest = rng.choice(VERBS), clause(rng)
-        return str(Clause(subject, plural, verb.third if plural else verb.base, rest.object, rest.place))
-    sound = clause(rng)
-    words = str(sound).split()
+        return str(clause(rng, task, sound=False))
+    whole = clause(rng, task)
+    words = str(whole).split()
     if fault == "verb":
-        words.remove(sound.verb)
+        words.remove(whole.verb)
     else:
         at = rng.randrange(len(words) - 1)
         words[at : at + 2] = reversed(words[at : at + 2])
@@ -80,8 +97,8 @@ class Fact:
         return f"the {self.patient} was {self.verb.past} by the {self.adjective}{self.agent} in the {self.place}"
 
 
-def fact(rng: Random) -> Fact:
-    """A fact about two different nouns."""
-    agent, patient = rng.sample(NOUNS, 2)
+def fact(rng: Random, task: bool = False) -> Fact:
+    """A random fact."""
+    done = deed(rng, task)
     adjective = f"{rng.choice(ADJECTIVES)} " if rng.random() < 0.4 else ""
-    return Fact(agent, rng.choice(VERBS), patient, adjective, rng.choice(PLACES))
+    return Fact(done.agent, done.verb, done.patient, adjective, rng.choice(PLACES))

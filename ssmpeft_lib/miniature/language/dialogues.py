@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from .shares import draw_for
 from .words import DAYS, ITEMS, PEOPLE
 
 ANSWERS = {True: ("sure", "yes, of course", "ok"), False: ("sorry, i am busy", "no, i can not")}
@@ -36,7 +37,11 @@ class Request:
         return [*greeting, question, f"{self.helper}: {rng.choice(ANSWERS[self.granted])}", *closing]
 
 
-def request(rng: Random) -> Request:
-    """A random request."""
-    asker, helper = rng.sample(PEOPLE, 2)
-    return Request(asker, helper, rng.choice(ITEMS), rng.choice(DAYS), rng.random() < 0.5)
+def request(rng: Random, task: bool = False) -> Request:
+    """A random request, of those that a task, or the pretraining text, may speak of."""
+
+    def draw() -> Request:
+        asker, helper = rng.sample(PEOPLE, 2)
+        return Request(asker, helper, rng.choice(ITEMS), rng.choice(DAYS), rng.random() < 0.5)
+
+    return draw_for(task, draw, content=lambda drawn: (drawn.asker, drawn.helper, drawn.item, drawn.day))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from .shares import draw_for
+
 TABLES = {
     "singer": ("name", "age", "city"),
     "city": ("name", "size", "country"),
@@ -121,9 +123,12 @@ FRAMES = {
 }
 
 
-def query(rng: Random, level: str | None = None) -> Query:
-    """A random query, of the given level or of any."""
-    level = level or rng.choice(tuple(FRAMES))
-    chosen = parts(rng)
-    question, sql = rng.choice(FRAMES[level])(chosen)
-    return Query(chosen.table, level, question, sql)
+def query(rng: Random, task: bool = False, level: str | None = None) -> Query:
+    """A random query, of those that a task, or the pretraining text, may ask; of the given level or of any."""
+
+    def draw() -> Query:
+        wanted, chosen = level or rng.choice(tuple(FRAMES)), parts(rng)
+        question, sql = rng.choice(FRAMES[wanted])(chosen)
+        return Query(chosen.table, wanted, question, sql)
+
+    return draw_for(task, draw, content=lambda drawn: (drawn.sql,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from .shares import draw_for
 from .words import PLACES
 
 ESTABLISHMENTS = ("mill", "eagle", "vaults", "wrestlers", "punter", "plough", "olive", "cricketers", "waterman")
@@ -33,7 +34,11 @@ class Record:
         return f"the {self.name} " + " and ".join(PHRASES[attribute].format(value) for attribute, value in order)
 
 
-def record(rng: Random) -> Record:
-    """A random record."""
-    attributes = rng.sample(tuple(ATTRIBUTES), rng.choice((2, 2, 3)))
-    return Record(rng.choice(ESTABLISHMENTS), tuple((name, rng.choice(ATTRIBUTES[name])) for name in attributes))
+def record(rng: Random, task: bool = False) -> Record:
+    """A random record, of those that a task, or the pretraining text, may speak of."""
+
+    def draw() -> Record:
+        attributes = rng.sample(tuple(ATTRIBUTES), rng.choice((2, 2, 3)))
+        return Record(rng.choice(ESTABLISHMENTS), tuple((name, rng.choice(ATTRIBUTES[name])) for name in attributes))
+
+    return draw_for(task, draw, content=lambda drawn: (drawn.name, *sorted(drawn.attributes)))

@@ -6,11 +6,13 @@ words ("is it the same verb?") is not among them: stand-ins of this size do not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
+from . import clauses
 from .clauses import Fact
-from .words import ADJECTIVES, BLAME, DAYS, NOUNS, PLACES, PLURALS, PRAISE, VERBS, WORKS
+from .shares import draw_for
+from .words import ADJECTIVES, BLAME, DAYS, NOUNS, PLACES, PLURALS, PRAISE, WORKS
 
 ENTAILED = {("all", "all"): 25, ("all", "some"): 12, ("some", "some"): 18, ("no", "no"): 45}
 NOT_ENTAILED = {("all", "no"): 37, ("some", "no"): 8, ("some", "all"): 10, ("no", "all"): 15, ("no", "some"): 30}
@@ -48,34 +50,40 @@ def weighted(rng: Random, table: dict[tuple[str, str], int]) -> tuple[str, str]:
     return rng.choices(list(table), weights=list(table.values()))[0]
 
 
-def state_of_affairs(rng: Random) -> str:
-    """What is said of several: a quality, a place, or a deed."""
-    return rng.choice((quality, location, deed))(rng)
+def quality(rng: Random, task: bool) -> tuple[str, str]:
+    noun, adjective = about(rng, task, ADJECTIVES)
+    return noun, f"are {adjective}"
 
 
-def quality(rng: Random) -> str:
-    return f"are {rng.choice(ADJECTIVES)}"
+def location(rng: Random, task: bool) -> tuple[str, str]:
+    noun, place = about(rng, task, PLACES)
+    return noun, f"were in the {place}"
 
 
-def location(rng: Random) -> str:
-    return f"were in the {rng.choice(PLACES)}"
+def deed(rng: Random, task: bool) -> tuple[str, str]:
+    done = clauses.deed(rng, task)
+    return done.agent, f"{done.verb.past} the {done.patient}"
 
 
-def deed(rng: Random) -> str:
-    return f"{rng.choice(VERBS).past} the {rng.choice(NOUNS)}"
+def about(rng: Random, task: bool, words: tuple[str, ...]) -> tuple[str, str]:
+    """A noun and a word said of it."""
+    return draw_for(task, lambda: (rng.choice(NOUNS), rng.choice(words)), content=tuple)
 
 
-def quantified(rng: Random, said: Callable[[Random], str] = state_of_affairs) -> Callable[[str], str]:
+STATES = (quality, location, deed)
+"""What is said of several, with the noun for them: a quality, a place, or a deed."""
+
+
+def quantified(rng: Random, task: bool = False, states: Sequence = STATES) -> Callable[[str], str]:
     """A statement that waits for its quantifier: `quantified(rng)("some")` is `some dogs were in the park`."""
-    rest = f"{PLURALS[rng.choice(NOUNS)]} {said(rng)}"
-    return lambda quantifier: f"{quantifier} {rest}"
+    noun, said = rng.choice(states)(rng, task)
+    return lambda quantifier: f"{quantifier} {PLURALS[noun]} {said}"
 
 
-def questions(rng: Random, kinds: tuple[str, ...]) -> tuple[str, ...]:
+def questions(rng: Random, kinds: Sequence[str], task: bool = False) -> tuple[str, ...]:
     """Questions of the given kinds about the same deed, each put in one of its two ways."""
-    agent, patient = rng.sample(NOUNS, 2)
-    verb = rng.choice(VERBS)
-    words = {"agents": PLURALS[agent], "patient": patient, "past": verb.past, "base": verb.base}
+    done = clauses.deed(rng, task)
+    words = {"agents": PLURALS[done.agent], "patient": done.patient, "past": done.verb.past, "base": done.verb.base}
     return tuple(rng.choice(QUESTIONS[kind]).format(**words) for kind in kinds)
 
 
@@ -84,14 +92,9 @@ def asked(event: Fact, kind: str) -> str:
     return f"{CIRCUMSTANCES[kind][0]} did the {event.agent} {event.verb.base} the {event.patient}"
 
 
-def circumstance(rng: Random, event: Fact, kind: str) -> str:
-    """A circumstance of a kind, whatever the fact."""
-    return CIRCUMSTANCES[kind][1](rng)
-
-
 def told(rng: Random, event: Fact, kind: str) -> str:
     """The fact with a circumstance of that kind."""
-    return f"{event.deed} {circumstance(rng, event, kind)}"
+    return f"{event.deed} {CIRCUMSTANCES[kind][1](rng)}"
 
 
 def opinion(rng: Random, positive: bool, frames: tuple[str, ...]) -> str:
@@ -109,10 +112,5 @@ def two_kinds(rng: Random, kinds: tuple[str, ...], same: bool) -> tuple[str, str
 
 
 def relation(premise: str, hypothesis: str) -> int:
-    """What follows for the hypothesis: 0 it is true, 1 it may be, 2 it is false."""
+    """What follows from a quantifier for another: 0 it is true, 1 it may be, 2 it is false."""
     return next(n for n, table in enumerate((ENTAILED, NEUTRAL, CONTRADICTED)) if (premise, hypothesis) in table)
-
-
-def opening(rng: Random, kind: str) -> str:
-    """The words that begin a question of that kind."""
-    return rng.choice(QUESTIONS[kind]).partition(" {")[0]

@@ -19,21 +19,22 @@ def one_layer(d_model: int = 6, n_layers: int = 3, seed: int = 0):
     return X, frozen, deep.Layer.random(rng, d_model, 3, residual=False)
 
 
+def error_of(d_model: int = 6, n_layers: int = 3, **flaw) -> float:
+    """Error of Lemma 9's construction for those sizes, with a flaw as `tune_to_layer` takes it or without."""
+    X, frozen, target = one_layer(d_model, n_layers)
+    return largest(deep.run(deep.tune_to_layer(frozen, target, **flaw), X) - deep.run([target], X))
+
+
 def last_layer() -> Numbers:
-    X, frozen, target = one_layer()
-    expected = deep.run([target], X)
-    names = {"printed": "zero", "left untouched": "untouched", "repaired": "identity"}
     return {
-        name: largest(deep.run(deep.tune_to_layer(frozen, target, last=last), X) - expected)
-        for name, last in names.items()
+        "printed": error_of(last="zero"),
+        "left untouched": error_of(last="untouched"),
+        "repaired": error_of(last="identity"),
     }
 
 
 def tuned_columns() -> Numbers:
-    X, frozen, target = one_layer()
-    expected = deep.run([target], X)
-    errors = [largest(deep.run(deep.tune_to_layer(frozen, target, columns=c), X) - expected) for c in (False, True)]
-    return {"printed": errors[0], "repaired": errors[1]}
+    return {"printed": error_of(columns=False), "repaired": error_of(columns=True)}
 
 
 def linear_activations() -> Numbers:

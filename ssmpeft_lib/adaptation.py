@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import nn
@@ -42,23 +44,30 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
     """
     method = build_method(method) if isinstance(method, str) else method
     if getattr(model, "ssmpeft", None):
-        raise ValueError(f"the model is adapted already ({adaptation(model).method}); merge or remove that first")
+        raise ValueError(f"the model is adapted already ({adaptation_of(model).method}); merge or remove that first")
     backbone = Backbone(model)
-    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    model.requires_grad_(False)
-    backbone.prepare()
-    try:
+    with untouched_on_error(model):
+        model.requires_grad_(False)
+        backbone.prepare()
         method.adapt(backbone)
+        model.ssmpeft = {backbone.adapter: Adaptation(method)}
+    return model
+
+
+@contextmanager
+def untouched_on_error(model: nn.Module) -> Iterator[None]:
+    """Take everything away again that was put on a plain model when something goes wrong."""
+    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        yield
     except Exception:
         remove(model)
         for parameter, flag in trainable:
             parameter.requires_grad_(flag)
         raise
-    model.ssmpeft = {backbone.adapter: Adaptation(method)}
-    return model
 
 
-def adaptation(model: nn.Module, adapter: str | None = None) -> Adaptation:
+def adaptation_of(model: nn.Module, adapter: str | None = None) -> Adaptation:
     """What a model was adapted with, here or through peft.
 
     Args:
@@ -94,7 +103,7 @@ def count(model: nn.Module) -> dict[str, int | float]:
 
 def parameter_groups(model: nn.Module, learning_rate: float) -> list[dict]:
     """The trainable parameters for an optimiser, in groups where a method gives some another learning rate (LoRA+)."""
-    factor = adaptation(model).method.learning_rate_factor
+    factor = adaptation_of(model).method.learning_rate_factor
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -114,7 +123,7 @@ def merge(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if isinstance(module, Adapted):
             for adapter in list(module.active):
-                module.merge(adapter)
+                module.merge_in(adapter)
     return remove(model)
 
 

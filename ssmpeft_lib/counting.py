@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .adapt import adapt, adaptation, count
+from .adaptation import adapt, adaptation_of, count
 from .adapters.attach import Adapted
 from .adapters.prompts import Prompts
 from .adapters.starts import Starts
@@ -36,7 +36,7 @@ def params(model: str, method: str) -> dict[str, Any]:
         base = sum(parameter.numel() for parameter in network.parameters())
         adapt(network, method)
     counted = count(network)
-    found = adaptation(network)
+    found = adaptation_of(network)
     if found.method.selects:
         counted["total_with_warmup"] = counted["total"] + found.method.buffer_size(found.backbone(network))
     whole = base if facts.get("share_of") == "base" else counted.get("total_with_warmup", counted["total"])

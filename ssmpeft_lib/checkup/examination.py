@@ -1,0 +1,119 @@
+"""One call that says whether an adapter trains, and whether the model computes the same on every path."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..adaptation import adaptation_of, base_model
+from . import probes
+from .report import Check, Report
+
+LIMIT = 1e-4
+"""Relative difference of logits that rounding may cause in float32; an adapter that is skipped causes far more."""
+
+
+def doctor(model: nn.Module, ids: Tensor | None = None) -> Report:
+    """Examine an adapted model: one of this library, or of Hugging Face peft.
+
+    Everything runs on copies, in which the adapter has been moved away from its start; the model stays as it is. The
+    fused training kernels of mamba_ssm are simulated, so that a CPU shows what a GPU would do.
+
+    Args:
+        model: an adapted language model.
+        ids: token ids to run it on, [batch, seq_len]; random ones if not given.
+    Returns:
+        a `Report`; print it, or take its `as_dict()`.
+    Raises:
+        ValueError: nothing of the model is trainable, or it is no language model of transformers.
+    """
+    trainable = [name for name, p in model.named_parameters() if p.requires_grad]
+    if not trainable:
+        raise ValueError(
+            f"{type(model).__name__} has no trainable tensor; adapt it first, or load it with is_trainable"
+        )
+    if not hasattr(base_model(model), "generate"):
+        raise ValueError(
+            f"{type(model).__name__} generates no text; the doctor examines language models of transformers"
+        )
+    ids = _random_ids(model) if ids is None else ids
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        moved = probes.prepared(model)
+        checks = {
+            "gradients": _attempt(lambda: _gradients(moved, ids, fused=False)),
+            "gradients_fused": _attempt(lambda: _gradients(moved, ids, fused=True)),
+            "training": _attempt(lambda: _training(moved, ids, fused=False)),
+            "training_fused": _attempt(lambda: _training(moved, ids, fused=True)),
+            "merged": _attempt(lambda: _merged(moved, ids)),
+            "cached": _attempt(lambda: _compared(*probes.continued(moved, ids))),
+            "layers": _layers(model),
+        }
+    return Report(type(base_model(model)).__name__, *_adapted_by(model), len(trainable), checks)
+
+
+def _attempt(look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except Exception as error:
+        # whatever a foreign adapter raises is a finding
+        return Check(False, f"fails: {type(error).__name__}: {' '.join(str(error).split())[:160]}")
+
+
+def _gradients(model: nn.Module, ids: Tensor, fused: bool) -> Check:
+    dead = probes.without_gradient(model, ids, fused)
+    total = sum(p.requires_grad for p in model.parameters())
+    return Check(not dead, f"{len(dead)} of {total} get no gradient" if dead else "yes", tensors=tuple(dead))
+
+
+def _training(model: nn.Module, ids: Tensor, fused: bool) -> Check:
+    return _compared(probes.logits(model, ids, train=True, fused=fused), probes.logits(model, ids))
+
+
+def _merged(model: nn.Module, ids: Tensor) -> Check:
+    try:
+        merged, foreign = probes.merged(model, ids)
+    except probes.NotMergeable as reason:
+        return Check(None, str(reason))
+    check = _compared(merged, probes.logits(model, ids))
+    if not foreign:
+        return check
+    found = f"{foreign} tensors are not those of a plain model: saving and loading it loses the adapter"
+    return Check(False, found, check.difference)
+
+
+def _layers(model: nn.Module) -> Check:
+    touched, total = probes.coverage(model)
+    # a prompt lies in front of all of them
+    return Check(True if touched else None, f"{touched} of {total}")
+
+
+def _compared(one: Tensor, other: Tensor) -> Check:
+    difference = float((one - other).abs().max() / other.abs().max())
+    if not math.isfinite(difference):
+        return Check(False, "the outputs are not finite")
+    return Check(difference < LIMIT, f"relative difference {difference:.1e}", difference)
+
+
+def _random_ids(model: nn.Module) -> Tensor:
+    base = base_model(model)
+    ids = torch.randint(3, base.config.vocab_size, (2, 12), generator=torch.Generator().manual_seed(0))
+    return ids.to(next(base.parameters()).device)
+
+
+def _adapted_by(model: nn.Module) -> tuple[str, str]:
+    """With what, and by whom."""
+    active = getattr(model, "active_adapter", None)
+    if getattr(base_model(model), "ssmpeft", None):
+        return str(adaptation_of(model, active if isinstance(active, str) else None).method), "ssmpeft_lib"
+    if not hasattr(model, "peft_config"):
+        return "parameters as they are", "nobody"
+    from peft import __version__
+
+    config = model.peft_config[active]
+    targets = [*(getattr(config, "target_modules", None) or []), *(getattr(config, "target_parameters", None) or [])]
+    return f"{type(config).__name__}({', '.join(sorted(targets))})", f"peft {__version__}"

@@ -1,0 +1,104 @@
+"""Remarks on how statements, questions and answers are related: what the pair tasks ask for, in other words.
+
+Two kinds of remark: verdicts on several sayings (`yes`, `perhaps`, `no`), and the names of what two sayings are about.
+The second carries no verdict, and is what makes a small model remember both sayings to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from .language import clauses, relations
+
+VERDICTS = ("yes", "perhaps", "no")
+CONCLUSIONS = ("surely", "perhaps", "never")
+
+SAYINGS = 3
+"""Sayings with a verdict in one document."""
+
+NAMED = 0.25
+"""Share of remarks that name things, among the two kinds."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A relation between the kinds that sayings are of.
+
+    Attributes:
+        kinds: what there is to compare, for example quantifiers.
+        tell: a first saying of one kind, and further ones of others, on the same subject.
+        verdict: whether a saying of the second kind holds after one of the first: 0 yes, 1 perhaps, 2 no.
+        name: how a kind is called.
+    """
+
+    kinds: tuple
+    tell: Callable[[Random, object, list], tuple[str, list[str]]]
+    verdict: Callable[[object, object], int]
+    name: Callable[[object], str]
+
+
+def tell_quantified(rng: Random, first: str, others: list[str]) -> tuple[str, list[str]]:
+    said = relations.quantified(rng)
+    return said(first), list(map(said, others))
+
+
+def tell_counted(rng: Random, first: tuple[str, str], others: list[tuple[str, str]]) -> tuple[str, list[str]]:
+    said = relations.quantified(rng)
+    return said(rng.choice(first)), [said(rng.choice(other)) for other in others]
+
+
+def tell_questions(rng: Random, first: str, others: list[str]) -> tuple[str, list[str]]:
+    question, *further = relations.questions(rng, (first, *others))
+    return f"{question}?", further
+
+
+def tell_answers(rng: Random, first: str, others: list[str]) -> tuple[str, list[str]]:
+    event = clauses.fact(rng)
+    return f"{relations.asked(event, first)}?", [relations.told(rng, event, other) for other in others]
+
+
+def same(first: object, second: object) -> int:
+    return 0 if first == second else 2
+
+
+COMPARISONS = (
+    Comparison(relations.QUANTIFIERS, tell_quantified, relations.relation, str),
+    Comparison(relations.NUMBERS, tell_counted, same, lambda pair: pair[0]),
+    Comparison(tuple(relations.QUESTIONS), tell_questions, same, "a {}".format),
+    Comparison(tuple(relations.CIRCUMSTANCES), tell_answers, same, "a {}".format),
+)
+
+
+def judged(rng: Random, comparison: Comparison) -> str:
+    """A saying, and verdicts on others, one of them of the same kind."""
+    first, *others = rng.sample(comparison.kinds, min(SAYINGS, len(comparison.kinds)))
+    kinds = rng.sample([first, *others], len(others) + 1)
+    saying, further = comparison.tell(rng, first, kinds)
+    verdicts = [VERDICTS[comparison.verdict(first, kind)] for kind in kinds]
+    return "\n".join([saying, *(f"{other}? {verdict}" for other, verdict in zip(further, verdicts, strict=True))])
+
+
+def named(rng: Random, comparison: Comparison) -> str:
+    """Two sayings, and what kind either is of."""
+    first, second = rng.choice(comparison.kinds), rng.choice(comparison.kinds)
+    saying, (other,) = comparison.tell(rng, first, [second])
+    return f"{saying}\n{other}\nfirst {comparison.name(first)}, then {comparison.name(second)}"
+
+
+def conclusion(rng: Random) -> str:
+    """A statement and what it says of another."""
+    relation = rng.randrange(3)
+    tables = (relations.ENTAILED, relations.NEUTRAL, relations.CONTRADICTED)
+    premise, hypothesis = relations.weighted(rng, tables[relation])
+    said = relations.quantified(rng)
+    return f"{said(premise)}\n{CONCLUSIONS[relation]} {said(hypothesis)}"
+
+
+def comparison(rng: Random) -> str:
+    """A remark on how things are related."""
+    if rng.random() < NAMED:
+        return named(rng, rng.choice(COMPARISONS))
+    chosen = rng.choice((*COMPARISONS, None))
+    return judged(rng, chosen) if chosen else conclusion(rng)

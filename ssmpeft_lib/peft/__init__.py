@@ -1,0 +1,1 @@
+"""The methods of this library as one more tuner of Hugging Face peft."""

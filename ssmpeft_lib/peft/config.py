@@ -1,0 +1,46 @@
+"""The configuration of an adapter: a method string."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from peft.config import PeftConfig
+from peft.utils import PeftType
+
+from ..adapters.method import build_method
+from ..storage import PEFT_TYPE
+
+
+@dataclass
+class SSMPeftConfig(PeftConfig):
+    """Configuration for `peft.get_peft_model`.
+
+    Args:
+        method: a method string such as `lora@in_proj_x+out_proj,rank=16` or `sdlora,freeze_states=0.9`.
+        modules_to_save: modules that are trained in full and saved, besides the method.
+        base_class: class of the model that the adapter is for; filled in.
+    Raises:
+        LookupError: no such method or option.
+        ValueError: a malformed method string, or a value that an option does not take.
+    """
+
+    method: str = field(default="lora", metadata={"help": "Method string, such as lora@out_proj,rank=16."})
+    modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained in full and saved."})
+    base_class: str | None = field(default=None, metadata={"help": "Class of the base model; filled in."})
+    load_with: str = field(
+        default="import ssmpeft_lib, then peft.PeftModel.from_pretrained",
+        metadata={"help": "A note to whoever finds the adapter."},
+    )
+
+    # read by peft's generic code: nothing is matched by module names, everything goes through the method's slots
+    target_modules: ClassVar[list[str]] = []
+    target_parameters: ClassVar[tuple[str, ...]] = ("slots of the method",)
+    exclude_modules: ClassVar[None] = None
+    layers_to_transform: ClassVar[None] = None
+    layers_pattern: ClassVar[None] = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.peft_type = PeftType(PEFT_TYPE)
+        build_method(self.method)

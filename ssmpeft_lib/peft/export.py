@@ -1,0 +1,122 @@
+"""Export the low-rank part of an adapter as a stock LoRA adapter of peft, for users without this library."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import LoraConfig
+from peft.tuners.tuners_utils import _check_lora_target_modules_mamba
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..adaptation import adaptation_of, base_model
+from ..adapters.attach import AdaptedLinear
+from ..adapters.deltas import LowRank
+from ..storage import PREFIX, WEIGHTS, replace
+
+NEVER_CALLED = ("dt_proj",)
+"""Layers whose weight transformers reads without calling them, so that peft's LoRA on them does nothing."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written and what was not.
+
+    Attributes:
+        folder: with adapter_config.json and adapter_model.safetensors.
+        layers: paths of the layers that have a LoRA now.
+        left_out: paths of what has no counterpart, each with the reason.
+    """
+
+    folder: Path
+    layers: tuple[str, ...]
+    left_out: dict[str, str]
+
+
+def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None) -> Exported:
+    """Write the plain LoRA parts of an adapter as an adapter that peft loads by itself.
+
+    The updates of several blocks of a fused projection become one update of the whole layer, of the sum of their ranks.
+
+    Args:
+        model: adapted by this library, alone or through peft.
+        adapter: whose, where the model has several.
+    Raises:
+        ValueError: no part of the adapter has a counterpart in peft; says why.
+    """
+    found = adaptation_of(model, adapter)
+    model, parts, left_out = base_model(model), {}, {}
+    for name, carrier in model.named_modules():
+        deltas = getattr(carrier, "deltas", {})
+        if found.adapter not in deltas:
+            continue
+        reason = _reason(model, name, carrier, found.adapter)
+        if reason:
+            left_out[name] = reason
+        else:
+            parts[name] = _joined(carrier, found.adapter)
+    if not parts:
+        reasons = "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:2])
+        raise ValueError(
+            f"nothing of {found.method} is a LoRA that peft could use ({reasons}); merge the model instead"
+        )
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{PREFIX}{name}.lora_{letter}.weight": matrix.contiguous()
+        for name, factors in parts.items()
+        for letter, matrix in zip("AB", factors, strict=True)
+    }
+    replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    _config(model, {name: len(down) for name, (down, _) in parts.items()}).save_pretrained(folder)
+    return Exported(folder, tuple(parts), left_out)
+
+
+def _reason(model: nn.Module, name: str, carrier: nn.Module, adapter: str) -> str:
+    """Why peft has no counterpart; empty when it has."""
+    if not isinstance(carrier, AdaptedLinear):
+        return "not on the output of a linear layer"
+    if any(type(delta) is not LowRank for delta in carrier.deltas[adapter].values()):
+        return "not a plain low-rank update"
+    layer = name.rpartition(".")[2]
+    if layer in NEVER_CALLED:
+        return "transformers reads this layer's weight without calling it"
+    try:
+        _check_lora_target_modules_mamba(LoraConfig(), model, layer)
+    except ValueError:
+        return "peft refuses LoRA on it for this model type"
+    return ""
+
+
+@torch.no_grad()
+def _joined(carrier: AdaptedLinear, adapter: str) -> tuple[Tensor, Tensor]:
+    """lora_A and lora_B of the whole layer, with the scale in lora_B."""
+    deltas = carrier.deltas[adapter]
+    down = torch.cat([delta.lora_A for delta in deltas.values()])
+    ups = [delta.scaling * delta.lora_B for delta in deltas.values()]
+    shape = carrier.out_features
+    regions = [carrier.regions[slot] for slot in deltas]
+    up = torch.cat([r.spread(u, (shape, u.shape[1])) for r, u in zip(regions, ups, strict=True)], dim=1)
+    return down.cpu(), up.cpu()
+
+
+def _config(model: nn.Module, ranks: dict[str, int]) -> LoraConfig:
+    by_rank: dict[int, list[str]] = defaultdict(list)
+    for name, rank in ranks.items():
+        by_rank[rank].append(name)
+    usual = max(by_rank, key=lambda rank: len(by_rank[rank]))
+    pattern = {name: rank for name, rank in ranks.items() if rank != usual}
+    return LoraConfig(
+        task_type="CAUSAL_LM" if hasattr(model, "generate") else None,
+        base_model_name_or_path=getattr(getattr(model, "config", None), "_name_or_path", None) or None,
+        inference_mode=True,
+        target_modules=sorted(ranks),
+        r=usual,
+        # a scale of 1, as lora_B holds the scale already
+        lora_alpha=usual,
+        rank_pattern=pattern,
+        alpha_pattern=pattern,
+    )

@@ -1,0 +1,111 @@
+"""The carriers of deltas as tuner layers of peft."""
+
+from __future__ import annotations
+
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
+from torch import Tensor
+
+from ..adapters.attach import AdaptedLinear, AdaptedParameter
+from ..adapters.prompts import Prompts
+from ..adapters.slots import Wrappers
+from ..adapters.starts import Starts
+
+
+class Carrier(BaseTunerLayer):
+    """What peft asks of a layer, in terms of a carrier of deltas."""
+
+    adapter_layer_names = ("deltas",)
+
+    @property
+    def active(self) -> list[str]:
+        """Names of the adapters that act."""
+        return list(self.active_adapters)
+
+    @active.setter
+    def active(self, names: list[str]) -> None:
+        self._active_adapter = names
+
+    @property
+    def enabled(self) -> bool:
+        """Whether adapters act at all."""
+        return not self._disable_adapters
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        self._disable_adapters = not enabled
+
+
+class WeightCarrier(Carrier):
+    """A carrier whose deltas can be merged into a weight."""
+
+    @property
+    def merged_adapters(self) -> list[str]:
+        """Names of the adapters that are part of the frozen weight."""
+        return list(self.before_merge)
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Add adapters, all active ones if none are named, to the frozen weight."""
+        for name in check_adapters_to_merge(self, adapter_names):
+            if safe_merge and name in self.deltas:
+                self._check_finite(name)
+            self.merge_in(name)
+
+    def unmerge(self) -> None:
+        """Take all merged adapters out of the frozen weight."""
+        self.merge_out()
+
+    @torch.no_grad()
+    def _check_finite(self, name: str) -> None:
+        for slot, delta in self.deltas[name].items():
+            if not delta.change(self.regions[slot].of(self.frozen())).isfinite().all():
+                raise ValueError(f"adapter {name!r} would put infinite or undefined values into {slot}; it is broken")
+
+
+class LinearCarrier(AdaptedLinear, WeightCarrier):
+    """An adapted linear layer as a layer of peft."""
+
+
+class ParameterCarrier(AdaptedParameter, WeightCarrier):
+    """An adapted raw parameter as a layer of peft."""
+
+    @property
+    def weight(self) -> Tensor:
+        """The frozen parameter."""
+        return self.frozen()
+
+
+class InputCarrier(Carrier):
+    """A carrier of what no weight can hold: learned starts and prompts."""
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Refuse, unless nothing here acts."""
+        names = self.active if adapter_names is None else adapter_names
+        if any(name in self.deltas for name in names):
+            raise ValueError(
+                "a learned state, prefix or prompt cannot be merged into a weight; save the adapter instead"
+            )
+
+    def unmerge(self) -> None:
+        """Nothing is merged here."""
+
+
+class StartsCarrier(Starts, InputCarrier):
+    """Learned starts of one mixer as a layer of peft."""
+
+    @property
+    def weight(self) -> Tensor:
+        """A parameter of the mixer, which tells where new adapters belong."""
+        return next(p for name, p in self.mixer.named_parameters() if ".deltas." not in name and "start." not in name)
+
+
+class PromptsCarrier(Prompts, InputCarrier):
+    """Soft prompts as a layer of peft."""
+
+    @property
+    def weight(self) -> Tensor:
+        """A prompt, which tells where new adapters belong."""
+        return next(self.parameters())
+
+
+CARRIERS = Wrappers(LinearCarrier, ParameterCarrier, StartsCarrier, PromptsCarrier)

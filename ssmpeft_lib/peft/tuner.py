@@ -1,0 +1,104 @@
+"""The tuner: attaches a method's deltas for `peft.get_peft_model`, and takes them away again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from accelerate import init_empty_weights
+from peft.tuners.tuners_utils import BaseTuner
+from torch import nn
+
+from ..adaptation import Adaptation, remove
+from ..adapters.backbone import Backbone
+from ..adapters.method import build_method
+from .config import SSMPeftConfig
+from .layers import CARRIERS, Carrier, InputCarrier, ParameterCarrier
+
+
+class SSMPeftModel(BaseTuner):
+    """A model with adapters of this library; made by `peft.get_peft_model(model, SSMPeftConfig(...))`."""
+
+    # the name of the container in which every carrier keeps its adapters
+    prefix = "deltas"
+    tuner_layer_cls = Carrier
+    target_module_mapping: dict = {}
+
+    def _prepare_adapter_config(self, peft_config: SSMPeftConfig, model_config: dict) -> SSMPeftConfig:
+        return peft_config
+
+    def _check_target_module_compatiblity(self, *args) -> None:
+        """Every slot acts on every path, also those that peft refuses on Mamba."""
+
+    def _create_and_replace(self, *args, **kwargs) -> None:
+        raise NotImplementedError("adapters are attached by slots, not by module names")
+
+    def _inject_parameters(
+        self, peft_config: SSMPeftConfig, model: nn.Module, adapter_name: str, low_cpu_mem_usage: bool
+    ) -> list[str]:
+        _check_class(peft_config, model)
+        method = build_method(peft_config.method)
+        backbone = Backbone(model, CARRIERS, adapter_name)
+        with _untouched_on_error(model, adapter_name), init_empty_weights() if low_cpu_mem_usage else nullcontext():
+            backbone.prepare()
+            method.adapt(backbone)
+            carrying = [name for name, carrier in _carriers(model) if adapter_name in carrier.deltas]
+            if not carrying:
+                raise ValueError(
+                    f"method {peft_config.method!r} adds nothing to the model; name slots, or leave peft out"
+                )
+        # as it is saved, so that it means the same when a default changes
+        peft_config.method = method.spelled_out()
+        model.ssmpeft = getattr(model, "ssmpeft", {}) | {adapter_name: Adaptation(method, adapter_name, CARRIERS)}
+        return carrying
+
+    def delete_adapter(self, adapter_name: str) -> None:
+        super().delete_adapter(adapter_name)
+        del self.model.ssmpeft[adapter_name]
+
+    def _unload_and_optionally_merge(
+        self,
+        merge: bool = True,
+        progressbar: bool = False,
+        safe_merge: bool = False,
+        adapter_names: list[str] | None = None,
+    ) -> nn.Module:
+        if merge:
+            # what refuses comes first, so that nothing is half merged
+            for kind in (InputCarrier, ParameterCarrier):
+                for carrier in [carrier for _, carrier in _carriers(self.model) if isinstance(carrier, kind)]:
+                    carrier.merge(safe_merge, adapter_names)
+        super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
+        return remove(self.model)
+
+    @classmethod
+    def _remove_adapter_name_from_key(cls, key: str, adapter_name: str) -> str:
+        # the adapter's name is in the middle: mixer.in_proj.deltas.default.in_proj_x.lora_A
+        return key.replace(f".deltas.{adapter_name}.", ".deltas.", 1)
+
+
+def _carriers(model: nn.Module) -> list[tuple[str, Carrier]]:
+    return [(name, module) for name, module in model.named_modules() if isinstance(module, Carrier)]
+
+
+def _check_class(config: SSMPeftConfig, model: nn.Module) -> None:
+    if config.base_class is None:
+        config.base_class = type(model).__name__
+    elif config.base_class not in {kind.__name__ for kind in type(model).__mro__}:
+        raise ValueError(f"the adapter was made for {config.base_class} and does not fit {type(model).__name__}")
+
+
+@contextmanager
+def _untouched_on_error(model: nn.Module, adapter: str) -> Iterator[None]:
+    """Take an adapter away again when attaching it fails, and everything if it was the first."""
+    first, flags = not _carriers(model), [(p, p.requires_grad) for p in model.parameters()]
+    try:
+        yield
+    except Exception:
+        for _, carrier in _carriers(model):
+            carrier.remove(adapter)
+        if first:
+            remove(model)
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+        raise

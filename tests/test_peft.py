@@ -1,0 +1,282 @@
+"""The methods in Hugging Face peft: what its users do with an adapter, on every main family."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import peft
+import pytest
+import torch
+from families import MAIN, build, ids, logits, shake
+from peft import AutoPeftModelForCausalLM, PeftConfig, PeftModel, get_model_status, get_peft_model
+from reference import REPOSITORY
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+
+import ssmpeft_lib
+from ssmpeft_lib import SelectBeforeTraining, SSMPeftConfig
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+METHOD = "sdlora@linear,freeze_channels=0.9,freeze_states=0.5,rank=2,also=conv1d.D"
+STATE = "initial_state,conv_state=true"
+NORM = {"Jamba": "final_layernorm"}
+
+
+def config(family: str, method: str = METHOD, **options) -> SSMPeftConfig:
+    return SSMPeftConfig(method=method, task_type="CAUSAL_LM", **options)
+
+
+@dataclass
+class Trained:
+    """A base model and an adapter that was trained on it, in folders, and what they compute."""
+
+    family: str
+    model: PeftModel
+    base: Path
+    adapter: Path
+    before: Tensor
+    after: Tensor
+
+    def load(self) -> nn.Module:
+        return AutoModelForCausalLM.from_pretrained(self.base).eval()
+
+    def reloaded(self, **options) -> PeftModel:
+        return PeftModel.from_pretrained(self.load(), self.adapter, **options).eval()
+
+
+@pytest.fixture(scope="module", params=MAIN)
+def trained(request, tmp_path_factory) -> Trained:
+    """Trained by transformers' Trainer, with a checkpoint on the way."""
+    family, folder = request.param, tmp_path_factory.mktemp(request.param)
+    build(family).save_pretrained(folder / "base")
+    base = AutoModelForCausalLM.from_pretrained(folder / "base").eval()
+    before = logits(base, ids())
+    torch.manual_seed(0)
+    model = get_peft_model(base, config(family, modules_to_save=[NORM.get(family, "norm_f")]))
+    torch.testing.assert_close(logits(model.eval(), ids()), before, **CLOSE)
+    options = {"per_device_train_batch_size": 4, "learning_rate": 0.05, "report_to": [], "use_cpu": True}
+    arguments = TrainingArguments(folder / "run", max_steps=4, save_steps=2, disable_tqdm=True, **options)
+    data = [{"input_ids": row, "labels": row} for row in ids(4)] * 4
+    selecting = SelectBeforeTraining(steps=2)
+    Trainer(model=model, args=arguments, train_dataset=data, callbacks=[selecting]).train()
+    model.eval().save_pretrained(folder / "adapter")
+    return Trained(family, model, folder / "base", folder / "adapter", before, logits(model, ids()))
+
+
+def test_trainer_trains_every_tensor_and_saves_safetensors(trained):
+    assert (trained.after - trained.before).abs().max() > 1e-3
+    still = [
+        name
+        for name, p in trained.model.named_parameters()
+        if p.requires_grad and name.endswith(("lora_B", "values", "delta")) and not p.any()
+    ]
+    assert not still
+    checkpoint = trained.adapter.parent / "run" / "checkpoint-2"
+    assert [path.suffix for path in checkpoint.glob("adapter_model.*")] == [".safetensors"]
+
+
+def test_disabled_adapter_is_the_base_model(trained):
+    with trained.model.disable_adapter():
+        torch.testing.assert_close(logits(trained.model, ids()), trained.before, **CLOSE)
+    torch.testing.assert_close(logits(trained.model, ids()), trained.after, rtol=0, atol=0)
+
+
+def test_save_pretrained_writes_config_card_and_safetensors_only(trained):
+    names = {path.name for path in trained.adapter.iterdir()}
+    assert names == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    assert type(PeftConfig.from_pretrained(trained.adapter)) is SSMPeftConfig
+    stored = load_file(trained.adapter / "adapter_model.safetensors")
+    assert any(key.endswith(".indices") for key in stored) and not any("default" in key for key in stored)
+
+
+@pytest.mark.parametrize("options", [{}, {"low_cpu_mem_usage": True}, {"is_trainable": True}], ids=str)
+def test_from_pretrained(trained, options):
+    model = trained.reloaded(**options)
+    torch.testing.assert_close(logits(model, ids()), trained.after, **CLOSE)
+    assert any(p.requires_grad for p in model.parameters()) == bool(options.get("is_trainable"))
+
+
+@pytest.mark.parametrize("auto", [AutoPeftModelForCausalLM, AutoModelForCausalLM])
+def test_auto_classes_load_the_adapter_folder(trained, auto):
+    torch.testing.assert_close(logits(auto.from_pretrained(trained.adapter).eval(), ids()), trained.after, **CLOSE)
+
+
+def test_transformers_load_adapter(trained):
+    model = trained.load()
+    model.load_adapter(trained.adapter)
+    torch.testing.assert_close(logits(model.eval(), ids()), trained.after, **CLOSE)
+
+
+def test_generation_with_a_cache_equals_generation_without(trained):
+    options = {"max_new_tokens": 5, "do_sample": False, "attention_mask": torch.ones_like(ids())}
+    cached, full = (trained.model.generate(ids(), **options, use_cache=use_cache) for use_cache in (True, False))
+    assert torch.equal(cached, full)
+
+
+def test_merge_and_unload_gives_a_plain_model(trained, tmp_path):
+    merged = trained.reloaded().merge_and_unload(safe_merge=True)
+    torch.testing.assert_close(logits(merged, ids()), trained.after, **CLOSE)
+    plain = trained.load()
+    assert merged.state_dict().keys() == plain.state_dict().keys()
+    assert all(type(ours) is type(stock) for ours, stock in zip(merged.modules(), plain.modules(), strict=True))
+    merged.save_pretrained(tmp_path)
+    reloaded = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(logits(reloaded, ids()), trained.after, **CLOSE)
+
+
+def test_merging_can_be_taken_back(trained):
+    model = trained.reloaded()
+    model.merge_adapter()
+    torch.testing.assert_close(logits(model, ids()), trained.after, **CLOSE)
+    model.unmerge_adapter()
+    torch.testing.assert_close(logits(model, ids()), trained.after, rtol=0, atol=0)
+
+
+def test_unload_gives_the_base_model_back(trained):
+    # without modules_to_save, which peft leaves in place for its own tuners too
+    model = get_peft_model(trained.load(), config(trained.family))
+    shake(model, 0.1)
+    torch.testing.assert_close(logits(model.unload(), ids()), trained.before, **CLOSE)
+
+
+def test_several_adapters(trained, tmp_path):
+    model = trained.reloaded(adapter_name="a")
+    model.add_adapter(
+        "b", config(trained.family, "lora@out_proj+A_log" if trained.family != "Mamba2" else "lora@out_proj")
+    )
+    torch.testing.assert_close(logits(model.eval(), ids()), trained.after, **CLOSE)
+    model.set_adapter("b")
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trainable and all(".deltas.b." in name for name in trainable)
+    torch.testing.assert_close(logits(model, ids()), trained.before, **CLOSE)
+    shake(model, 0.1)
+    model.base_model.set_adapter(["a", "b"])
+    assert (logits(model, ids()) - trained.after).abs().max() > 1e-4
+    model.set_adapter("a")
+    model.delete_adapter("b")
+    torch.testing.assert_close(logits(model, ids()), trained.after, **CLOSE)
+    model.load_adapter(trained.adapter, "c")
+    model.set_adapter("c")
+    torch.testing.assert_close(logits(model.eval(), ids()), trained.after, **CLOSE)
+    model.save_pretrained(tmp_path, selected_adapters=["c"])
+    assert (tmp_path / "c" / "adapter_model.safetensors").exists() and not (tmp_path / "a").exists()
+
+
+def test_model_status(trained):
+    status = get_model_status(trained.model)
+    assert status.enabled and status.active_adapters == ["default"] and not status.merged_adapters
+    assert status.trainable_params > 0 and status.num_adapter_layers > 0 and status.devices == {"default": ["cpu"]}
+
+
+def test_mixed_models_are_refused(trained):
+    with pytest.raises(ValueError, match="not compatible"):
+        get_peft_model(trained.load(), config(trained.family), mixed=True)
+
+
+def test_bfloat16_base_keeps_a_float32_adapter(trained):
+    model = get_peft_model(trained.load().to(torch.bfloat16), config(trained.family)).train()
+    assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+    model(ids(), labels=ids()).loss.backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+def test_gradient_checkpointing(trained):
+    plain, checkpointed = (get_peft_model(trained.load(), config(trained.family)).train() for _ in range(2))
+    checkpointed.load_state_dict(plain.state_dict())
+    checkpointed.gradient_checkpointing_enable()
+    checkpointed.enable_input_require_grads()
+    for model in (plain, checkpointed):
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        model(ids(), labels=ids()).loss.backward()
+    for (name, ours), stock in zip(checkpointed.named_parameters(), plain.parameters(), strict=True):
+        if ours.requires_grad:
+            torch.testing.assert_close(ours.grad, stock.grad, **CLOSE, msg=name)
+
+
+def test_a_copy_can_be_merged_and_leaves_the_original_alone(trained):
+    other = copy.deepcopy(trained.model)
+    torch.testing.assert_close(logits(other, ids()), trained.after, rtol=0, atol=0)
+    torch.testing.assert_close(logits(other.merge_and_unload(), ids()), trained.after, **CLOSE)
+    torch.testing.assert_close(logits(trained.model, ids()), trained.after, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", [STATE, "prompt,tokens=2", "prefix,tokens=2,hidden=4"])
+def test_learned_inputs(trained, method, tmp_path):
+    model = shake(get_peft_model(trained.load(), config(trained.family, method)).eval(), 0.3)
+    expected = logits(model, ids())
+    model.save_pretrained(tmp_path)
+    for options in ({}, {"low_cpu_mem_usage": True}):
+        reloaded = PeftModel.from_pretrained(trained.load(), tmp_path, **options).eval()
+        torch.testing.assert_close(logits(reloaded, ids()), expected, **CLOSE)
+    options = {"max_new_tokens": 4, "do_sample": False, "attention_mask": torch.ones_like(ids())}
+    cached, full = (model.generate(ids(), **options, use_cache=use_cache) for use_cache in (True, False))
+    assert torch.equal(cached, full)
+    with model.disable_adapter():
+        torch.testing.assert_close(logits(model, ids()), trained.before, **CLOSE)
+    with pytest.raises(ValueError, match="cannot be merged"):
+        model.merge_and_unload()
+    torch.testing.assert_close(logits(model, ids()), expected, **CLOSE)
+    torch.testing.assert_close(logits(model.unload(), ids()), trained.before, **CLOSE)
+
+
+def test_our_own_load_reads_what_peft_saved_and_the_other_way_round(trained, tmp_path):
+    model = shake(get_peft_model(trained.load(), config(trained.family)).eval(), 0.1)
+    model.save_pretrained(tmp_path / "theirs")
+    ours = ssmpeft_lib.load(trained.load(), tmp_path / "theirs")
+    torch.testing.assert_close(logits(ours, ids()), logits(model, ids()), **CLOSE)
+    ssmpeft_lib.save(ours, tmp_path / "ours")
+    theirs = PeftModel.from_pretrained(trained.load(), tmp_path / "ours").eval()
+    torch.testing.assert_close(logits(theirs, ids()), logits(model, ids()), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    "method, error, says",
+    [
+        ("lora@out_prj", LookupError, "did you mean 'out_proj'"),
+        ("lora,rank=0", ValueError, "rank=0 must be at least 1"),
+        ("lora@in_proj,also=in_proj_x", ValueError, "adapted twice"),
+        ("full", ValueError, "adds nothing to the model"),
+        ("pretrained", ValueError, "adds nothing to the model"),
+    ],
+)
+def test_a_bad_method_is_refused_and_leaves_the_model_alone(method, error, says):
+    model = build("Mamba")
+    with pytest.raises(error) as caught:
+        get_peft_model(model, config("Mamba", method))
+    assert says in str(caught.value)
+    assert str(model) == str(build("Mamba")) and all(p.requires_grad for p in model.parameters())
+
+
+def test_an_adapter_of_another_family_is_refused(tmp_path):
+    get_peft_model(build("Mamba"), config("Mamba", "lora@out_proj")).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="made for MambaForCausalLM and does not fit FalconMambaForCausalLM"):
+        PeftModel.from_pretrained(build("FalconMamba"), tmp_path)
+
+
+@pytest.mark.parametrize("first, second", [("peft", "ssmpeft_lib"), ("ssmpeft_lib", "peft")])
+def test_registered_whichever_is_imported_first(first, second):
+    code = f"import {first}, {second}; from peft import PeftType; print(PeftType('SSMPEFT') in list(PeftType))"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, ssmpeft_lib; print({'torch', 'peft', 'transformers'} & set(sys.modules))"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_public_names_are_there():
+    for name in ssmpeft_lib.__all__:
+        assert callable(getattr(ssmpeft_lib, name)), name
+    assert peft.PeftType.SSMPEFT in peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING

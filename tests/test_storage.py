@@ -1,0 +1,114 @@
+"""Saved adapters: what comes back, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from families import build, ids, logits
+from safetensors.torch import load_file, save_file
+from test_contracts import METHODS, adapted, cases
+
+from ssmpeft_lib.adaptation import adapt, adaptation_of
+from ssmpeft_lib.adapters.method import build_method
+from ssmpeft_lib.storage import load, save
+
+
+@pytest.mark.parametrize("family, method", cases())
+def test_loaded_equals_saved(family, method, tmp_path):
+    model = adapted(family, method)
+    save(model, tmp_path)
+    loaded = load(build(family), tmp_path)
+    torch.testing.assert_close(logits(loaded, ids()), logits(model, ids()), rtol=0, atol=0)
+    assert adaptation_of(loaded).method == adaptation_of(model).method
+    stored = load_file(tmp_path / "adapter_model.safetensors")
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert sum(t.numel() for t in stored.values() if t.is_floating_point()) == trained
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return save(adapted("Mamba", "lora@out_proj,rank=2"), tmp_path)
+
+
+def rewritten(folder, **changes):
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    "damage, error, says",
+    [
+        (
+            lambda f: (f / "adapter_model.safetensors").unlink(),
+            FileNotFoundError,
+            "adapter_model.safetensors is missing",
+        ),
+        (lambda f: (f / "adapter_config.json").unlink(), FileNotFoundError, "adapter_config.json is missing"),
+        (
+            lambda f: (f / "adapter_model.safetensors").write_bytes(b"x" * 99),
+            ValueError,
+            "not a whole safetensors file",
+        ),
+        (
+            lambda f: (f / "adapter_model.safetensors").write_bytes(
+                (f / "adapter_model.safetensors").read_bytes()[:-8]
+            ),
+            ValueError,
+            "not a whole safetensors file",
+        ),
+        (lambda f: (f / "adapter_config.json").write_text("{"), ValueError, "is not JSON"),
+        (lambda f: rewritten(f, peft_type="LORA"), ValueError, "type 'LORA', not 'SSMPEFT'"),
+        (lambda f: rewritten(f, method=None), ValueError, "names no method"),
+        (lambda f: rewritten(f, method="lroa"), LookupError, "did you mean 'lora'"),
+        (
+            lambda f: rewritten(f, method="lora@out_proj,rank=4"),
+            ValueError,
+            "lora_A has the shape [2, 64], not [4, 64]",
+        ),
+        (lambda f: rewritten(f, method="lora@out_proj+in_proj_x,rank=2"), ValueError, "in_proj_x.lora_A is missing"),
+        (lambda f: rewritten(f, method="bitfit"), ValueError, "is missing, and"),
+    ],
+)
+def test_a_bad_adapter_is_refused_and_leaves_the_model_alone(saved, damage, error, says):
+    damage(saved)
+    model = build("Mamba")
+    with pytest.raises(error) as caught:
+        load(model, saved)
+    assert says in str(caught.value)
+    assert str(model) == str(build("Mamba"))
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_adapter_of_another_family_is_refused(saved):
+    with pytest.raises(ValueError, match="made for MambaForCausalLM.*does not fit JambaForCausalLM"):
+        load(build("Jamba"), saved)
+
+
+def test_an_index_outside_of_the_weight_is_refused(tmp_path):
+    save(adapted("Mamba", "sdlora,freeze_channels=0.9,freeze_states=0.5"), tmp_path)
+    tensors = load_file(tmp_path / "adapter_model.safetensors")
+    next(tensor for key, tensor in tensors.items() if key.endswith("A_log.indices"))[0] = 10**6
+    save_file(tensors, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(ValueError, match="an index lies outside"):
+        load(build("Mamba"), tmp_path)
+
+
+def test_what_is_not_adapted_is_not_saved(tmp_path):
+    with pytest.raises(ValueError, match="is not adapted"):
+        save(build("Mamba"), tmp_path)
+
+
+def test_a_model_is_adapted_once():
+    model = adapt(build("Mamba"), "bitfit")
+    with pytest.raises(ValueError, match="adapted already"):
+        adapt(model, "lora")
+
+
+def test_methods_are_spelled_out_in_full():
+    for method in METHODS:
+        found = adaptation_of(adapt(build("Mamba"), method)).method
+        assert type(found)(**vars(found)) == found
+        assert build_method(found.spelled_out()) == found == build_method(str(found))

@@ -1,0 +1,138 @@
+"""The warm server: the same results as a plain process, a plain process where it cannot be, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from reference import REPOSITORY
+
+CLIENT = REPOSITORY / "ssmpeft_lib" / "warm" / "client.py"
+
+TRAIN = """
+import hashlib, torch
+torch.set_num_threads(1)
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.Dropout(0.1), torch.nn.Linear(32, 1))
+optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
+for _ in range(20):
+    net(torch.randn(8, 16)).square().mean().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+print(hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in net.parameters())).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """An environment with a server of its own, which ends with the tests."""
+    folder = tmp_path_factory.mktemp("run")
+    folder.chmod(0o700)
+    yield {**os.environ, "XDG_RUNTIME_DIR": str(folder), "SSMPEFT_WARM_IDLE": "60", "PYTHONPATH": str(REPOSITORY)}
+    for socket in folder.glob("ssmpeft-*/*"):
+        if socket.suffix == "":
+            socket.unlink(missing_ok=True)
+
+
+def notebook(folder: Path, *cells: str) -> Path:
+    import nbformat
+
+    path = folder / "notebook.ipynb"
+    parameters = nbformat.v4.new_code_cell("cell = results = output = overrides = learning_rate = threads = None")
+    parameters["metadata"]["tags"] = ["parameters"]
+    contents = nbformat.v4.new_notebook(
+        cells=[parameters, *map(nbformat.v4.new_code_cell, cells)],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    nbformat.write(contents, path)
+    return path
+
+
+def run_cell(folder: Path, environment: dict, path: Path) -> tuple[str, dict]:
+    """Output of the notebook's first cell, and metrics.json."""
+    folder.mkdir()
+    output = folder / "cell.ipynb"
+    command = [sys.executable, "-S", "-E", CLIENT, "run-cell", "quick/mamba-130m/lora/dart/seed0"]
+    done = subprocess.run(
+        [*command, "--notebook", path, "--output", output], env=environment, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stderr
+    executed = json.loads(output.read_text())
+    texts = [out.get("text", "") for out in executed["cells"][-1]["outputs"]]
+    return "".join("".join(text) for text in texts), json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_warm_kernel_computes_what_a_plain_one_does(tmp_path, environment):
+    path = notebook(tmp_path, TRAIN)
+    warm, _ = run_cell(tmp_path / "warm", environment, path)
+    again, _ = run_cell(tmp_path / "again", environment, path)
+    plain, _ = run_cell(tmp_path / "plain", environment | {"SSMPEFT_WARM": "0"}, path)
+    assert len(warm.strip()) == 64
+    assert warm == again == plain
+
+
+def test_a_failed_cell_keeps_its_notebook_and_says_why(tmp_path, environment):
+    path = notebook(tmp_path, "1 / 0")
+    _, metrics = run_cell(tmp_path / "failed", environment, path)
+    assert metrics["status"] == "failed"
+    assert metrics["error"] == {"type": "ZeroDivisionError", "message": "division by zero"}
+    executed = json.loads((tmp_path / "failed" / "cell.ipynb").read_text())
+    assert any(out["output_type"] == "error" for cell in executed["cells"] for out in cell.get("outputs", []))
+
+
+def test_a_kernel_that_dies_is_a_failed_cell(tmp_path, environment):
+    path = notebook(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    _, metrics = run_cell(tmp_path / "dead", environment, path)
+    assert metrics["error"]["type"] == "DeadKernelError"
+
+
+def test_a_notebook_without_a_result_is_a_failed_cell(tmp_path, environment):
+    _, metrics = run_cell(tmp_path / "empty", environment, notebook(tmp_path, "pass"))
+    assert metrics["error"]["type"] == "MissingResult"
+
+
+def test_without_a_place_for_sockets_the_command_runs_plainly(tmp_path, environment):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    command = [sys.executable, "-S", "-E", CLIENT, "points", "--exhibit", "nothing"]
+    environment = environment | {"XDG_RUNTIME_DIR": str(blocked)}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "starting plainly" in done.stderr and "no exhibit 'nothing'" in done.stderr
+
+
+def test_when_the_client_is_killed_its_cell_ends_too(tmp_path, environment):
+    marker = tmp_path / "pid"
+    sleeper = f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(120)"
+    path = notebook(tmp_path, sleeper)
+    command = [sys.executable, "-S", "-E", CLIENT, "run-cell", "quick/mamba-130m/lora/dart/seed0"]
+    client = subprocess.Popen(
+        [*command, "--notebook", path, "--output", tmp_path / "o" / "cell.ipynb"], env=environment
+    )
+    kernel = int(wait_for(lambda: marker.exists() and marker.read_text(), "the kernel to start", 120))
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    wait_for(lambda: not alive(kernel), "the kernel to end", 20)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition, what: str, seconds: float):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"waited {seconds} s for {what}")
