@@ -1,4 +1,4 @@
-"""What a cell's notebook shows: plain tables and curves, as HTML that the book styles and that any notebook can show."""
+"""What a cell's notebook shows: plain tables and curves, as HTML that the book styles and any notebook can show."""
 
 from __future__ import annotations
 
@@ -90,6 +90,20 @@ def learning_curve(run: Run) -> Fragment:
     return Fragment(f"<div class='charts'>{pictures}</div><p>{html.escape(words)}</p>", words)
 
 
+def selection(run: Run) -> Fragment:
+    """Which channels and states a warm-up chose, layer by layer; nothing for a method that does not choose."""
+    pictures, lines = [], []
+    for name, made in run.selection.items():
+        entries = [(channel, state) for channel, state in made.trained.nonzero().tolist()]
+        channels = sorted({channel for channel, _ in entries})
+        said = f"{name}: {len(entries)} entries in {len(channels)} of {made.trained.shape[0]} channels"
+        pictures.append(charts.chosen(entries, tuple(made.trained.shape), name, said))
+        lines.append(said)
+    words = "What the warm-up chose: the entries of A_log that are trained."
+    markup = f"<p>{words}</p><div class='charts'>{''.join(pictures)}</div>" if pictures else ""
+    return Fragment(markup, "\n".join([words, *lines]) if lines else "")
+
+
 def scores(run: Run) -> Fragment:
     """Every score of every split, with its interval."""
     rows = []
@@ -157,7 +171,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Fragment:
     for row in rows:
         first, *rest = (html.escape(cell) for cell in row)
         # on a narrow page each value stands on its own and needs its column's name
-        cells = "".join(f"<td data-label='{html.escape(name)}'>{cell}</td>" for name, cell in zip(head[1:], rest, strict=True))
+        cells = "".join(
+            f"<td data-label='{html.escape(name)}'>{cell}</td>" for name, cell in zip(head[1:], rest, strict=True)
+        )
         lines.append(f"<tr><th scope='row'>{first}</th>{cells}</tr>")
     markup = f"<table class='plain'><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return Fragment(markup, "\n".join(" | ".join(row) for row in [head, *rows]))

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fake_results import fake_results
 from reference import REPOSITORY
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -26,6 +25,8 @@ FAILED, MISSING = "lora@dt_proj/dart/seed0", "full@x_proj/dart"
 def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the finished pages: two tables with results, failures and holes."""
     pytest.importorskip("jupyter_book", reason="Jupyter Book is not installed")
+    from fake_results import fake_results
+
     from ssmpeft_lib.render.html import make_html
     from ssmpeft_lib.render.pages import make_pages
 

@@ -1,9 +1,17 @@
-"""The list of pages at the side. Pages of runs are not in it and show the same one: it is made once, not a thousand times."""
+"""The list of pages at the side. Pages of runs are not in it, so all of them show the same one, made once."""
 
 from markupsafe import Markup
 
 OUTSIDE = ("cells/", "runs/")
-SHOWN = {"startdepth": 0, "kind": "sidebar", "maxdepth": 4, "collapse": False, "includehidden": True, "titles_only": True, "show_nav_level": 1}
+SHOWN = {
+    "startdepth": 0,
+    "kind": "sidebar",
+    "maxdepth": 4,
+    "collapse": False,
+    "includehidden": True,
+    "titles_only": True,
+    "show_nav_level": 1,
+}
 
 
 def offer(app, pagename, templatename, context, doctree):

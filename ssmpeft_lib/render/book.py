@@ -84,7 +84,12 @@ class Book:
     @cached_property
     def table_errata(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """The errata of tables with the exhibits that they stand in, by their names."""
-        found = [(note, document) for document in self.documents for note in document["notes"] if note.get("kind") == "erratum"]
+        found = [
+            (note, document)
+            for document in self.documents
+            for note in document["notes"]
+            if note.get("kind") == "erratum"
+        ]
         return sorted(found, key=lambda pair: pair[0]["id"])
 
     @cached_property
@@ -95,8 +100,12 @@ class Book:
 
     def link_from(self, page: str) -> Callable[[str], str | None]:
         """How a page turns a name such as `Table 7` or `Finding 3` into an address."""
-        targets = {document["title"].partition(":")[0]: (links.exhibit_page(document["id"]), "") for document in self.documents}
-        targets |= {f"Finding {finding['number']}": ("findings", f"finding-{finding['number']}") for finding in self.findings}
+        targets = {
+            document["title"].partition(":")[0]: (links.exhibit_page(document["id"]), "") for document in self.documents
+        }
+        targets |= {
+            f"Finding {finding['number']}": ("findings", f"finding-{finding['number']}") for finding in self.findings
+        }
 
         def link(name: str) -> str | None:
             target, anchor = targets.get(name, (page, ""))

@@ -17,7 +17,7 @@ LANES = ("printed", "ours")
 Score = Callable[[dict[str, Any]], float | None]
 
 
-def tested_claims(claims: list[dict[str, Any]], document: dict[str, Any], path: object) -> list[dict[str, Any]]:
+def with_verdicts(claims: list[dict[str, Any]], document: dict[str, Any], path: object) -> list[dict[str, Any]]:
     """Each claim with what became of it.
 
     Args:

@@ -16,7 +16,7 @@ def claims_html(claims: list[Claim], whose: str, where: dict[int, tuple[str, str
     """A list of claims.
 
     Args:
-        claims: as `claims.tested_claims` made them.
+        claims: as `claims.with_verdicts` made them.
         whose: what our own numbers are called.
         where: for a claim's place in the list, the name and address of its exhibit.
     """
@@ -34,7 +34,9 @@ def overall(claims: list[Claim], lane: str) -> dict[str, Any]:
 
 def _claim(claim: Claim, whose: str, where: tuple[str, str] | None) -> Claim:
     printed, ours = claim["lanes"]["printed"], claim["lanes"]["ours"]
-    margins = [column["margin"] for lane in (printed, ours) for column in lane["columns"] if column["margin"] is not None]
+    margins = [
+        column["margin"] for lane in (printed, ours) for column in lane["columns"] if column["margin"] is not None
+    ]
     longest = max(map(abs, margins), default=0) or 1
     bound = claim.get("by", 0)
     evidence = [

@@ -11,9 +11,12 @@ from ..plan import registry
 from ..plan.cell import Cell
 from ..plan.exhibit import Exhibit, Point, row_name
 from ..plan.results import MissingMetric, read_metrics, value_at
-from .claims import tested_claims
+from .claims import with_verdicts
 
 SHARES = "params."
+
+COSTS = ("train_seconds", "peak_memory_mb")
+"""What a run costs, of metrics.json; its mean over the runs of a point stands beside the point's mean."""
 
 
 def exhibit_document(
@@ -28,7 +31,8 @@ def exhibit_document(
         shares: counted parameters, by model and method.
     Returns:
         `id, title, source, scale, columns, rows, notes, claims`; each row has its spec's words, its method's family,
-        and `points`, one for each column: `printed`, `ours` (mean, std, by_seed, cells, problems) and `difference`.
+        and `points`, one for each column: `printed`, `ours` (mean, std, by_seed, cells, problems, costs), `difference`
+        and `share`, the percentage of parameters that the method trains.
     """
     read = _Reader(results)
     rows = []
@@ -57,7 +61,7 @@ def exhibit_document(
         "rows": rows,
         "notes": exhibit.spec.get("notes", []),
     }
-    return document | {"claims": tested_claims(exhibit.spec.get("claims", []), document, exhibit.path)}
+    return document | {"claims": with_verdicts(exhibit.spec.get("claims", []), document, exhibit.path)}
 
 
 def family_of(method: str) -> str:
@@ -113,7 +117,7 @@ def _share(point: Point, shares: dict[str, dict[str, dict]]) -> dict[str, Any]:
 
 def _measured(point: Point, scale: str, seeds: range, read: _Reader) -> dict[str, Any]:
     by_seed: dict[int, list[float]] = defaultdict(list)
-    cells, problems = point.cells(scale, seeds), []
+    cells, problems, costs = point.cells(scale, seeds), [], []
     for cell in cells:
         metrics = read(cell)
         if metrics is None:
@@ -123,6 +127,7 @@ def _measured(point: Point, scale: str, seeds: range, read: _Reader) -> dict[str
         else:
             try:
                 by_seed[cell.seed].append(float(value_at(metrics, point.metric)))
+                costs.append(metrics["cost"])
             except MissingMetric as missing:
                 problems.append(str(missing))
     members = len(registry.groups().get(point.dataset, (point.dataset,)))
@@ -132,6 +137,9 @@ def _measured(point: Point, scale: str, seeds: range, read: _Reader) -> dict[str
     if values:
         ours |= {"mean": round(fmean(values.values()), 6), "by_seed": {str(s): round(v, 6) for s, v in values.items()}}
         ours["std"] = round(stdev(values.values()), 6) if len(values) > 1 else None
+        ours |= {
+            name: round(fmean(cost[name] for cost in costs), 3) for name in COSTS if all(name in cost for cost in costs)
+        }
     if problems:
         ours["problems"] = problems
     return ours

@@ -1,18 +1,26 @@
 """Errata of the tables, and numbers that are printed twice with two values."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 
 from .. import links
+from ..book import Book
 from ..environment import prose, render
 from ..numbers import fixed
 from ..page import raw
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """The errata of the specs, then what the machine found."""
     link = book.link_from(page)
     notes = [
-        note | {"text": prose(note["text"], link), "name": document["title"].partition(":")[0], "href": _address(page, document, note)}
+        note
+        | {
+            "text": prose(note["text"], link),
+            "name": document["title"].partition(":")[0],
+            "href": _address(page, document, note),
+        }
         for note, document in book.table_errata
     ]
     return raw(render("errata_of_tables.html", notes=notes, twice=_printed_twice(book, page)))

@@ -1,10 +1,13 @@
 """What ran: how many cells, by which code, on which machine, what failed, what is stale, what it cost."""
 
+from __future__ import annotations
+
 from collections import Counter, defaultdict
 from statistics import fmean
 
 from ...plan.results import RESULTS_VERSION
 from .. import links
+from ..book import Book
 from ..environment import render
 from ..numbers import duration
 from ..page import raw
@@ -12,7 +15,7 @@ from ..page import raw
 LONGEST = 10
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """Tables of runs; nothing where nothing ran."""
     ran = {cell: metrics for cell, metrics in book.metrics.items() if metrics}
     if not ran:
@@ -38,7 +41,8 @@ def myst(book, page):
             makers=_makers(ran.values()),
             costs=_costs(done),
             longest=[
-                {"cell": cell, "href": links.href(page, links.cell_page(cell)), "seconds": _seconds(done[cell])} for cell in longest
+                {"cell": cell, "href": links.href(page, links.cell_page(cell)), "seconds": _seconds(done[cell])}
+                for cell in longest
             ],
             runs=links.href(page, "runs"),
         )
@@ -58,11 +62,17 @@ def _makers(ran):
         libraries = ", ".join(f"{name} {version}" for name, version in made.get("libraries", {}).items())
         code = made.get("commit", "not a checkout") + (" with uncommitted changes" if made.get("dirty") else "")
         machine = f"{made['device']}, {made['threads']} thread(s)" if "device" in made else "not said"
-        key = (code, machine, f"Python {made['python']}, {libraries}" if "python" in made else "not said", made.get("scan_backend", ""))
+        key = (
+            code,
+            machine,
+            f"Python {made['python']}, {libraries}" if "python" in made else "not said",
+            made.get("scan_backend", ""),
+        )
         groups[key] += 1
         times[key].append(made.get("time", ""))
     return [
-        dict(zip(("code", "machine", "libraries", "scan"), key, strict=True)) | {"count": count, "first": min(times[key]), "last": max(times[key])}
+        dict(zip(("code", "machine", "libraries", "scan"), key, strict=True))
+        | {"count": count, "first": min(times[key]), "last": max(times[key])}
         for key, count in groups.most_common()
     ]
 
