@@ -115,11 +115,13 @@ def merge(model: nn.Module) -> nn.Module:
     """Add every delta to the weight it changes and remove all traces of adaptation, in place.
 
     Raises:
-        ValueError: the model has a learned start or a soft prompt, which no weight can hold.
+        ValueError: the model has a learned start or a soft prompt, which no weight can hold, or quantised weights.
     """
     for name, module in model.named_modules():
         if isinstance(module, Starts | Prompts):
             raise ValueError(f"{name} is a learned input and cannot be merged into a weight; save the adapter instead")
+        if isinstance(module, Adapted):
+            module.check_mergeable()
     for module in model.modules():
         if isinstance(module, Adapted):
             for adapter in list(module.active):

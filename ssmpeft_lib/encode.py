@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,7 @@ def _write_texts(path: Path, examples: Sequence[Example], kept: np.ndarray) -> n
 
 
 def _line(example: Example) -> bytes:
-    return json.dumps(asdict(example), ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    return json.dumps(vars(example), ensure_ascii=False, sort_keys=True).encode() + b"\n"
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

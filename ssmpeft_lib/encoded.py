@@ -16,15 +16,20 @@ IGNORED = -100
 
 
 class Encoded:
-    """One split as token ids. Arrays are views of a file mapped into memory; nothing is copied until it is used."""
+    """One split as token ids. Arrays are views of a file mapped into memory; nothing is copied until it is used.
+
+    Attributes:
+        input_lengths, label_lengths, lengths: tokens of instruction and input, of the label, and of all, [examples].
+    """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], texts: Path, index: np.ndarray | None = None) -> None:
         self._arrays = arrays
         self._texts = texts
         self._index = np.arange(len(arrays["input_spans"])) if index is None else index
         spans = (arrays["input_spans"][self._index], arrays["label_spans"][self._index])
-        self.input_lengths, self.label_lengths = (span[:, 1] - span[:, 0] for span in spans)
         self._spans = spans
+        self.input_lengths, self.label_lengths = (span[:, 1] - span[:, 0] for span in spans)
+        self.lengths = self.input_lengths + self.label_lengths
 
     @classmethod
     def load(cls, path: Path) -> Encoded:
@@ -33,11 +38,6 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self._index)
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Tokens of instruction, input and label together, shape [examples]."""
-        return self.input_lengths + self.label_lengths
 
     def input_ids(self, i: int) -> np.ndarray:
         """Instruction and input of example `i`, int32 [input_length]."""
@@ -138,5 +138,6 @@ def _map(path: Path) -> dict[str, np.ndarray]:
     for name, entry in header.items():
         start, end = entry["data_offsets"]
         kind, shape, offset = kinds[entry["dtype"]], tuple(entry["shape"]), 8 + size + start
-        mapped[name] = np.memmap(path, kind, "r", offset, shape) if end > start else np.zeros(shape, kind)
+        # As a plain array: slices of a memmap are slow to make.
+        mapped[name] = np.asarray(np.memmap(path, kind, "r", offset, shape)) if end > start else np.zeros(shape, kind)
     return mapped

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
@@ -54,13 +53,6 @@ def cpu_name() -> str:
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
     return f"{name}, {len(os.sched_getaffinity(0))} cores" if hasattr(os, "sched_getaffinity") else name
-
-
-def peak_memory_mb() -> float:
-    """Largest memory so far: of the GPU's allocator where CUDA is in use, else of this process."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return round(torch.cuda.max_memory_allocated() / 1e6, 1)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1)
 
 
 def _git(*arguments: str) -> str:

@@ -79,14 +79,15 @@ def learning_curve(run: Run) -> Fragment:
     if not history:
         return Fragment("<p>Nothing is trained, so there is no curve.</p>", "nothing is trained")
     steps = [entry["step"] for entry in history]
-    losses, found = [entry["train_loss"] for entry in history], [entry["val_score"] for entry in history]
+    losses, found = [entry["train_loss"] for entry in history], [entry.get("val_score") for entry in history]
     loss = f"Training loss falls from {losses[0]:.3g} to {losses[-1]:.3g}."
     if losses[-1] > losses[0]:
         loss = f"Training loss rises from {losses[0]:.3g} to {losses[-1]:.3g}."
-    score = f"The best validation score is {max(found):.1f}, at step {run.progress.best_step}."
-    pictures = charts.curve(steps, losses, "training loss", loss)
-    pictures += charts.curve(steps, found, "validation score", score, run.progress.best_step)
-    words = f"{loss} {score}"
+    pictures, words = charts.curve(steps, losses, "training loss", loss), loss
+    if None not in found:
+        score = f"The best validation score is {max(found):.1f}, at step {run.progress.best_step}."
+        pictures += charts.curve(steps, found, "validation score", score, run.progress.best_step)
+        words = f"{loss} {score}"
     return Fragment(f"<div class='charts'>{pictures}</div><p>{html.escape(words)}</p>", words)
 
 
@@ -106,6 +107,8 @@ def selection(run: Run) -> Fragment:
 
 def scores(run: Run) -> Fragment:
     """Every score of every split, with its interval."""
+    if not run.scores:
+        return Fragment("<p>Nothing is asked here, and nothing is scored.</p>", "nothing is scored")
     rows = []
     for split, found in run.scores.items():
         intervals = found.get("ci", {})
@@ -119,6 +122,8 @@ def scores(run: Run) -> Fragment:
 
 def answers(run: Run, split: str = "test") -> Fragment:
     """What the model said to the first examples of a split."""
+    if split not in run.answers:
+        return Fragment("<p>Nothing is asked here.</p>", "nothing is asked")
     examples = run.problem.splits[split].examples
     shown = list(zip(run.answers[split], examples, strict=True))[:SHOWN_ANSWERS]
     rows = [[example.input, answer, " / ".join(expected(example))] for answer, example in shown]
@@ -140,8 +145,9 @@ def cost(run: Run) -> Fragment:
     return facts(
         {
             "training": f"{duration(spent['train_seconds'])}, {each}" if spent["steps"] else "none",
-            "scoring": ", ".join(f"{split} {duration(seconds)}" for split, seconds in run.seconds.items()),
-            "peak memory": memory(spent["peak_memory_mb"]),
+            "dimension selection": duration(spent["selection_seconds"]) if "selection_seconds" in spent else "none",
+            "scoring": ", ".join(f"{split} {duration(run.timers[split].seconds)}" for split in run.scores) or "none",
+            "peak memory": memory(spent["peak_memory_gb"]) if "peak_memory_gb" in spent else "not measured",
             "machine": f"{made_by['device']}, {made_by['threads']} thread(s), scan: {made_by['scan_backend']}",
             "code": f"commit {made_by.get('commit', 'unknown: not a checkout')}{state}",
             "libraries": ", ".join(f"{name} {found}" for name, found in made_by["libraries"].items()),

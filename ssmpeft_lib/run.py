@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from . import provenance
 from .adaptation import adapt, count, parameter_groups
+from .adapters.deltas import Delta
 from .adapters.method import Method, build_method
 from .adapters.selection import Selection
 from .adapters.sparse import Sparse
@@ -23,10 +24,12 @@ from .models import load_checkpoint
 from .plan import paths
 from .plan.cell import Cell
 from .plan.results import RESULTS_VERSION, write_metrics, write_text
+from .storage import save as save_adapter
 from .tasks import Task
 from .training.checkpoint import Checkpoint
 from .training.loop import Progress, Timer, Trainer, restore, snapshot
 from .training.recipe import Recipe, recipe_for
+from .training.memory import PeakMemory
 from .training.text import TextProblem
 from .warmup import begin_warmup, select
 
@@ -41,7 +44,8 @@ class Run:
         problem: losses and answers on the cell's data.
         data: sizes, lengths and the source of the data, for metrics.json.
         progress: where training stands.
-        scores, answers, seconds: of each split that was scored.
+        scores, answers: of each split that was scored.
+        timers, memory: what it costs.
         selection: the channels and states that a warm-up chose, by mixer.
     """
 
@@ -55,7 +59,8 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     scores: dict[str, dict] = field(default_factory=dict)
     answers: dict[str, list[str]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=lambda: defaultdict(Timer))
+    memory: PeakMemory = field(default_factory=PeakMemory)
     selection: dict[str, Selection] = field(default_factory=dict)
 
     @property
@@ -90,43 +95,44 @@ class Run:
             return self.progress
         checkpoint = Checkpoint(Path(folder) / "checkpoint.pt") if folder else None
         found = checkpoint.load() if checkpoint else None
-        timer, losses = Timer(self.progress.seconds), []
         torch.manual_seed(self.cell.seed)
+        self.memory.start()
         if found is None:
-            with timer:
-                self._warm_up()
-        groups = parameter_groups(self.model, self.recipe.learning_rate)
-        trainer = Trainer(groups, self.recipe, self.total_steps)
-        best = snapshot(self.trained) if found is None else self._resume(trainer, timer, found)
-        every = self._steps_between_validations()
+            self._warm_up()
+        trainer = Trainer(parameter_groups(self.model, self.recipe.learning_rate), self.recipe, self.total_steps)
+        best = snapshot(self.trained) if found is None else self._resume(trainer, found)
+        every, losses = self._steps_between_validations(), []
         steps = self.problem.losses(self.cell.seed, trainer.step)
         while trainer.step < self.total_steps:
-            with timer:
+            with self.timers["train"]:
                 self.model.train()
                 losses.append(trainer.take(next(steps)))
             if trainer.step % every == 0 or trainer.step == self.total_steps:
-                self.progress.step, self.progress.seconds = trainer.step, timer.seconds
+                self.progress.step, self.progress.seconds = trainer.step, self.timers["train"].seconds
                 if self._validate(losses):
                     best = snapshot(self.trained)
                 losses.clear()
                 if checkpoint and checkpoint.due:
                     checkpoint.save(trainer, self.progress, self.trained, best, self.fixed)
+        self.memory.stop()
         restore(self.trained, best)
         return self.progress
 
     def score(self, split: str) -> dict[str, Any]:
-        """Ask the model every example of a split and score its answers."""
-        start = perf_counter()
-        answers = self.problem.answers(split)
-        self.scores[split] = score_all(self.task, answers, self.problem.splits[split].examples)
-        self.answers[split] = answers
-        self.seconds[split] = perf_counter() - start
+        """Ask the model every example of a split and score its answers; nothing where the task has no scores."""
+        if not self.task.metrics:
+            return {}
+        with self.timers[split]:
+            self.answers[split] = self.problem.answers(split)
+        self.scores[split] = score_all(self.task, self.answers[split], self.problem.splits[split].examples)
         return self.scores[split]
 
     def save(self, folder: Path) -> Path:
-        """Write predictions.jsonl, and metrics.json last; returns the path of metrics.json."""
+        """Write predictions.jsonl, the adapter, and metrics.json last; returns the path of metrics.json."""
         folder = Path(folder)
         write_text(folder / "predictions.jsonl", "".join(self._prediction_lines()))
+        if any(isinstance(module, Delta) for module in self.model.modules()):
+            save_adapter(self.model, folder / "adapter")
         target = folder / "metrics.json"
         write_metrics(target, self.metrics())
         Checkpoint(folder / "checkpoint.pt").remove()
@@ -141,16 +147,23 @@ class Run:
             "recipe": self.recipe.as_dict(),
             "data": self.data,
             **self.scores,
-            "cost": {
-                **count(self.model),
-                "steps": self.progress.step,
-                "train_seconds": round(self.progress.seconds, 4),
-                **{f"{split}_seconds": round(seconds, 4) for split, seconds in self.seconds.items()},
-                "peak_memory_mb": provenance.peak_memory_mb(),
-            },
+            "cost": self.cost(),
             "history": self.progress.history,
             "made_by": {"results_version": RESULTS_VERSION, **provenance.environment(self.model)},
         }
+
+    def cost(self) -> dict[str, float]:
+        """Parameters, seconds and memory (Tables 25 to 27 read `selection_*`, `train_seconds` and `peak_memory_gb`)."""
+        cost = {**count(self.model), "steps": self.progress.step}
+        cost |= {f"{name}_seconds": round(timer.seconds, 4) for name, timer in self.timers.items()}
+        if self.selection:
+            cost["selection_seconds"] = round(cost["selection_train_seconds"] + cost["selection_choose_seconds"], 4)
+            epoch = cost["train_seconds"] / (1 if self.recipe.steps else self.recipe.epochs)
+            cost["selection_share_of_1_epoch"] = round(cost["selection_seconds"] / epoch, 5)
+            cost["selection_share_of_5_epochs"] = round(cost["selection_seconds"] / (5 * epoch), 5)
+        if self.memory.peak_bytes is not None:
+            cost["peak_memory_gb"] = round(self.memory.peak_bytes / 1e9, 6)
+        return cost
 
     def _warm_up(self) -> None:
         """Let a method that selects choose what it trains, by a short training that is undone (Algorithm 1)."""
@@ -158,33 +171,41 @@ class Run:
         if warmup is None:
             return
         self.model.train()
-        groups = [{"params": warmup.parameters, "lr": self.recipe.learning_rate}]
         # the schedule's horizon is the whole run, as in the authors' code
+        groups = [{"params": warmup.parameters, "lr": self.recipe.learning_rate}]
         trainer = Trainer(groups, self.recipe, self.total_steps)
         steps = self.problem.losses(self.cell.seed)
-        while trainer.step < self.recipe.selection_steps:
-            trainer.take(next(steps))
-        self.selection = select(self.model, warmup)
+        with self.timers["selection_train"]:
+            while trainer.step < self.recipe.selection_steps:
+                trainer.take(next(steps))
+        with self.timers["selection_choose"]:
+            self.selection = select(self.model, warmup)
 
-    def _resume(self, trainer: Trainer, timer: Timer, found: dict) -> dict[str, Tensor]:
+    def _resume(self, trainer: Trainer, found: dict) -> dict[str, Tensor]:
         """Go on from a checkpoint; returns the parameters of the best validation so far."""
         restore(self.trained, found["trained"])
         restore(self.fixed, found["fixed"])
         trainer.resume(found["optimizer"], found["step"])
         self.progress = Progress(**found["progress"])
-        timer.seconds = self.progress.seconds
+        self.timers["train"].seconds = self.progress.seconds
         torch.set_rng_state(found["random"])
         if found["random_cuda"]:
             torch.cuda.set_rng_state_all(found["random_cuda"])
         return found["best"]
 
     def _validate(self, losses: list[float]) -> bool:
-        score = self.score("val")["score"]
-        step, loss = self.progress.step, sum(losses) / len(losses)
-        self.progress.history.append({"step": step, "train_loss": round(loss, 6), "val_score": score})
-        if score <= self.progress.best_score:
+        """Note how training goes; returns whether this is the best validation so far."""
+        entry = {"step": self.progress.step, "train_loss": round(sum(losses) / len(losses), 6)}
+        self.progress.history.append(entry)
+        if not self.task.metrics:
+            return True
+        with self.timers["validation"]:
+            answers = self.problem.answers("val")
+            scores = score_all(self.task, answers, self.problem.splits["val"].examples, intervals=False)
+        entry["val_score"] = scores["score"]
+        if entry["val_score"] <= self.progress.best_score:
             return False
-        self.progress.best_step, self.progress.best_score = step, score
+        self.progress.best_step, self.progress.best_score = self.progress.step, entry["val_score"]
         return True
 
     def _steps_between_validations(self) -> int:

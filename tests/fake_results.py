@@ -107,9 +107,8 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         {"step": steps * k // 3, "train_loss": round(3.2 * 0.4**k, 4), "val_score": round(last * (0.4 + 0.2 * k), 2)}
         for k in (1, 2, 3)
     ] if trains else []  # fmt: skip
-    seconds = {"val": 0.3, "test": 0.2}
     data = {"source": "generated miniature", "miniature": True}
-    cost = {"steps": steps, "train_seconds": 0.9 + luck.random(), "peak_memory_mb": 640.2}
+    cost = {"steps": steps, "train_seconds": 0.9 + luck.random(), "peak_memory_gb": 0.0642}
     cost |= {"trainable": 4096, "total": 131_008, "trainable_pct": 3.1, "val_seconds": 0.3, "test_seconds": 0.2}
     metrics = {
         "schema": 1, "status": "ok", "cell": str(cell), "recipe": _RECIPE | {"steps": steps}, "data": data, **found,
@@ -137,7 +136,7 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         progress=SimpleNamespace(history=history, best_step=steps),
         scores=found,
         answers={"test": ["It joined in 1973.", UNTRUSTED, ""]},
-        seconds=seconds,
+        timers={split: SimpleNamespace(seconds=0.3) for split in found},
         metrics=lambda: metrics,
     )
 

@@ -62,7 +62,7 @@ def write_dart(folder: Path, **splits: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for split, entries in splits.items():
         contents = [dart_entry(i, 1 + i % 3) for i in range(entries)]
-        (folder / f"dart-v1.1.1-full-{split}.json").write_text(json.dumps(contents, indent=2), encoding="utf-8")
+        (folder / f"dart-v1.1.1-full-{split}.json").write_text(json.dumps(contents), encoding="utf-8")
     return folder
 
 

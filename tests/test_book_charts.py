@@ -23,7 +23,7 @@ def test_numbers_have_a_real_minus_and_no_signed_zero():
 def test_durations_and_sizes_are_said_as_people_say_them():
     said = [duration(seconds).replace("\u00a0", " ") for seconds in (0.034, 0.42, 8.25, 51, 200, 7500)]
     assert said == ["0.03 s", "0.42 s", "8.2 s", "51 s", "3 min 20 s", "2 h 5 min"]
-    assert [memory(size).replace("\u00a0", " ") for size in (640.2, 1840)] == ["640 MB", "1.8 GB"]
+    assert [memory(size).replace("\u00a0", " ") for size in (0.6402, 1.84)] == ["640 MB", "1.8 GB"]
 
 
 @pytest.mark.parametrize("values", [[46.9, 84.3], [71.2], [0, 0], [-30.7, 17.1], [0.0001, 0.0002]])

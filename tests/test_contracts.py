@@ -9,7 +9,7 @@ import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
 from torch import nn
 
-from ssmpeft_lib.adaptation import adapt, merge
+from ssmpeft_lib.adaptation import adapt, merge, parameter_groups
 from ssmpeft_lib.adapters.attach import AdaptedLinear, AdaptedParameter
 from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.plan.registry import files
@@ -34,11 +34,13 @@ METHODS = [SMALL.get(name, name) for name in files("methods")] + [
     "dora@A_log+conv1d,rank=2",
     "full",
     "prefix,tokens=1,mlp=false",
+    "lora@attention+mlp,rank=2",
+    "dora@mlp+q_proj,rank=2",
     "sdlora,freeze_channels=0.9,freeze_states=0.5,rank=2,rule=paper,also=D.norm",
 ]
 STATES = {"prompt", "prefix", "initial_state"}
-# `A_log` of the SSD families is a vector, which has no low-rank update
-MATRIX_A = ("Mamba", "FalconMamba", "Jamba")
+ONLY = {"@A_log": ("Mamba", "FalconMamba", "Jamba"), "@attention": ("Jamba",), "@mlp": ("Jamba",)}
+"""Families that have the slots which a method names: `A_log` of Mamba-2 is a vector and has no low-rank update."""
 
 
 def cases(families=MAIN, methods=METHODS) -> list:
@@ -46,7 +48,7 @@ def cases(families=MAIN, methods=METHODS) -> list:
         pytest.param(family, method, id=f"{family}-{method}")
         for family in families
         for method in methods
-        if "@A_log" not in method or family in MATRIX_A
+        if all(family in having for slot, having in ONLY.items() if slot in method)
     ]
 
 
@@ -103,7 +105,7 @@ def test_only_the_named_slots_change(family, method):
     model = adapted(family, method)
     if method == "full" or name_of(method) in STATES:
         return
-    present = {slot.path + slot.name: slot for slot in Backbone(model)._all_slots()}
+    present = {slot.path + slot.name: slot for slot in Backbone(model).all_slots()}
     changed = {
         slot.name
         for slot in present.values()
@@ -186,3 +188,54 @@ class Gate(nn.Module):
 
     def forward(self, y, z):
         return y * nn.functional.silu(z)
+
+
+def test_a_model_without_ssm_layers_is_refused():
+    with pytest.raises(ValueError, match="Sequential has no SSM layers.*s4d, s6, ssd"):
+        adapt(nn.Sequential(nn.Linear(2, 2)), "lora")
+
+
+def test_lora_plus_trains_lora_b_faster():
+    model = adapt(build("Mamba"), "lora_plus@out_proj,ratio=8,also=D")
+    groups = {group["lr"]: group["params"] for group in parameter_groups(model, 1e-3)}
+    names = {id(p): name for name, p in model.named_parameters()}
+    assert sorted(groups) == [1e-3, 8e-3]
+    assert all(names[id(p)].endswith("lora_B") for p in groups[8e-3]) and len(groups[8e-3]) == 2
+    assert sum(len(group) for group in groups.values()) == sum(p.requires_grad for p in model.parameters())
+    assert len(parameter_groups(adapt(build("Mamba"), "lora"), 1e-3)) == 1
+
+
+class Packed(nn.Linear):
+    """A linear layer whose weight is stored as bytes, as quantised ones are."""
+
+    def __init__(self, layer: nn.Linear):
+        super().__init__(layer.in_features, layer.out_features, layer.bias is not None)
+        self.scale = layer.weight.detach().abs().max() / 127
+        packed = (layer.weight.detach() / self.scale).round() + 128
+        self.weight = nn.Parameter(packed.to(torch.uint8).flatten()[:, None], requires_grad=False)
+        self.bias = layer.bias
+
+    def forward(self, x):
+        weight = (self.weight.view(self.out_features, self.in_features).float() - 128) * self.scale
+        return nn.functional.linear(x, weight, self.bias)
+
+
+def test_a_quantised_base_takes_low_rank_updates_and_nothing_else():
+    def packed():
+        model = build("Mamba")
+        for name, module in list(model.backbone.named_modules()):
+            if type(module) is nn.Linear:
+                parent, _, attribute = name.rpartition(".")
+                setattr(model.backbone.get_submodule(parent), attribute, Packed(module))
+        return model
+
+    expected = logits(adapt(packed(), "pretrained"), ids())
+    torch.testing.assert_close(expected, logits(build("Mamba"), ids()), rtol=0.1, atol=0.1)
+    model = adapt(packed(), "lora@linear+ssm,rank=2")
+    torch.testing.assert_close(logits(model, ids()), expected, **CLOSE)
+    model.train()(ids(), labels=ids()).loss.backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    with pytest.raises(ValueError, match="cannot merge into a weight of type torch.uint8"):
+        merge(model)
+    with pytest.raises(ValueError, match="in_proj_x is quantised"):
+        adapt(packed(), "dora")

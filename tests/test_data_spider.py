@@ -39,6 +39,12 @@ def test_real_splits_and_levels():
     assert levels == {"easy": 248, "medium": 446, "hard": 174, "extra": 166}
 
 
+def test_missing_databases_are_told(tmp_path):
+    (write_spider(tmp_path) / "database" / "concerts" / "concerts.sqlite").unlink()
+    with pytest.warns(UserWarning, match="dev.json: 5 of 5 questions have no database .* dev_with_database leaves"):
+        assert spider.read_files("spider", tmp_path)["dev_with_database"] == []
+
+
 def test_schema_and_question_are_written_as_in_the_authors_code(tmp_path):
     example = spider.read_files("spider", write_spider(tmp_path))["dev"][0]
     assert example.input == (
@@ -86,8 +92,19 @@ def test_hub_has_the_questions_and_the_folder_the_rest(tmp_path, monkeypatch):
     [
         ("dev.json", lambda rows: rows[1].pop("query"), ValueError, "dev.json: entry 2 has no query; it has db_id"),
         ("dev.json", lambda rows: rows[0].update(db_id="x"), ValueError, "entry 1 asks the database 'x'"),
-        ("tables.json", lambda rows: rows[0].update(db_id="../../etc"), ValueError, "is no name of a database"),
-        ("tables.json", lambda rows: rows[0].update(db_id="/etc/passwd"), ValueError, "is no name of a database"),
+        (
+            "tables.json",
+            lambda rows: rows[0].update(db_id="../../etc"),
+            ValueError,
+            "tables.json: entry 1 .* is no name",
+        ),
+        (
+            "tables.json",
+            lambda rows: rows[0].update(db_id="/etc/passwd"),
+            ValueError,
+            "tables.json: entry 1 .* is no name",
+        ),
+        ("tables.json", lambda rows: rows[0].pop("primary_keys"), ValueError, "tables.json: entry 1 .*primary_keys"),
     ],
 )
 def test_damaged_files_are_named(tmp_path, name, spoil, error, says):

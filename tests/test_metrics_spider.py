@@ -257,7 +257,7 @@ def test_what_takes_too_much_is_wrong_within_the_limits(folder, database, name):
     start = time.monotonic()
     (reason,) = reasons(database, [SLOW[name]], seconds=0.5, max_rows=10_000, megabytes=512, patience=10)
     assert reason and reason != "another result"
-    assert time.monotonic() - start < 12
+    assert time.monotonic() - start < 30
     assert digest(folder) == before
 
 
@@ -333,7 +333,7 @@ def test_ten_thousand_malformed_strings(folder, database):
 def test_a_killed_worker_is_replaced(database):
     """A worker that does not answer is killed; the questions after it are judged by the next one."""
     slow = SLOW["endless recursion"]
-    found = reasons(database, ["SELECT Name FROM singer", slow, "SELECT Name FROM singer"], seconds=60, patience=1)
+    found = reasons(database, ["SELECT Name FROM singer", slow, "SELECT Name FROM singer"], seconds=60, patience=3)
     assert found == ["", "no answer in time", ""]
 
 

@@ -1,11 +1,14 @@
 """BLEU and METEOR against sacrebleu, nltk and TF-NMT's formula, on real and on odd texts."""
 
 import math
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 import sacrebleu
-from reference import shared
+from reference import REPOSITORY, shared
 
 from ssmpeft_lib.data import dart
 from ssmpeft_lib.metrics import bleu, meteor, rouge
@@ -127,6 +130,29 @@ def test_meteor_is_the_mean_over_examples_of_the_best_reference():
     found = meteor.score([answers[i] for i in kept], [examples[i] for i in kept])["meteor"]
     assert len(kept) > 75
     assert found == pytest.approx(100 * sum(expected) / len(kept))
+
+
+def test_meteor_with_wordnet():
+    """In a process of its own, because nltk looks for its data once."""
+    code = """
+from nltk.translate.meteor_score import meteor_score
+from ssmpeft_lib.metrics import meteor
+from ssmpeft_lib.tasks import Example
+pairs = [("a dog ran", "a hound ran"), ("the movies were films", "the film was a movie"), ("he quits", "she resigns")]
+examples = [Example("", reference, (reference,)) for _, reference in pairs]
+peer = [meteor_score([reference.split()], answer.split()) for answer, reference in pairs]
+found = meteor.score([answer for answer, _ in pairs], examples)["meteor"]
+print(found, 100 * sum(peer) / 3, meteor.describe("nltk"))
+"""
+    environment = {**os.environ, "NLTK_DATA": str(shared("data/nltk_data"))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=REPOSITORY, capture_output=True, text=True)
+    found, peer, described = done.stdout.split(" ", 2)
+    assert float(found) == pytest.approx(float(peer))
+    assert "WordNet 3.0" in described and "no WordNet" not in described
+    answers = ["a dog ran", "the movies were films", "he quits"]
+    references = [["a hound ran"], ["the film was a movie"], ["she resigns"]]
+    if meteor._wordnet() is None:
+        assert meteor.score(answers, examples_of(references))["meteor"] < float(found)
 
 
 def test_meteor_says_what_it_ran_with():

@@ -81,6 +81,21 @@ def test_trainer_trains_every_tensor_and_saves_safetensors(trained):
     assert [path.suffix for path in checkpoint.glob("adapter_model.*")] == [".safetensors"]
 
 
+def test_trainer_goes_on_from_a_checkpoint_to_the_same_numbers(tmp_path):
+    def final(run: str, checkpoint: str | None) -> Tensor:
+        torch.manual_seed(0)
+        model = get_peft_model(build("Mamba"), config("Mamba"))
+        options = {"max_steps": 4, "save_steps": 2, "learning_rate": 0.05, "per_device_train_batch_size": 4}
+        arguments = TrainingArguments(tmp_path / run, **options, report_to=[], use_cpu=True, disable_tqdm=True)
+        data = [{"input_ids": row, "labels": row} for row in ids(4)] * 4
+        trainer = Trainer(model, arguments, train_dataset=data, callbacks=[SelectBeforeTraining(steps=2)])
+        trainer.train(resume_from_checkpoint=checkpoint)
+        return logits(model.eval(), ids())
+
+    whole = final("whole", None)
+    torch.testing.assert_close(final("rest", str(tmp_path / "whole" / "checkpoint-2")), whole, rtol=0, atol=0)
+
+
 def test_disabled_adapter_is_the_base_model(trained):
     with trained.model.disable_adapter():
         torch.testing.assert_close(logits(trained.model, ids()), trained.before, **CLOSE)
@@ -128,6 +143,16 @@ def test_merge_and_unload_gives_a_plain_model(trained, tmp_path):
     merged.save_pretrained(tmp_path)
     reloaded = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     torch.testing.assert_close(logits(reloaded, ids()), trained.after, **CLOSE)
+
+
+def test_a_broken_adapter_is_not_merged(trained):
+    model = trained.reloaded()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    broken = [p for name, p in model.named_parameters() if name.endswith("lora_B")][-1]
+    broken.data[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="would put infinite or undefined values into"):
+        model.merge_and_unload(safe_merge=True)
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters() if p is not broken)
 
 
 def test_merging_can_be_taken_back(trained):
@@ -263,17 +288,15 @@ def test_an_adapter_of_another_family_is_refused(tmp_path):
 
 @pytest.mark.parametrize("first, second", [("peft", "ssmpeft_lib"), ("ssmpeft_lib", "peft")])
 def test_registered_whichever_is_imported_first(first, second):
-    code = f"import {first}, {second}; from peft import PeftType; print(PeftType('SSMPEFT') in list(PeftType))"
+    """And importing the package imports nothing heavy."""
+    heavy = "{'torch', 'peft', 'transformers'} & set(sys.modules)"
+    code = (
+        f"import sys, {first}; first = {heavy}; import {second}; from peft import PeftType; print(PeftType('SSMPEFT'))"
+    )
+    code += "; print(first)" if first == "ssmpeft_lib" else "; print(set())"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stdout.strip() == "True", done.stderr
-
-
-def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, ssmpeft_lib; print({'torch', 'peft', 'transformers'} & set(sys.modules))"
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert done.stdout.strip() == "set()", done.stderr
+    assert done.stdout.split() == ["PeftType.SSMPEFT", "set()"], done.stderr
 
 
 def test_public_names_are_there():

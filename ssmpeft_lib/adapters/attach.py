@@ -36,6 +36,8 @@ class Adapted(nn.Module):
         if slot in self.deltas[adapter]:
             raise ValueError(f"{slot} is adapted twice by {adapter!r}; name each slot once")
         weight = self.frozen()
+        if not weight.is_floating_point() and not (delta.on_output and delta.additive):
+            raise ValueError(f"{slot} is quantised ({weight.dtype}); only low-rank updates can be put on it")
         self.deltas[adapter][slot] = beside(delta, weight).train(self.training)
         self.regions[slot] = region
         if hasattr(delta, "start_at"):
@@ -62,21 +64,20 @@ class Adapted(nn.Module):
 
     @torch.no_grad()
     def merge_in(self, adapter: str) -> None:
-        """Add an adapter to the frozen weight for good; `merge_out` brings the old weight back to the bit.
-
-        Raises:
-            ValueError: the frozen weight is quantised.
-        """
+        """Add an adapter to the frozen weight for good; `merge_out` brings the old weight back to the bit."""
         if adapter not in self.deltas or adapter in self.before_merge:
             return
+        self.check_mergeable([adapter])
         weight = self.frozen()
-        if not weight.is_floating_point():
-            raise ValueError(
-                f"cannot merge {adapter!r} into a weight of type {weight.dtype}; dequantise the model first"
-            )
         before = weight.clone()
         weight.copy_(self._with(weight, [(self.regions[slot], delta) for slot, delta in self.deltas[adapter].items()]))
         self.before_merge[adapter] = before
+
+    def check_mergeable(self, adapters: list[str] | None = None) -> None:
+        """Raise a ValueError when adapters, the active ones if none are named, cannot become part of the weight."""
+        names = self.active if adapters is None else adapters
+        if any(name in self.deltas for name in names) and not self.frozen().is_floating_point():
+            raise ValueError(f"cannot merge into a weight of type {self.frozen().dtype}; dequantise the model first")
 
     @torch.no_grad()
     def merge_out(self) -> None:

@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 from torch import nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from ..plan.registry import files, unknown
-from .attach import Adapted, AdaptedLinear
+from .attach import Adapted
+from .parts import Part, find_parts, locate, split_at_block
 from .prompts import SoftPrompt
-from .region import Region
-from .slots import Slot, SlotSpec, Wrappers
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a model that holds slots: an SSM mixer, or what stands beside one.
-
-    Attributes:
-        path, module: where it is.
-        kind: the module of `ssmpeft_lib.mixers` or `ssmpeft_lib.layers` that knows it.
-        block_path, block: the block around it.
-        layer: index of that block.
-    """
-
-    path: str
-    module: nn.Module
-    kind: ModuleType
-    block_path: str
-    block: nn.Module
-    layer: int
-
-    @property
-    def state_shape(self) -> tuple[int, ...]:
-        """Shape of the state of one sequence.
-
-        Raises:
-            ValueError: the mixer's forward cannot start from a state.
-        """
-        return self._of_start("state_shape", "a state")
-
-    @property
-    def columns_shape(self) -> tuple[int, int]:
-        """Shape of what the convolution remembers of one sequence; raises as `state_shape` does."""
-        return self._of_start("columns_shape", "columns of a convolution")
-
-    @property
-    def prefix_width(self) -> int:
-        """Size of one prefix vector; raises as `state_shape` does."""
-        return self._of_start("prefix_width", "a prefix")
-
-    def _of_start(self, attribute: str, what: str):
-        if not hasattr(self.module, attribute):
-            raise ValueError(f"{self.path} ({type(self.module).__name__}) cannot start from {what}")
-        return getattr(self.module, attribute)
+from .slots import Slot, Wrappers
 
 
 @dataclass
@@ -77,8 +32,8 @@ class Backbone:
     layers: list[Part] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mixers = list(_find(self.model, "mixers"))
-        self.layers = list(_find(self.model, "layers"))
+        self.mixers = list(find_parts(self.model, "mixers"))
+        self.layers = list(find_parts(self.model, "layers"))
         if not self.mixers:
             raise ValueError(
                 f"{type(self.model).__name__} has no SSM layers: no module in it holds the parameters of a mixer "
@@ -113,7 +68,7 @@ class Backbone:
             LookupError: a name that is neither a slot nor a group of this model.
             ValueError: the targets name no slot.
         """
-        groups, present = self.groups(), self._all_slots()
+        groups, present = self.groups(), self.all_slots()
         names = {slot.name for slot in present}
         for target in targets:
             if target not in names and target not in groups:
@@ -167,9 +122,10 @@ class Backbone:
     @property
     def path(self) -> str:
         """Path of the module that holds the blocks and the last norm."""
-        return _split_at_block(self.mixers[0].path)[0]
+        return split_at_block(self.mixers[0].path)[0]
 
-    def _all_slots(self) -> list[Slot]:
+    def all_slots(self) -> list[Slot]:
+        """Every slot of the model, mixers first."""
         found = []
         for part in [*self.mixers, *self.layers]:
             for name, spec in part.kind.SLOTS.items():
@@ -178,62 +134,7 @@ class Backbone:
         return [slot for slot in found if slot is not None]
 
     def _locate(self, part: Part, name: str) -> Slot | None:
-        spec = part.kind.SLOTS[name]
-        owner, path = {
-            "mixer": (part.module, part.path),
-            "block": (part.block, part.block_path),
-            "backbone": (self.model.get_submodule(self.path), self.path),
-        }[spec.owner]
-        for candidate in (spec.parameter,) if isinstance(spec.parameter, str) else spec.parameter:
-            candidate = candidate.format(layer=part.layer)
-            *steps, parameter = candidate.split(".")
-            parent, attribute, module = owner, "", owner
-            for step in steps:
-                parent, attribute, module = module, step, getattr(module, step, None)
-            if module is not None and _holds(module, parameter):
-                return _slot(name, spec, part, ".".join(filter(None, [path, candidate])), parent, attribute, parameter)
-        return None
-
-
-def _slot(name: str, spec: SlotSpec, part: Part, path: str, parent: nn.Module, attribute: str, parameter: str) -> Slot:
-    return Slot(
-        name=name,
-        layer=-1 if spec.owner == "backbone" else part.layer,
-        part=part.path,
-        path=path,
-        parent=parent,
-        attribute=attribute,
-        parameter=parameter,
-        region=Region(spec.rows(part.module) if spec.rows else None, spec.stacked),
-        channel_axis=spec.channel_axis,
-        state_axis=spec.state_axis,
-        silent=spec.silent,
-        complex_pairs=spec.complex_pairs,
-    )
-
-
-def _holds(module: nn.Module, parameter: str) -> bool:
-    """Whether a module, wrapped or not, has a parameter of that name (and not a buffer, or None)."""
-    if isinstance(module, AdaptedLinear):
-        module = module.base_layer
-    return isinstance(module._parameters.get(parameter), nn.Parameter) or is_parametrized(module, parameter)
-
-
-def _find(model: nn.Module, folder: str) -> Iterator[Part]:
-    kinds = [importlib.import_module(f"ssmpeft_lib.{folder}.{name}") for name in files(folder)]
-    for path, module in model.named_modules():
-        kind = next((kind for kind in kinds if kind.matches(module)), None)
-        if kind is not None:
-            block_path = path.rpartition(".")[0]
-            layer = _split_at_block(path)[1]
-            yield Part(path, module, kind, block_path, model.get_submodule(block_path), layer)
-
-
-def _split_at_block(path: str) -> tuple[str, int]:
-    """`model.layers.3.mixer` as (`model`, 3); ("", 0) when no list of blocks is on the way."""
-    steps = path.split(".")
-    index = next((i for i, step in enumerate(steps) if step.isdigit()), None)
-    return ("", 0) if index is None else (".".join(steps[: index - 1]), int(steps[index]))
+        return locate(part, name, self.model.get_submodule(self.path), self.path)
 
 
 def _means(target: str, slot: Slot, groups: dict, within_group: Callable[[Slot], bool]) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from .backbone import Backbone, Part
+from .backbone import Backbone
+from .parts import Part
 from .slots import Slot
 
 

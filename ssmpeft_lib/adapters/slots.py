@@ -62,6 +62,7 @@ class Slot:
 
     Attributes:
         name: as in the family's table, for example `x_proj_B`.
+        spec: the line of that table.
         layer: index of the block, or -1 for a slot that the model has once.
         part: path of the mixer (or attention, ...) that it belongs to.
         path: of the parameter in the model, for example `backbone.layers.0.mixer.x_proj.weight`.
@@ -72,17 +73,29 @@ class Slot:
     """
 
     name: str
+    spec: SlotSpec
     layer: int
     part: str
     path: str
     parent: nn.Module
     attribute: str
     parameter: str
-    region: Region = Region()
-    channel_axis: int | None = None
-    state_axis: int | None = None
-    silent: float | None = None
-    complex_pairs: bool = False
+    region: Region
+
+    @property
+    def channel_axis(self) -> int | None:
+        """Axis of the block that runs over the channels."""
+        return self.spec.channel_axis
+
+    @property
+    def state_axis(self) -> int | None:
+        """Axis of the block that runs over the states."""
+        return self.spec.state_axis
+
+    @property
+    def silent(self) -> float | None:
+        """The value of an entry that silences its state."""
+        return self.spec.silent
 
     @property
     def module(self) -> nn.Module:
@@ -117,7 +130,12 @@ class Slot:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.block.shape)
+        if not self.is_linear:
+            return tuple(self.block.shape)
+        # from the layer's sizes, as a quantised weight is packed
+        layer = self._base()
+        rows = range(layer.out_features) if self.region.rows is None else range(layer.out_features)[self.region.rows]
+        return len(rows), layer.in_features
 
     @property
     def effective(self) -> Tensor:
@@ -127,7 +145,7 @@ class Slot:
     @property
     def is_complex(self) -> bool:
         """Whether it holds complex numbers as pairs."""
-        return self.complex_pairs and self.weight.dim() == 3
+        return self.spec.complex_pairs and self.weight.dim() == 3
 
     def adapted(self) -> Adapted | None:
         """What carries the deltas here, or None when nothing was attached yet."""

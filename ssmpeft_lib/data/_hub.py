@@ -33,7 +33,8 @@ def load(repository: str, config: str | None = None, mirror: str | None = None) 
     for attempt in attempts:
         try:
             return attempt()
-        except (RuntimeError, OSError, ValueError) as error:
+        # The hub, its client and the network fail in many ways; all of them are told below.
+        except Exception as error:
             failures.append(f"{type(error).__name__}: {error}")
     raise LookupError(
         f"data set {repository!r} cannot be loaded from the hub; put the original files into a folder and set "

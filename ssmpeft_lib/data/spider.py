@@ -7,6 +7,7 @@ there, labels keep the case of literals: lower-cased, many of them no longer fin
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..spider.levels import hardness
 from ..spider.tokens import lower_keywords
 from ..tasks import Example, Splits, Task
 from . import _hub
-from ._files import File, Folder
+from ._files import Folder
 from ._rows import Row, read_rows
 from ._text import separated
 
@@ -117,14 +118,20 @@ def _databases(here: Folder, kind: str) -> dict[str, _Database]:
         raise LookupError(f"{here.path}: there is no {kind}tables.json, which describes the databases")
     # The databases lie beside the file that describes them.
     root = file.path.parent / f"{kind}database"
-    return {entry["db_id"]: _database(entry, root, file) for entry in read_rows(file)}
+    found = {}
+    for number, entry in enumerate(read_rows(file), 1):
+        try:
+            found[entry["db_id"]] = _database(entry, root)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{file}: entry {number} does not describe a database ({problem})") from None
+    return found
 
 
-def _database(entry: dict[str, Any], root: Path, file: File) -> _Database:
-    name = entry["db_id"]
+def _database(entry: dict[str, Any], root: Path) -> _Database:
+    name, tables = entry["db_id"], entry["table_names_original"]
     if not re.fullmatch(r"[\w-]+", name):
-        raise ValueError(f"{file}: {name!r} is no name of a database (letters, digits, _ and -)")
-    tables = entry["table_names_original"]
+        raise ValueError(f"{name!r} is no name: letters, digits, _ and - are allowed")
     columns = [(tables[table] if table >= 0 else "", column) for table, column in entry["column_names_original"]]
     schema = {table.lower(): [column.lower() for owner, column in columns if owner == table] for table in tables}
     written = " | ".join(_written(number, entry) for number in range(len(tables)))
@@ -134,22 +141,14 @@ def _database(entry: dict[str, Any], root: Path, file: File) -> _Database:
 def _written(number: int, entry: dict[str, Any]) -> str:
     """A table as the model reads it: `name: column type ,  ... ,  foreign: column from table ,  primary: column`."""
     tables, columns = entry["table_names_original"], entry["column_names_original"]
+    own = [i for i, (table, _) in enumerate(columns) if table == number]
+    foreign = [columns[there] for here, there in entry["foreign_keys"] if here in own]
     parts = [
-        f"{column} {kind}"
-        for (table, column), kind in zip(columns, entry["column_types"], strict=True)
-        if table == number
+        *(f"{columns[i][1]} {entry['column_types'][i]}" for i in own),
+        "foreign: " + " , ".join(f"{column} from {tables[table]}" for table, column in foreign),
+        "primary: " + " , ".join(columns[key][1] for key in entry["primary_keys"] if key in own),
     ]
-    foreign = [
-        (columns[there][1], tables[columns[there][0]]) for here, there in _own(entry["foreign_keys"], entry, number)
-    ]
-    primary = [columns[key][1] for key in entry["primary_keys"] if columns[key][0] == number]
-    parts.append("foreign: " + " , ".join(f"{column} from {table}" for column, table in foreign))
-    parts.append("primary: " + " , ".join(primary))
     return f"{tables[number]}: " + " ,  ".join(parts).lower()
-
-
-def _own(keys: list, entry: dict[str, Any], number: int) -> list:
-    return [key for key in keys if entry["column_names_original"][key[0]][0] == number]
 
 
 def _same_columns(columns: list[tuple[str, str]], keys: Iterable[tuple[int, int]]) -> dict[str, str]:
@@ -175,7 +174,15 @@ def _split(split: str, rows: Iterable[Row], where: str, databases: dict[str, _Da
         examples.append(_example(row, databases[row["db_id"]]))
     there = {path for path in {example.info["database"] for example in examples} if Path(path).is_file()}
     scorable = [example for example in examples if example.info["database"] in there]
-    return {split: examples} | ({} if len(scorable) == len(examples) else {f"{split}_with_database": scorable})
+    if len(scorable) == len(examples):
+        return {split: examples}
+    some = f"{split}_with_database"
+    warnings.warn(
+        f"{where}: {len(examples) - len(scorable)} of {len(examples)} questions have no database to score answers "
+        f"with; the split {some} leaves them out",
+        stacklevel=2,
+    )
+    return {split: examples, some: scorable}
 
 
 def _example(row: Row, database: _Database) -> Example:

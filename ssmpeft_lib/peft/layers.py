@@ -46,9 +46,10 @@ class WeightCarrier(Carrier):
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Add adapters, all active ones if none are named, to the frozen weight."""
-        for name in check_adapters_to_merge(self, adapter_names):
-            if safe_merge and name in self.deltas:
-                self._check_finite(name)
+        names = check_adapters_to_merge(self, adapter_names)
+        if safe_merge:
+            self.check_finite(names)
+        for name in names:
             self.merge_in(name)
 
     def unmerge(self) -> None:
@@ -56,10 +57,12 @@ class WeightCarrier(Carrier):
         self.merge_out()
 
     @torch.no_grad()
-    def _check_finite(self, name: str) -> None:
-        for slot, delta in self.deltas[name].items():
-            if not delta.change(self.regions[slot].of(self.frozen())).isfinite().all():
-                raise ValueError(f"adapter {name!r} would put infinite or undefined values into {slot}; it is broken")
+    def check_finite(self, adapter_names: list[str] | None = None) -> None:
+        """Raise a ValueError when adapters, the active ones if none are named, hold infinite or undefined values."""
+        for name in self.active if adapter_names is None else adapter_names:
+            for slot, delta in self.deltas[name].items() if name in self.deltas else ():
+                if not delta.change(self.regions[slot].of(self.frozen())).isfinite().all():
+                    raise ValueError(f"adapter {name!r} would put infinite or undefined values into {slot}")
 
 
 class LinearCarrier(AdaptedLinear, WeightCarrier):
@@ -78,13 +81,17 @@ class ParameterCarrier(AdaptedParameter, WeightCarrier):
 class InputCarrier(Carrier):
     """A carrier of what no weight can hold: learned starts and prompts."""
 
-    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Refuse, unless nothing here acts."""
+    def check_mergeable(self, adapter_names: list[str] | None = None) -> None:
+        """Raise a ValueError, unless nothing here acts."""
         names = self.active if adapter_names is None else adapter_names
         if any(name in self.deltas for name in names):
             raise ValueError(
                 "a learned state, prefix or prompt cannot be merged into a weight; save the adapter instead"
             )
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Refuse, unless nothing here acts."""
+        self.check_mergeable(adapter_names)
 
     def unmerge(self) -> None:
         """Nothing is merged here."""

@@ -13,7 +13,7 @@ from ..adaptation import Adaptation, remove
 from ..adapters.backbone import Backbone
 from ..adapters.method import build_method
 from .config import SSMPeftConfig
-from .layers import CARRIERS, Carrier, InputCarrier, ParameterCarrier
+from .layers import CARRIERS, Carrier, ParameterCarrier, WeightCarrier
 
 
 class SSMPeftModel(BaseTuner):
@@ -65,8 +65,12 @@ class SSMPeftModel(BaseTuner):
     ) -> nn.Module:
         if merge:
             # what refuses comes first, so that nothing is half merged
-            for kind in (InputCarrier, ParameterCarrier):
-                for carrier in [carrier for _, carrier in _carriers(self.model) if isinstance(carrier, kind)]:
+            for _, carrier in _carriers(self.model):
+                carrier.check_mergeable(adapter_names)
+                if safe_merge and isinstance(carrier, WeightCarrier):
+                    carrier.check_finite(adapter_names)
+            for _, carrier in _carriers(self.model):
+                if isinstance(carrier, ParameterCarrier):
                     carrier.merge(safe_merge, adapter_names)
         super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
         return remove(self.model)

@@ -9,7 +9,7 @@ from .exhibit_parts import Column, Row, View
 from .page import Page
 from .statistics import rank_correlation
 
-COST_AXES = {"train_seconds": "training time, seconds", "peak_memory_mb": "peak memory, MB"}
+COST_AXES = {"train_seconds": "training time, seconds", "peak_memory_gb": "peak memory, GB"}
 
 _COST = (
     "Mean over the runs of a row, on the machine that ran them, beside other work: a rough picture. Where there is no "

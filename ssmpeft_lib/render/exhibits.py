@@ -15,7 +15,7 @@ from .claims import with_verdicts
 
 SHARES = "params."
 
-COSTS = ("train_seconds", "peak_memory_mb")
+COSTS = ("train_seconds", "peak_memory_gb")
 """What a run costs, of metrics.json; its mean over the runs of a point stands beside the point's mean."""
 
 

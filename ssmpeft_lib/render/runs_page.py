@@ -58,7 +58,8 @@ def _lines(page: str, cells: Iterable[Cell], results: Results) -> list[dict[str,
         )
         metrics = results.get(cell)
         line["seeds"].append(_seed(page, cell, metrics))
-        line["histories"] += [metrics["history"]] if metrics and metrics.get("history") else []
+        if metrics and metrics.get("history") and all("val_score" in entry for entry in metrics["history"]):
+            line["histories"].append(metrics["history"])
     return list(lines.values())
 
 

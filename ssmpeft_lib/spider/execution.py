@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -64,7 +64,10 @@ def judge_all(questions: Sequence[Question], limits: Limits | None = None, worke
     """
     missing = next((path for q in questions for path in q.databases if not Path(path).is_file()), None)
     if missing:
-        raise FileNotFoundError(f"{missing}: this database is not there, and answers cannot be judged without it")
+        raise FileNotFoundError(
+            f"{missing}: this database is not there, and answers cannot be judged without it; "
+            "a split such as dev_with_database has only questions that can be"
+        )
     limits = limits or Limits()
     reasons = [""] * len(questions)
     # One database after the other: a worker keeps the last one open.
@@ -110,7 +113,7 @@ class Worker:
         """
         process = self._process or self._start()
         try:
-            process.stdin.write(json.dumps(asdict(question)).encode() + b"\n")
+            process.stdin.write(json.dumps(vars(question)).encode() + b"\n")
             process.stdin.flush()
             line = self._answer(process, self._limits.patience * len(question.databases))
         except BrokenPipeError:

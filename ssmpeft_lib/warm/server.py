@@ -84,7 +84,7 @@ def serve(path: str, tell: int) -> None:
             keeper = os.fork()
             if keeper == 0:
                 listener.close()
-                _exit_with(lambda: keep(connection))
+                _exit_with(lambda connection=connection: keep(connection))
             connection.close()
             keepers.add(keeper)
         keepers = {pid for pid in keepers if os.waitpid(pid, os.WNOHANG)[0] == 0}
@@ -135,10 +135,9 @@ def work(request: dict, streams: list[int]) -> int:
     if arguments[0] == "--kernel":
         from ipykernel.kernelapp import IPKernelApp
 
-        # the parent of a forked kernel is its keeper, who stops it when the client goes away
-        os.environ["JPY_PARENT_PID"] = str(os.getppid())
         sys.argv = ["ipykernel_launcher", "-f", arguments[1]]
-        IPKernelApp.launch_instance(argv=["-f", arguments[1]])
+        # the parent of a forked kernel is its keeper, who stops it when the client goes away
+        IPKernelApp.launch_instance(argv=["-f", arguments[1]], parent_handle=os.getppid(), log_level="ERROR")
         return 0
     from ..__main__ import main
 

@@ -50,8 +50,8 @@ def myst(book: Book, page: str) -> str:
 
 
 def _seconds(metrics):
-    cost = metrics["cost"]
-    return sum(value for name, value in cost.items() if name.endswith("_seconds"))
+    """Of training, of choosing what is trained, and of scoring."""
+    return sum(metrics["cost"].get(f"{part}_seconds", 0) for part in ("train", "selection", "val", "test"))
 
 
 def _makers(ran):
@@ -89,7 +89,9 @@ def _costs(done):
             "runs": len(costs),
             "train": duration(fmean(cost["train_seconds"] for cost in costs)),
             "scoring": duration(fmean(_seconds({"cost": cost}) - cost["train_seconds"] for cost in costs)),
-            "memory": fmean(cost["peak_memory_mb"] for cost in costs),
+            "memory": fmean(measured)
+            if (measured := [c["peak_memory_gb"] for c in costs if "peak_memory_gb" in c])
+            else None,
         }
         for (model, dataset), costs in sorted(groups.items())
     ]
