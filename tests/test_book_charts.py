@@ -71,7 +71,7 @@ def test_chart_escapes_what_it_is_given_and_says_what_it_shows():
     dots = [charts.Dot("lora", i + 1.0, i + 1.0, "<b>", 'a "title" & <script>', "#row") for i in range(4)]
     drawn = charts.front(dots, "BLEU", "share", "BLEU over share, 4 rows", log=True)
     assert "<script>" not in drawn and "<b>" not in drawn
-    assert 'aria-label="BLEU over share, 4 rows"' in drawn and 'role="img"' in drawn
+    assert 'aria-label="BLEU over share, 4 rows"' in drawn and 'role="group"' in drawn
     assert len(re.findall(r'class="glyph f-lora"', drawn)) == 4
 
 

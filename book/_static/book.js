@@ -86,6 +86,8 @@ const keepRoles = (table) => [table, ...table.querySelectorAll("thead, tbody, tr
 
 const start = () => {
   document.querySelectorAll("table.plain, table.facts").forEach(keepRoles);
+  // the bibliography says that it is a list, and of its entries that they are none
+  document.querySelectorAll(".citation-list > *").forEach((entry) => (entry.role = "listitem"));
   document.querySelectorAll(".tools[data-for]").forEach((tools) => {
     new Table(document.getElementById(tools.dataset.for), tools);
   });

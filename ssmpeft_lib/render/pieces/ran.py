@@ -95,3 +95,9 @@ def _costs(done):
         }
         for (model, dataset), costs in sorted(groups.items())
     ]
+
+
+def _mean_memory(costs: list[dict]) -> float | None:
+    """Mean of the peak memory, in GB; None where no run measured it."""
+    measured = [cost["peak_memory_gb"] for cost in costs if "peak_memory_gb" in cost]
+    return fmean(measured) if measured else None
