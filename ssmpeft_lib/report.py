@@ -1,4 +1,4 @@
-"""What a cell's notebook shows: plain tables and curves, as HTML that the book styles and that any notebook can show."""
+"""What a cell's notebook shows: plain tables and curves, as HTML that the book styles and any notebook can show."""
 
 from __future__ import annotations
 
@@ -91,6 +91,20 @@ def learning_curve(run: Run) -> Fragment:
     return Fragment(f"<div class='charts'>{pictures}</div><p>{html.escape(words)}</p>", words)
 
 
+def selection(run: Run) -> Fragment:
+    """Which channels and states a warm-up chose, layer by layer; nothing for a method that does not choose."""
+    pictures, lines = [], []
+    for name, made in run.selection.items():
+        entries = [(channel, state) for channel, state in made.trained.nonzero().tolist()]
+        channels = sorted({channel for channel, _ in entries})
+        said = f"{name}: {len(entries)} entries in {len(channels)} of {made.trained.shape[0]} channels"
+        pictures.append(charts.chosen(entries, tuple(made.trained.shape), name, said))
+        lines.append(said)
+    words = "What the warm-up chose: the entries of A_log that are trained."
+    markup = f"<p>{words}</p><div class='charts'>{''.join(pictures)}</div>" if pictures else ""
+    return Fragment(markup, "\n".join([words, *lines]) if lines else "")
+
+
 def scores(run: Run) -> Fragment:
     """Every score of every split, with its interval."""
     if not run.scores:
@@ -133,7 +147,7 @@ def cost(run: Run) -> Fragment:
             "training": f"{duration(spent['train_seconds'])}, {each}" if spent["steps"] else "none",
             "dimension selection": duration(spent["selection_seconds"]) if "selection_seconds" in spent else "none",
             "scoring": ", ".join(f"{split} {duration(run.timers[split].seconds)}" for split in run.scores) or "none",
-            "peak memory": memory(1000 * spent["peak_memory_gb"]) if "peak_memory_gb" in spent else "not measured",
+            "peak memory": memory(spent["peak_memory_gb"]) if "peak_memory_gb" in spent else "not measured",
             "machine": f"{made_by['device']}, {made_by['threads']} thread(s), scan: {made_by['scan_backend']}",
             "code": f"commit {made_by.get('commit', 'unknown: not a checkout')}{state}",
             "libraries": ", ".join(f"{name} {found}" for name, found in made_by["libraries"].items()),
@@ -162,7 +176,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Fragment:
     lines = []
     for row in rows:
         first, *rest = (html.escape(cell) for cell in row)
-        lines.append(f"<tr><th scope='row'>{first}</th>{''.join(f'<td>{cell}</td>' for cell in rest)}</tr>")
+        # on a narrow page each value stands on its own and needs its column's name
+        cells = "".join(
+            f"<td data-label='{html.escape(name)}'>{cell}</td>" for name, cell in zip(head[1:], rest, strict=True)
+        )
+        lines.append(f"<tr><th scope='row'>{first}</th>{cells}</tr>")
     markup = f"<table class='plain'><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return Fragment(markup, "\n".join(" | ".join(row) for row in [head, *rows]))
 

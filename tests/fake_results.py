@@ -104,16 +104,15 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
     steps = (300 if text else 150) if trains else 0
     last = found["val"]["score"]
     history = [
-        {"step": round(steps * k / 3), "train_loss": round(3.2 * 0.4**k + 0.1, 4), "val_score": round(last * (0.4 + 0.2 * k), 2)}
+        {"step": steps * k // 3, "train_loss": round(3.2 * 0.4**k, 4), "val_score": round(last * (0.4 + 0.2 * k), 2)}
         for k in (1, 2, 3)
     ] if trains else []  # fmt: skip
-    seconds = {"val": 0.3, "test": 0.2}
     data = {"source": "generated miniature", "miniature": True}
-    cost = {"steps": steps, "train_seconds": 0.9 + luck.random(), "peak_memory_gb": 0.0642, "trainable": 4096,
-            "total": 131_008, "trainable_pct": 3.1, **{f"{split}_seconds": spent for split, spent in seconds.items()}}  # fmt: skip
+    cost = {"steps": steps, "train_seconds": 0.9 + luck.random(), "peak_memory_gb": 0.0642}
+    cost |= {"trainable": 4096, "total": 131_008, "trainable_pct": 3.1, "val_seconds": 0.3, "test_seconds": 0.2}
     metrics = {
-        "schema": 1, "status": "ok", "cell": str(cell), "recipe": _RECIPE | {"steps": steps}, "data": data, **found, "cost": cost,
-        "history": history, "made_by": _MADE_BY,
+        "schema": 1, "status": "ok", "cell": str(cell), "recipe": _RECIPE | {"steps": steps}, "data": data, **found,
+        "cost": cost, "history": history, "made_by": _MADE_BY,
     }  # fmt: skip
     examples = [
         SimpleNamespace(input="Mars Hill College | joined | 1973", label="", references=("It joined in 1973.",))
@@ -133,10 +132,11 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         trained={f"backbone.layers.{i}.mixer.out_proj.lora_{m}": _Tensor(8, 128) for i in range(2) for m in "AB"}
         if trains
         else {},
+        selection={},
         progress=SimpleNamespace(history=history, best_step=steps),
         scores=found,
         answers={"test": ["It joined in 1973.", UNTRUSTED, ""]},
-        seconds=seconds,
+        timers={split: SimpleNamespace(seconds=0.3) for split in found},
         metrics=lambda: metrics,
     )
 
@@ -174,8 +174,9 @@ class MambaForCausalLM:
 _MODEL = MambaForCausalLM()
 _RECIPE = {"learning_rate": 0.015, "batch_size": 16, "epochs": 10, "precision": "fp32"}
 _MADE_BY = {
-    "results_version": 1, "commit": "0123456789ab", "dirty": False, "device": "made up for a test", "threads": 1, "python": "3.11.7",
-    "libraries": {"torch": "0.0.0", "transformers": "0.0.0"}, "scan_backend": "none", "time": "2026-01-01T00:00:00+00:00",
+    "results_version": 1, "commit": "0123456789ab", "dirty": False, "device": "made up for a test", "threads": 1,
+    "python": "3.11.7", "libraries": {"torch": "0.0.0", "transformers": "0.0.0"}, "scan_backend": "none",
+    "time": "2026-01-01T00:00:00+00:00",
 }  # fmt: skip
 
 

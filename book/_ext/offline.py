@@ -4,7 +4,9 @@
 def drop_thebe(app, pagename, templatename, context, doctree):
     """Take thebe out of a page's scripts."""
     scripts = context.get("script_files", [])
-    scripts[:] = [script for script in scripts if "thebe" not in f"{script} {getattr(script, 'attributes', '')}".lower()]
+    scripts[:] = [
+        script for script in scripts if "thebe" not in f"{script} {getattr(script, 'attributes', '')}".lower()
+    ]
 
 
 def setup(app):

@@ -1,4 +1,4 @@
-"""Let Sphinx read pages on all cores: an extension that numbers chapters says nothing of it, and this book numbers none."""
+"""Let Sphinx read pages on all cores, in spite of an extension that numbers chapters: this book numbers none."""
 
 
 def declare(app, config):

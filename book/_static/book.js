@@ -12,7 +12,8 @@ class Table {
     tools.addEventListener("click", (event) => this.pressed(event.target.closest("button")));
     tools.addEventListener("input", () => this.show());
     table.querySelectorAll("thead button").forEach((button) => button.addEventListener("click", () => this.sort(button)));
-    const asked = new URLSearchParams(location.hash.replace(/^#\?/, "")).get("q");
+    // a fragment of the address may name a row, so a filter is written #?q=
+    const asked = location.hash.startsWith("#?") ? new URLSearchParams(location.hash.slice(2)).get("q") : "";
     if (asked && this.input) this.input.value = asked;
     this.show();
   }
@@ -83,12 +84,24 @@ const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row",
 const roleOf = (node) => ROLES[node.tagName] ?? (node.scope === "row" ? "rowheader" : "columnheader");
 const keepRoles = (table) => [table, ...table.querySelectorAll("thead, tbody, tr, th, td")].forEach((node) => (node.role ||= roleOf(node)));
 
-// a fragment of the address may name a row, so a query for the runs is written #?q=
 const start = () => {
   document.querySelectorAll("table.plain, table.facts").forEach(keepRoles);
+  // the bibliography says that it is a list, and of its entries that they are none
+  document.querySelectorAll(".citation-list > *").forEach((entry) => (entry.role = "listitem"));
   document.querySelectorAll(".tools[data-for]").forEach((tools) => {
     new Table(document.getElementById(tools.dataset.for), tools);
   });
+};
+
+// runs are not in the search index, which every page loads: their list has a filter of its own
+const offerRuns = () => {
+  const asked = new URLSearchParams(location.search).get("q");
+  const results = document.getElementById("search-results");
+  if (!asked || !results) return;
+  const link = Object.assign(document.createElement("a"), { href: `runs.html#?q=${encodeURIComponent(asked)}`, textContent: `Look for “${asked}” among the runs` });
+  const line = Object.assign(document.createElement("p"), { className: "search-runs" });
+  line.append(link);
+  results.before(line);
 };
 
 // summaries of search results are fetched, which a browser refuses on pages opened as files
@@ -96,3 +109,4 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
 
 // Jupyter Book puts every script of _static into the head, before the page is there
 document.addEventListener("DOMContentLoaded", start);
+document.addEventListener("DOMContentLoaded", offerRuns);

@@ -9,7 +9,9 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `make-html`."""
     parser.add_argument("--pages", type=Path, required=True, help="the _toc.yml that make-pages wrote")
-    parser.add_argument("--output", type=Path, required=True, help="the index.html to make; the book replaces its folder")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="the index.html to make; the book replaces its folder"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -30,9 +30,9 @@ SLOTS = {
 SCAN = (14, 400, 232, 84)
 
 WIRES = (
-    "M225 34V62", "M170 90L130 120", "M280 90L326 120", "M130 148V176", "M130 204V220", "M130 240V254H51V270", "M130 254V270",
-    "M130 254H209V270", "M51 298V316", "M63 378V400", "M130 298V400", "M209 298V400", "M130 484V502", "M326 148V424", "M326 444V512H142",
-    "M130 524V536", "M130 564V584", "M130 606V620", "M225 48H424V595H142",
+    "M225 34V62", "M170 90L130 120", "M280 90L326 120", "M130 148V176", "M130 204V220", "M130 240V254H51V270",
+    "M130 254V270", "M130 254H209V270", "M51 298V316", "M63 378V400", "M130 298V400", "M209 298V400", "M130 484V502",
+    "M326 148V424", "M326 444V512H142", "M130 524V536", "M130 564V584", "M130 606V620", "M225 48H424V595H142",
 )  # fmt: skip
 
 OPERATIONS = ((130, 230, "SiLU"), (326, 434, "SiLU"), (130, 513, "×"), (130, 595, "+"))
@@ -70,7 +70,9 @@ def _slot(name: str, families: tuple[str, ...], href: str, trained: str) -> str:
     inner += svg.text(name, x + width / 2, y + 18, text_anchor="middle")
     for index, family in enumerate(families):
         inner += svg.mark(family, x + width - 8 - 12 * index, y + height)
-    classes = " ".join(["slot", *(f"acts-{family}" for family in families), *([f"trained f-{trained}"] if trained else [])])
+    classes = " ".join(
+        ["slot", *(f"acts-{family}" for family in families), *([f"trained f-{trained}"] if trained else [])]
+    )
     drawn = svg.element("g", inner, class_=classes)
     return svg.element("a", drawn, href=href, aria_label=name) if href else drawn
 

@@ -53,7 +53,12 @@ def uses_of(documents: Iterable[dict[str, Any]]) -> dict[str, list[Use]]:
 
 
 def cell_notebook(
-    notebook: dict[str, Any], cell: Cell, metrics: dict[str, Any], uses: list[Use], seeds: Iterable[int], files: list[str]
+    notebook: dict[str, Any],
+    cell: Cell,
+    metrics: dict[str, Any],
+    uses: list[Use],
+    seeds: Iterable[int],
+    files: list[str],
 ) -> dict[str, Any]:
     """The notebook as the book shows it.
 
@@ -98,11 +103,22 @@ def _body(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if cell["cell_type"] != "code":
             if not source.startswith("# ") and "papermill" not in " ".join(cell["metadata"].get("tags", [])):
                 body.append(_markdown(source))
-        elif cell.get("outputs"):
-            body.append(_code(source, cell["outputs"]))
+        elif _shows(cell):
+            body.append(_code(source, [_as_html(output) for output in cell["outputs"]]))
         else:
             silent.append(source)
     return [*body, _markdown("## Set-up"), _code("\n\n".join(silent), [])] if silent else body
+
+
+def _as_html(output: dict[str, Any]) -> dict[str, Any]:
+    """An output without its other forms, where it has one in HTML."""
+    markup = output.get("data", {}).get("text/html")
+    return output if markup is None else output | {"data": {"text/html": markup}}
+
+
+def _shows(cell: dict[str, Any]) -> bool:
+    """Whether a code cell has anything to show; an output may be empty."""
+    return any(_text(output.get("data", {}).get("text/html", "x")) for output in cell.get("outputs", []))
 
 
 def _scores(metrics: dict[str, Any], uses: list[Use]) -> list[dict[str, str]]:

@@ -35,16 +35,24 @@ class Dot:
     spread: float | None = None
 
 
-def front(dots: Sequence[Dot], title: str, label: str, size: tuple[int, int] = (480, 320)) -> str:
-    """Scores over the share of parameters that is trained, on a logarithmic axis, with a line along the best ones."""
+def front(
+    dots: Sequence[Dot], title: str, x_title: str, label: str, log: bool = False, size: tuple[int, int] = (480, 320)
+) -> str:
+    """Scores over what they cost, with a line along those that none with a smaller cost reaches.
+
+    The axis of the cost is logarithmic, in percent, or linear.
+    """
     width, height = size
-    x = logarithmic([dot.x for dot in dots], LEFT + 8, width - RIGHT - 8)
+    scale = logarithmic if log else linear
+    x = scale([dot.x for dot in dots], LEFT + 8, width - RIGHT - 8)
     y = _upwards([value for dot in dots for value in (dot.y - (dot.spread or 0), dot.y + (dot.spread or 0))], height)
-    frame = _frame(x, y, width, title, "share of parameters that is trained", [_percent(tick) for tick in x.ticks])
+    frame = _frame(x, y, width, title, x_title, [_percent(tick) if log else _plain(tick) for tick in x.ticks])
     best = [(x(dot.x), y(dot.y)) for dot in undominated(dots)]
     stairs = "".join(f"H{left:.1f}V{top:.1f}" for left, top in best)
     line = svg.path(f"M{best[0][0]:.1f} {best[0][1]:.1f}{stairs}H{width - RIGHT}", "front")
-    return svg.drawing(width, height, label, frame + line + _dots(dots, x, y, width, _steps(best, width - RIGHT)), "chart")
+    return svg.drawing(
+        width, height, label, frame + line + _dots(dots, x, y, width, _steps(best, width - RIGHT)), "chart"
+    )
 
 
 def undominated(dots: Sequence[Dot]) -> list[Dot]:
@@ -99,6 +107,33 @@ def curve(
     return svg.drawing(width, height, label, frame + drawn, "chart")
 
 
+def chosen(entries: Sequence[tuple[int, int]], shape: tuple[int, int], title: str, label: str) -> str:
+    """Which entries of a table of channels and states were chosen: channels run to the right, states downwards."""
+    channels, states = shape
+    width, step, top = 360, 5, 22
+    drawn = svg.text(title, 0, 13, class_="title")
+    drawn += svg.element("rect", x=0, y=top, width=width, height=step * states, class_="ground", fill="none")
+    for channel, state in entries:
+        at = width * channel / channels
+        drawn += svg.element(
+            "rect", x=at, y=top + step * state, width=max(2.0, width / channels), height=step, class_="entry"
+        )
+    drawn += svg.text(f"{channels} channels \u2192", width, top + step * states + 15, text_anchor="end")
+    drawn += svg.text(f"\u2193 {states} states", 0, top + step * states + 15)
+    return svg.drawing(width, top + step * states + 20, label, drawn, "chart f-sdlora")
+
+
+def sparkline(curves: Sequence[Sequence[tuple[float, float]]], low: float, high: float, label: str) -> str:
+    """A few curves on the space of a word: points (x in [0, 1], y in [low, high])."""
+    width, height = 96, 22
+    drawn = ""
+    for curve_ in curves:
+        places = [(2 + (width - 4) * x, height - 3 - (height - 6) * (y - low) / ((high - low) or 1)) for x, y in curve_]
+        drawn += svg.path("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places), "curve")
+        drawn += "".join(svg.element("circle", cx=x, cy=y, r=1.4) for x, y in places[-1:])
+    return svg.drawing(width, height, label, drawn, "sparkline")
+
+
 def _upwards(values: Sequence[float], height: int) -> Scale:
     return linear(values, height - BOTTOM, TOP + 6)
 
@@ -120,9 +155,9 @@ def _frame(x: Scale, y: Scale, width: int, title: str, x_title: str, x_ticks: Se
 def _dots(dots: Sequence[Dot], x: Scale, y: Scale, width: int, obstacles: Sequence[Box] = ()) -> str:
     at = [(x(dot.x), y(dot.y)) for dot in dots]
     drawn = ""
-    for dot, (left, top) in zip(dots, at, strict=True):
+    for dot in dots:
         if dot.spread:
-            drawn += svg.line(left, y(dot.y - dot.spread), left, y(dot.y + dot.spread), "spread")
+            drawn += svg.line(x(dot.x), y(dot.y - dot.spread), x(dot.x), y(dot.y + dot.spread), "spread")
     room = Box(LEFT, TOP - 4, width, y.start - 4)
     bars = [Box(x(d.x) - 1, y(d.y + d.spread), x(d.x) + 1, y(d.y - d.spread)) for d in dots if d.spread]
     for dot, spot in zip(dots, place(at, [dot.label for dot in dots], room, [*bars, *obstacles]), strict=True):

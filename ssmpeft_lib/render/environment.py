@@ -1,4 +1,4 @@
-"""The templates of the book. Everything that they print is escaped, for answers and errors are text that nobody checked."""
+"""The templates of the book. What they print is escaped, for answers and errors are text that nobody checked."""
 
 from __future__ import annotations
 

@@ -39,12 +39,12 @@ def make_html(source: Path, target: Path) -> Path:
     _forget_if_changed(source, build)
     # Sphinx copies style sheets, scripts and files only when some page is new
     (source / "index.md").touch()
-    _replace(_run_jupyter_book(source, build), target)
+    _replace(run_jupyter_book(source, build), target)
     return target / "index.html"
 
 
-def _run_jupyter_book(source: Path, build: Path, builder: str = "html") -> Path:
-    """What `jupyter-book build --warningiserror --nitpick --keep-going` does, on all cores; returns the built folder."""
+def run_jupyter_book(source: Path, build: Path, builder: str = "html") -> Path:
+    """Do what `jupyter-book build --warningiserror --nitpick --keep-going` does, on all cores; the built folder."""
     from jupyter_book.sphinx import build_sphinx
 
     built = build / "_build" / builder
@@ -55,7 +55,11 @@ def _run_jupyter_book(source: Path, build: Path, builder: str = "html") -> Path:
             built,
             noconfig=True,
             path_config=source / "_config.yml",
-            confoverrides={"external_toc_path": str(source / "_toc.yml"), "nitpicky": True, "latex_individualpages": False},
+            confoverrides={
+                "external_toc_path": str(source / "_toc.yml"),
+                "nitpicky": True,
+                "latex_individualpages": False,
+            },
             builder=builder,
             warningiserror=True,
             keep_going=True,
@@ -63,7 +67,9 @@ def _run_jupyter_book(source: Path, build: Path, builder: str = "html") -> Path:
             jobs=len(os.sched_getaffinity(0)),
         )
     if status != 0:
-        raise BookError(f"{source}: Jupyter Book did not build it:\n{COLOUR.sub('', said.getvalue()).strip() or status}")
+        raise BookError(
+            f"{source}: Jupyter Book did not build it:\n{COLOUR.sub('', said.getvalue()).strip() or status}"
+        )
     return built
 
 
@@ -90,4 +96,3 @@ def _replace(built: Path, target: Path) -> None:
         os.replace(target, old)
     os.replace(fresh, target)
     shutil.rmtree(old, ignore_errors=True)
-

@@ -27,7 +27,9 @@ def with_pieces(text: str, book: Any, page: str, where: object) -> str:
     def replaced(fence: re.Match) -> str:
         name, *arguments = shlex.split(fence["call"])
         if name not in files("render/pieces"):
-            raise LookupError(unknown("piece", name, files("render/pieces"), f"ssmpeft_lib/render/pieces/ (asked for in {where})"))
+            raise LookupError(
+                unknown("piece", name, files("render/pieces"), f"ssmpeft_lib/render/pieces/ (asked for in {where})")
+            )
         piece = importlib.import_module(f"ssmpeft_lib.render.pieces.{name}")
         return piece.myst(book, page, *arguments) or fence["otherwise"]
 

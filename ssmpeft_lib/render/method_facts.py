@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..plan import registry
-from .exhibit_view import FAMILIES
+from .exhibit_parts import FAMILIES
 from .exhibits import family_of
 from .slots import slots
 
@@ -14,6 +14,7 @@ REFERENCE = "mamba-130m"
 
 HOW = {
     "LowRank": "a low-rank update",
+    "ComplexLowRank": "a low-rank update of complex numbers",
     "Magnitude": "a low-rank update and a magnitude for each row",
     "Dense": "every entry",
     "Sparse": "the chosen entries",
@@ -31,7 +32,10 @@ Shares = dict[str, dict[str, dict[str, Any]]]
 def slots_of(shares: Shares, method: str) -> list[dict[str, Any]]:
     """The slots that a method trains on the reference model, with how and how many numbers."""
     counted = shares.get(REFERENCE, {}).get(method, {}).get("slots", {})
-    return [{"slot": slot, "numbers": one["parameters"], "how": HOW.get(one["how"], "every parameter")} for slot, one in counted.items()]
+    return [
+        {"slot": slot, "numbers": one["parameters"], "how": HOW.get(one["how"], "every parameter")}
+        for slot, one in counted.items()
+    ]
 
 
 def acting(shares: Shares) -> dict[str, tuple[str, ...]]:

@@ -26,7 +26,14 @@ def method_page(book: Book, name: str, written: str) -> str:
     """
     page = links.method_page(name)
     text = written.strip() or f"# {plain(methods.title_of(name))}\n\n{plain(methods.docstring(name))}"
-    pieces = [text, _where(book, page, name), _options(name), _shares(book, name), _results(book, page, name), _code(name)]
+    pieces = [
+        text,
+        _where(book, page, name),
+        _options(name),
+        _shares(book, name),
+        _results(book, page, name),
+        _code(name),
+    ]
     return "\n\n".join(filter(None, pieces)) + "\n"
 
 
@@ -41,7 +48,8 @@ def _where(book: Book, page: str, name: str) -> str:
     href = {slot: links.href(page, "glossary", links.slot_anchor(slot)) for slot in SLOTS}
     label = f"A Mamba block; {methods.title_of(name)} trains {', '.join(one['slot'] for one in slots)}"
     drawing = block_drawing(acting(book.shares), href, label, trained)
-    return f"## Where it acts\n\n{raw(render('method_where.html', drawing=drawing, slots=slots, family=family, model=REFERENCE))}"
+    shown = render("method_where.html", drawing=drawing, slots=slots, family=family, model=REFERENCE)
+    return f"## Where it acts\n\n{raw(shown)}"
 
 
 def _options(name: str) -> str:
@@ -56,7 +64,11 @@ def _shares(book: Book, name: str) -> str:
         for method, numbers in found.items()
         if MethodString.parse(method).name == name
     ]
-    return f"## Trainable share\n\n{raw(render('method_shares.html', counted=counted, family=family_of(name)))}" if counted else ""
+    return (
+        f"## Trainable share\n\n{raw(render('method_shares.html', counted=counted, family=family_of(name)))}"
+        if counted
+        else ""
+    )
 
 
 def _results(book: Book, page: str, name: str) -> str:

@@ -36,6 +36,6 @@ def duration(seconds: float) -> str:
     return f"{grouped(whole // 3600)}{HOLD}h {whole % 3600 // 60}{HOLD}min"
 
 
-def memory(megabytes: float) -> str:
-    """Megabytes, or gigabytes from a thousand on."""
-    return f"{megabytes:.0f}{HOLD}MB" if megabytes < 1000 else f"{megabytes / 1000:.1f}{HOLD}GB"
+def memory(gigabytes: float) -> str:
+    """Gigabytes, or megabytes below one."""
+    return f"{1000 * gigabytes:.0f}{HOLD}MB" if gigabytes < 1 else f"{gigabytes:.1f}{HOLD}GB"

@@ -58,4 +58,6 @@ def raw(markup: str) -> str:
 def plain(text: str) -> str:
     """Text that MyST shows as it is; `backticks` stay code."""
     pieces = re.split(r"(`[^`]+`)", text)
-    return "".join(piece if index % 2 else re.sub(r"([\\*_#<>{}\[\]$|!~])", r"\\\1", piece) for index, piece in enumerate(pieces))
+    return "".join(
+        piece if index % 2 else re.sub(r"([\\*_#<>{}\[\]$|!~])", r"\\\1", piece) for index, piece in enumerate(pieces)
+    )

@@ -21,6 +21,7 @@ from .runs_page import runs_page
 from .staging import Staging
 
 BESIDE_A_CELL = ("cell.ipynb", "metrics.json", "predictions.jsonl")
+CITATION = "CITATION.cff"
 NOT_PAGES = ("style", "methods", "_toc.yml", "findings.yml")
 """What lies in `book/` and is worked into other files."""
 
@@ -56,11 +57,15 @@ def _write_prose(book: Book, staging: Staging) -> None:
         name = path.relative_to(book.prose)
         if not path.is_file() or name.parts[0] in NOT_PAGES or "__pycache__" in name.parts:
             continue
-        if path.suffix == ".md":
+        if path.suffix == ".md" and not name.parts[0].startswith("_"):
             page = name.with_suffix("").as_posix()
             staging.page(page, with_pieces(path.read_text(encoding="utf-8"), book, page, path))
         else:
             staging.copy(path, str(name))
+    citation = registry.PACKAGE.parent / CITATION
+    if citation.exists():
+        staging.copy(citation, CITATION)
+        staging.copy(citation, staging.beside(CITATION))
     # Jupyter Book links every style sheet in the order of the file system, so there is only one
     sheets = [path.read_text(encoding="utf-8") for path in sorted((book.prose / "style").glob("*.css"))]
     staging.text("_static/book.css", "\n".join(sheets))

@@ -8,6 +8,7 @@ from typing import Any
 from ..plan.cell import Cell
 from ..plan.method_string import MethodString
 from . import links
+from .charts import sparkline
 from .environment import render
 from .exhibits import family_of
 from .methods import title_of
@@ -29,6 +30,7 @@ def runs_page(title: str, page: str, back: tuple[str, str] | None, cells: Iterab
     """
     made = Page(title, orphan=True, search=back is None)
     lines = _lines(page, cells, results)
+    _draw_curves(lines)
     seeds = sorted({seed["seed"] for line in lines for seed in line["seeds"]})
     counts = _counts([seed["status"] for line in lines for seed in line["seeds"]])
     made.html(render("runs.html", lines=lines, seeds=seeds, counts=counts, back=back))
@@ -50,10 +52,31 @@ def _lines(page: str, cells: Iterable[Cell], results: Results) -> list[dict[str,
                 "anchor": links.slug(f"{cell.model} {cell.method}"),
                 "first": (cell.model, cell.method) not in {key[:2] for key in lines},
                 "seeds": [],
+                "histories": [],
+                "curve": "",
             },
         )
-        line["seeds"].append(_seed(page, cell, results.get(cell)))
+        metrics = results.get(cell)
+        line["seeds"].append(_seed(page, cell, metrics))
+        if metrics and metrics.get("history") and all("val_score" in entry for entry in metrics["history"]):
+            line["histories"].append(metrics["history"])
     return list(lines.values())
+
+
+def _draw_curves(lines: list[dict[str, Any]]) -> None:
+    """Give each line its validation scores over steps, one curve a seed; those of a data set share their axis."""
+    ranges: dict[str, list[float]] = {}
+    for line in lines:
+        found = ranges.setdefault(line["dataset"], [])
+        found += [entry["val_score"] for history in line["histories"] for entry in history]
+    for line in lines:
+        if not line["histories"]:
+            continue
+        low, high = min(ranges[line["dataset"]]), max(ranges[line["dataset"]])
+        last = max(history[-1]["step"] for history in line["histories"])
+        curves = [[(entry["step"] / last, entry["val_score"]) for entry in history] for history in line["histories"]]
+        ends = ", ".join(fixed(history[-1]["val_score"], 1) for history in line["histories"])
+        line["curve"] = sparkline(curves, low, high, f"Validation score over steps, ending at {ends}")
 
 
 def _seed(page: str, cell: Cell, metrics: dict[str, Any] | None) -> dict[str, Any]:

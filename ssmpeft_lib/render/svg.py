@@ -60,7 +60,8 @@ def drawing(width: float, height: float, label: str, content: str, class_: str =
         fill="currentColor",
         font_family="sans-serif",
         font_size=13,
-        role="img",
+        # an image has no links for who does not see it
+        role="group" if "<a " in content else "img",
         aria_label=label,
         class_=class_,
     )

@@ -1,11 +1,14 @@
 """How much there is: printed numbers, own numbers, runs, errata."""
 
+from __future__ import annotations
+
 from .. import links
+from ..book import Book
 from ..environment import render
 from ..page import raw
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """One line of counts."""
     points = [point for document in book.documents for row in document["rows"] for point in row["points"]]
     scores = [point for point in points if not point["metric"].startswith("params.")]

@@ -1,11 +1,14 @@
 """Errata of the tables, and numbers that are printed twice with two values."""
 
+from __future__ import annotations
+
 from .. import links
+from ..book import Book
 from ..environment import prose, render
 from ..page import raw
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """The errata, then what was found by comparing all specs."""
     link = book.link_from(page)
     errata = [

@@ -1,12 +1,20 @@
 """Errata of the formal statements, with the numbers that show them."""
 
+from __future__ import annotations
+
+from ..book import Book
 from ..environment import render
 from ..page import raw
 
-KINDS = {"error": "false as printed", "gap": "needs a condition or a proof", "wording": "symbols", "code": "the released code differs"}
+KINDS = {
+    "error": "false as printed",
+    "gap": "needs a condition or a proof",
+    "wording": "symbols",
+    "code": "the released code differs",
+}
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """A list of errata, by statement."""
     if not book.theory_errata:
         return ""

@@ -1,12 +1,15 @@
 """All tables and figures, with how much of each has a value."""
 
+from __future__ import annotations
+
 from .. import links
+from ..book import Book
 from ..claims_view import WORDS, overall
 from ..environment import render
 from ..page import raw
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """A table of exhibits; nothing where there are none."""
     lines = [_line(page, document) for document in book.documents]
     return raw(render("exhibits.html", lines=lines, whose=book.whose)) if lines else ""

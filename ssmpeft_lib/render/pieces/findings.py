@@ -1,12 +1,15 @@
 """Every finding of the paper with the claims that test it."""
 
+from __future__ import annotations
+
 from .. import links
+from ..book import Book
 from ..claims_view import claims_html, overall
 from ..environment import prose, render
 from ..page import plain, raw
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """One section a finding."""
     return "\n\n".join(_section(book, page, finding) for finding in book.findings)
 

@@ -1,12 +1,15 @@
 """The paper's findings in one line each, with a verdict on the printed numbers."""
 
+from __future__ import annotations
+
 from .. import links
+from ..book import Book
 from ..claims_view import overall
 from ..environment import render
 from ..page import raw
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """A list of findings; nothing where no claim tests one."""
     shown = []
     for finding in book.findings:
@@ -24,7 +27,8 @@ def together(names):
         kind, _, number = name.rpartition(" ")
         kinds.setdefault(kind, []).append(number)
     return ", ".join(
-        f"{kind}{'s' if len(numbers) > 1 else ''} {', '.join(sorted(numbers, key=_natural))}" for kind, numbers in sorted(kinds.items())
+        f"{kind}{'s' if len(numbers) > 1 else ''} {', '.join(sorted(numbers, key=_natural))}"
+        for kind, numbers in sorted(kinds.items())
     )
 
 

@@ -1,6 +1,9 @@
 """All methods with what they train."""
 
+from __future__ import annotations
+
 from .. import links
+from ..book import Book
 from ..environment import prose, render
 from ..exhibits import family_of
 from ..method_facts import REFERENCE, names, slots_of
@@ -8,7 +11,7 @@ from ..methods import summary, title_of
 from ..page import raw
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """A table of methods."""
     lines = [
         {

@@ -1,10 +1,13 @@
 """What ran: how many cells, by which code, on which machine, what failed, what is stale, what it cost."""
 
+from __future__ import annotations
+
 from collections import Counter, defaultdict
 from statistics import fmean
 
 from ...plan.results import RESULTS_VERSION
 from .. import links
+from ..book import Book
 from ..environment import render
 from ..numbers import duration
 from ..page import raw
@@ -12,7 +15,7 @@ from ..page import raw
 LONGEST = 10
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """Tables of runs; nothing where nothing ran."""
     ran = {cell: metrics for cell, metrics in book.metrics.items() if metrics}
     if not ran:
@@ -38,7 +41,8 @@ def myst(book, page):
             makers=_makers(ran.values()),
             costs=_costs(done),
             longest=[
-                {"cell": cell, "href": links.href(page, links.cell_page(cell)), "seconds": _seconds(done[cell])} for cell in longest
+                {"cell": cell, "href": links.href(page, links.cell_page(cell)), "seconds": _seconds(done[cell])}
+                for cell in longest
             ],
             runs=links.href(page, "runs"),
         )
@@ -46,8 +50,8 @@ def myst(book, page):
 
 
 def _seconds(metrics):
-    cost = metrics["cost"]
-    return sum(value for name, value in cost.items() if name.endswith("_seconds"))
+    """Of training, of choosing what is trained, and of scoring."""
+    return sum(metrics["cost"].get(f"{part}_seconds", 0) for part in ("train", "selection", "val", "test"))
 
 
 def _makers(ran):
@@ -58,11 +62,17 @@ def _makers(ran):
         libraries = ", ".join(f"{name} {version}" for name, version in made.get("libraries", {}).items())
         code = made.get("commit", "not a checkout") + (" with uncommitted changes" if made.get("dirty") else "")
         machine = f"{made['device']}, {made['threads']} thread(s)" if "device" in made else "not said"
-        key = (code, machine, f"Python {made['python']}, {libraries}" if "python" in made else "not said", made.get("scan_backend", ""))
+        key = (
+            code,
+            machine,
+            f"Python {made['python']}, {libraries}" if "python" in made else "not said",
+            made.get("scan_backend", ""),
+        )
         groups[key] += 1
         times[key].append(made.get("time", ""))
     return [
-        dict(zip(("code", "machine", "libraries", "scan"), key, strict=True)) | {"count": count, "first": min(times[key]), "last": max(times[key])}
+        dict(zip(("code", "machine", "libraries", "scan"), key, strict=True))
+        | {"count": count, "first": min(times[key]), "last": max(times[key])}
         for key, count in groups.most_common()
     ]
 
@@ -79,7 +89,15 @@ def _costs(done):
             "runs": len(costs),
             "train": duration(fmean(cost["train_seconds"] for cost in costs)),
             "scoring": duration(fmean(_seconds({"cost": cost}) - cost["train_seconds"] for cost in costs)),
-            "memory": fmean(1000 * cost.get("peak_memory_gb", 0) for cost in costs),
+            "memory": fmean(measured)
+            if (measured := [c["peak_memory_gb"] for c in costs if "peak_memory_gb" in c])
+            else None,
         }
         for (model, dataset), costs in sorted(groups.items())
     ]
+
+
+def _mean_memory(costs: list[dict]) -> float | None:
+    """Mean of the peak memory, in GB; None where no run measured it."""
+    measured = [cost["peak_memory_gb"] for cost in costs if "peak_memory_gb" in cost]
+    return fmean(measured) if measured else None

@@ -1,17 +1,20 @@
 """The slots of a Mamba block: the paper's symbol, the checkpoint's parameter, which families act there."""
 
+from __future__ import annotations
+
 import yaml
 from latex2mathml.converter import convert
 
+from ..book import Book
 from ..environment import render
-from ..exhibit_view import FAMILIES
+from ..exhibit_parts import FAMILIES
 from ..links import slot_anchor
 from ..method_facts import acting
 from ..page import raw
 from ..slots import HANDLES, slots
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """A table of slots; every slot of the code must be described in `book/slots.yml`."""
     described = yaml.safe_load((book.prose / "slots.yml").read_text(encoding="utf-8"))
     facts, families = slots("s6"), acting(book.shares)

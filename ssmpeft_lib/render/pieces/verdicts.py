@@ -1,10 +1,13 @@
 """The verdicts that a claim can get."""
 
+from __future__ import annotations
+
+from ..book import Book
 from ..claims_view import WORDS
 from ..environment import render
 from ..page import raw
 
 
-def myst(book, page):
+def myst(book: Book, page: str) -> str:
     """A line of chips."""
     return raw(render("verdicts.html", words=WORDS))

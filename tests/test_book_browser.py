@@ -1,0 +1,151 @@
+"""The finished book in a real browser: nothing breaks, nothing is fetched from elsewhere, everybody can read it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin
+
+import pytest
+from browser import FAILED
+
+pytestmark = pytest.mark.browser
+
+PAGES = [
+    "index.html", "reading.html", "findings.html", "exhibits.html", "exhibits/table02.html", "exhibits/table08.html",
+    "errata.html", "ssm.html", "methods.html", "methods/lora.html", "methods/sdlora.html", "glossary.html",
+    "what-ran.html", "reproduce.html", "references.html", "runs.html", "runs/table08.html",
+    f"cells/mamba-130m/{FAILED}.html", "cells/mamba-130m/lora@out_proj/dart/seed1.html",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_loads_without_an_error_and_without_the_network(visit, path):
+    seen = visit(path)
+    assert seen.page.locator("article h1").count() == 1
+    assert seen.wrong == []
+
+
+@pytest.mark.parametrize("width", [390, 820, 1400])
+def test_no_page_is_wider_than_the_screen(visit, width):
+    wide = {}
+    page = visit("index.html", width).page
+    for path in PAGES:
+        page.goto(urljoin(page.url, f"/{path}"))
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if over > 0:
+            wide[path] = over
+    assert wide == {}
+
+
+def test_every_link_and_anchor_resolves(book):
+    pages = {path: path.read_text(encoding="utf-8") for path in book.rglob("*.html")}
+    anchors = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
+    broken = []
+    for path, text in pages.items():
+        for link in set(re.findall(r'<a [^>]*href="([^"]+)"', text)):
+            if link.startswith(("http:", "https:", "mailto:")):
+                continue
+            address, anchor = urldefrag(link)
+            target = (path.parent / unquote(address)).resolve() if address else path
+            known = anchors.get(target, {anchor} if target.exists() else None)
+            if known is None or (anchor and not anchor.startswith("?") and anchor not in known):
+                broken.append((str(path.relative_to(book)), link))
+    assert broken == []
+
+
+def test_search_finds_a_method_by_name(visit):
+    page = visit("search.html?q=bitfit").page
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li > a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert any("methods/bitfit.html" in link for link in found)
+    assert not any("cells/" in link for link in found), "runs have a search of their own"
+
+
+def test_search_of_runs_is_offered_and_filters(visit):
+    page = visit("search.html?q=bitfit").page
+    page.click(".search-runs a")
+    page.wait_for_url("**/runs.html*")
+    shown = page.locator("#runs tbody tr:not(.away)").all_inner_texts()
+    assert shown and all("bitfit" in line for line in shown)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_and_structure_suit_everybody(visit, scheme):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    ).Axe()
+    # in the dark only colours differ
+    rules = (
+        {"runOnly": ["color-contrast"]}
+        if scheme == "dark"
+        else {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}
+    )
+    wrong = {}
+    page = visit("index.html", scheme=scheme).page
+    for path in PAGES[:: 2 if scheme == "dark" else 1]:
+        page.goto(urljoin(page.url, f"/{path}"))
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        found = axe.run(page, options=rules).response["violations"]
+        serious = [
+            (rule["id"], node["html"][:160], node["failureSummary"][:200])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"][:3]
+        ]
+        if serious:
+            wrong[path] = serious
+    assert wrong == {}
+
+
+def test_pictures_say_what_they_show(book):
+    for path in book.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for picture in re.findall(r"<svg [^>]*role=\"(?:img|group)\"[^>]*>", text):
+            assert re.search(r'aria-label="[^"]{10,}"', picture), (path, picture[:120])
+        for image in re.findall(r"<img [^>]*>", text):
+            assert re.search(r'alt="[^"]+"', image), (path, image[:120])
+
+
+def test_keyboard_reaches_menus_and_table_tools(visit):
+    page = visit("exhibits/table08.html").page
+    focus = "(document.activeElement.closest('nav, .tools, thead, .search-button-field') ?? {}).className"
+    reached = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(focus))
+    assert any("bd-links" in name for name in reached if name), reached
+    assert any("tools" in name for name in reached if name), reached
+
+
+def test_table_sorts_filters_and_goes_back(visit):
+    page = visit("exhibits/table08.html").page
+    names = "#table08 tbody tr:not(.group):not(.away) th.method"
+    printed = page.locator(names).all_inner_texts()
+    page.locator("#table08 thead button", has_text="printed").last.click()
+    scores = page.locator("#table08 tbody tr:not(.group) td.score:last-of-type").evaluate_all(
+        "cells => cells.map(cell => Number(cell.dataset.printed))"
+    )
+    assert scores == sorted(scores, reverse=True)
+    page.click(".tools [data-reset]")
+    assert page.locator(names).all_inner_texts() == printed
+    page.click(".tools [data-family=lora]")
+    assert all("LoRA" in name for name in page.locator(names).all_inner_texts())
+    page.click(".tools [data-family='']")
+    page.fill(".tools input", "conv1d")
+    assert all("conv1d" in name for name in page.locator(names).all_inner_texts())
+
+
+def test_answers_of_a_model_are_shown_as_text(visit):
+    seen = visit("cells/mamba-130m/lora@out_proj/dart/seed1.html")
+    assert "<script>alert" in seen.page.inner_text("article")
+    assert seen.wrong == []
+
+
+def test_book_works_from_a_folder(browser, book):
+    page, wrong = browser.new_page(), []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.goto(Path(book, "exhibits", "table08.html").as_uri())
+    page.goto(Path(book, "search.html").as_uri() + "?q=lora")
+    page.wait_for_selector("#search-results li a")
+    assert wrong == []

@@ -1,0 +1,72 @@
+"""Building the pages: a warning is an error, and a book that is there stays whole."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ssmpeft_lib.render.html import BookError, make_html
+
+CONFIG = """
+title: Small
+author: ""
+copyright: ""
+only_build_toc_files: false
+html: {use_multitoc_numbering: false}
+execute: {execute_notebooks: "off"}
+"""
+
+
+@pytest.fixture
+def source(tmp_path):
+    pytest.importorskip("jupyter_book", reason="Jupyter Book is not installed")
+    folder = tmp_path / "book"
+    folder.mkdir()
+    (folder / "_config.yml").write_text(CONFIG)
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (folder / "index.md").write_text("# Small\n\nOne page.\n")
+    return folder
+
+
+def test_a_warning_is_an_error_and_leaves_the_old_book(source, tmp_path):
+    target = tmp_path / "html"
+    make_html(source, target)
+    (source / "index.md").write_text("# Small\n\n[nowhere](nowhere.md)\n")
+    with pytest.raises(BookError, match=r"index\.md.*nowhere"):
+        make_html(source, target)
+    assert "One page." in (target / "index.html").read_text()
+    (source / "index.md").write_text("# Small\n\nAnother page.\n")
+    make_html(source, target)
+    assert "Another page." in (target / "index.html").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"book", "html", ".jupyter-book"}
+
+
+def test_changed_style_sheet_arrives_without_a_changed_page(source, tmp_path):
+    (source / "_static").mkdir()
+    for colour in ("red", "blue"):
+        (source / "_static" / "book.css").write_text(f"p {{ color: {colour} }}")
+        make_html(source, tmp_path / "html")
+        assert colour in (tmp_path / "html" / "_static" / "book.css").read_text()
+
+
+def test_pages_name_nothing_that_lies_elsewhere(book):
+    loads = re.compile(
+        r"""(?:src|data-src|poster)="(https?:[^"]+)"|<link [^>]*href="(https?:[^"]+)"|url\((https?:[^)]+)\)"""
+    )
+    for path in [*book.rglob("*.html"), book / "_static" / "book.css"]:
+        assert not loads.search(path.read_text(encoding="utf-8")), path
+
+
+def test_equations_are_mathml(book):
+    text = (book / "ssm.html").read_text(encoding="utf-8")
+    assert text.count("<math") > 10
+    assert "MathJax" not in text and "\\[" not in text
+
+
+def test_fonts_are_there_with_their_licences(book):
+    named = re.findall(r'url\("fonts/([^"]+)"\)', (book / "_static" / "book.css").read_text(encoding="utf-8"))
+    folder = book / "_static" / "fonts"
+    assert named and all((folder / name).exists() for name in named)
+    assert list(Path(folder).glob("*LICEN[CS]E*"))

@@ -1,0 +1,74 @@
+"""What the book says about methods and slots is what the code does."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import yaml
+from reference import REPOSITORY
+
+from ssmpeft_lib.plan import registry
+from ssmpeft_lib.render import block, methods, slots
+from ssmpeft_lib.render.exhibits import family_of
+from ssmpeft_lib.render.method_facts import HOW, acting
+
+
+@pytest.fixture(scope="module")
+def counted():
+    from ssmpeft_lib.counting import params
+
+    return {"mamba-130m": {name: params("mamba-130m", name) for name in registry.files("methods")}}
+
+
+def test_slots_and_groups_read_from_the_source_are_those_of_the_module():
+    module = importlib.import_module("ssmpeft_lib.mixers.s6")
+    assert list(slots.slots("s6")) == list(module.SLOTS)
+    assert slots.groups("s6") == {name: tuple(members) for name, members in module.GROUPS.items()}
+    for name, spec in module.SLOTS.items():
+        found = slots.slots("s6")[name]
+        assert (found.channel_axis, found.state_axis) == (spec.channel_axis, spec.state_axis)
+
+
+def test_every_slot_is_described_once():
+    described = yaml.safe_load((REPOSITORY / "book" / "slots.yml").read_text(encoding="utf-8"))
+    assert set(described) == set(slots.slots("s6")) | set(slots.HANDLES)
+
+
+def test_drawing_shows_every_slot_of_mamba():
+    only_elsewhere = {"in_proj_bias", "out_proj_bias", "ssm_norm_dt", "ssm_norm_B", "ssm_norm_C", "norm_f"}
+    assert set(block.SLOTS) == set(slots.slots("s6")) - only_elsewhere | set(slots.HANDLES)
+
+
+def test_every_method_has_a_family_a_title_and_a_sentence():
+    for name in registry.files("methods"):
+        assert family_of(name) in ("prompt", "bias", "lora", "sdlora", "full", "frozen"), name
+        assert methods.title_of(name) and methods.summary(name), name
+
+
+@pytest.mark.parametrize("name", ["sdlora", "sddora", "sdlora_plus", "sdt"])
+def test_family_follows_the_class_not_the_order_of_imports(name):
+    assert family_of(name) == "sdlora"
+
+
+def test_options_are_those_that_the_method_takes():
+    for name in registry.files("methods"):
+        shown = {option.name for option in methods.options(name)} - {"targets"}
+        assert shown == registry.options(name), name
+
+
+def test_method_pages_say_what_is_trained(counted):
+    trained = counted["mamba-130m"]
+    assert set(trained["bitfit"]["slots"]) == {"conv1d_bias", "dt_proj_bias"}
+    assert set(trained["sdlora"]["slots"]) == {"x_proj_B", "x_proj_C", "A_log", "out_proj"}
+    assert trained["pretrained"]["slots"] == {}
+    for name, found in trained.items():
+        assert sum(one["parameters"] for one in found["slots"].values()) == found["trainable"], name
+        assert all(slot == "everything" or one["how"] in HOW for slot, one in found["slots"].items()), name
+
+
+def test_marks_of_the_drawing_come_from_the_counts(counted):
+    families = acting(counted)
+    assert families["soft_prompt"] == ("prompt",)
+    assert families["A_log"] == ("sdlora", "full")
+    assert families["conv1d_bias"] == ("bias", "full")

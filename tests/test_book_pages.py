@@ -1,0 +1,193 @@
+"""The book's source as it is put together from made-up results: numbers, holes, links, nothing lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from fake_results import UNTRUSTED, fake_results
+from reference import REPOSITORY
+
+from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.render import links
+from ssmpeft_lib.render.exhibit_page import exhibit_csv
+from ssmpeft_lib.render.exhibit_view import exhibit_view
+from ssmpeft_lib.render.insert import with_pieces
+from ssmpeft_lib.render.page import Page, plain, raw
+from ssmpeft_lib.render.pages import make_pages
+
+PROSE = REPOSITORY / "book"
+RAN, FAILED, MISSING = "lora@out_proj", "lora@dt_proj", "full@x_proj"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    failed = [f"{FAILED}/dart/seed{seed}" for seed in (0, 1)] + ["bitfit/dart/seed1"]
+    fake_results(folder, ("table08",), seeds=2, failed=failed, missing=[f"{MISSING}/dart"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(results):
+    return make_pages("quick", results, PROSE, results / "quick" / "book" / "_toc.yml")
+
+
+@pytest.fixture(scope="module")
+def view(results):
+    return exhibit_view(json.loads((results / "quick" / "exhibits" / "table08.json").read_text()))
+
+
+def row_of(view, method):
+    names = [row["points"][0]["method"] for row in view.document["rows"]]
+    return view.rows[names.index(method)]
+
+
+def test_number_has_printed_own_difference_and_the_way_to_its_run(view):
+    shown = row_of(view, RAN).shown[1]
+    assert (shown.printed, shown.hole, shown.some) == ("70.7", "", "")
+    assert shown.own and shown.own_spread and shown.difference[0] in "+\u22120"
+    assert shown.href == f"../cells/mamba-130m/{RAN}/dart/seed0.html"
+    assert len(shown.seeds_at) == 2
+
+
+@pytest.mark.parametrize("method, hole", [(FAILED, "failed"), (MISSING, "not run")])
+def test_hole_is_a_word_and_never_a_number(view, pages, method, hole):
+    shown = row_of(view, method).shown[1]
+    assert (shown.hole, shown.own, shown.difference) == (hole, "", "")
+    text = (pages / "exhibits" / "table08.md").read_text()
+    line = text[text.index(f'id="{row_of(view, method).anchor}"') :].partition("</tr>")[0]
+    assert f">{hole}</span>" in line
+
+
+def test_value_of_some_seeds_says_of_how_many(view):
+    shown = row_of(view, "bitfit").shown[1]
+    assert shown.own and shown.some == "1/2" and "failed" in shown.reason
+
+
+def test_share_is_counted_and_compared_with_the_printed_one(view):
+    shown = row_of(view, RAN).shown[0]
+    assert (shown.printed, shown.own, shown.matches) == ("0.34", "0.34", True)
+
+
+def test_best_leaves_out_full_fine_tuning(view):
+    best = [(row.name, one.column.label) for row in view.rows for one in row.shown if one.best]
+    assert ("Linear projections / LoRA", "METEOR") in best
+    assert not any(name == "Everything / Full" for name, _ in best)
+
+
+def test_unserved_column_is_a_hole_with_its_reason(results):
+    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
+    for row in document["rows"]:
+        row["points"][2] |= {"unserved": "no such data set", "ours": {}, "difference": None}
+    shown = exhibit_view(document).rows[0].shown[2]
+    assert (shown.hole, shown.reason) == ("not served", "no such data set")
+
+
+def test_every_run_has_a_page_that_leads_back_and_says_how_to_run_it_again(pages, results):
+    for path in sorted((results / "quick" / "cells").rglob("metrics.json")):
+        cell = Cell.parse(json.loads(path.read_text())["cell"])
+        text = (pages / f"{links.cell_page(cell)}.ipynb").read_text()
+        assert "exhibits/table08.html#" in text, cell
+        assert f"-- results/{cell.path}/metrics.json" in text, cell
+        assert (pages / "_files" / links.cell_page(cell) / "metrics.json").exists()
+
+
+def test_failed_run_shows_its_error_and_its_notebook_up_to_it(pages):
+    notebook = json.loads((pages / f"cells/mamba-130m/{FAILED}/dart/seed0.ipynb").read_text())
+    assert "This run failed" in notebook["cells"][0]["source"]
+    assert any(output["output_type"] == "error" for cell in notebook["cells"] for output in cell.get("outputs", []))
+    assert "papermill" not in json.dumps(notebook["cells"])
+
+
+def test_outputs_come_first_and_silent_code_last(pages):
+    notebook = json.loads((pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text())
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["metadata"]["tags"] == ["hide-input"] for cell in code)
+    assert [bool(cell["outputs"]) for cell in code] == [True] * (len(code) - 1) + [False]
+    assert notebook["metadata"]["orphan"] is True
+
+
+def test_answers_of_a_model_stay_text(pages):
+    text = (pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text()
+    assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+
+
+def test_csv_has_every_point_with_its_words(results):
+    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
+    lines = list(csv.DictReader(io.StringIO(exhibit_csv(document))))
+    assert len(lines) == len(document["rows"]) * len(document["columns"])
+    by_key = {(line["method"], line["column"]): line for line in lines}
+    assert by_key[RAN, "BLEU"]["printed"] == "47.0" and float(by_key[RAN, "BLEU"]["ours"])
+    assert by_key[MISSING, "BLEU"]["ours"] == "" and "not run" in by_key[MISSING, "BLEU"]["problems"]
+
+
+def test_second_time_touches_only_what_changed(pages, results):
+    before = {path: path.stat().st_mtime_ns for path in pages.rglob("*") if path.is_file()}
+    stray = pages / "exhibits" / "table99.md"
+    stray.write_text("# gone")
+    make_pages("quick", results, PROSE, pages / "_toc.yml")
+    after = {path: path.stat().st_mtime_ns for path in pages.rglob("*") if path.is_file()}
+    assert not stray.exists() and before.keys() == after.keys()
+    assert {path.name for path in before if before[path] != after[path]} == {"_toc.yml"}
+
+
+def test_contents_name_what_is_there(pages):
+    contents = yaml.safe_load((pages / "_toc.yml").read_text())
+    entries = [chapter for part in contents["parts"] for chapter in part["chapters"]]
+    globs = [section["glob"] for entry in entries for section in entry.get("sections", [])]
+    assert globs == ["exhibits/table*", "methods/*"], "a glob without pages would warn"
+    assert all((pages / f"{entry['file']}.md").exists() for entry in entries)
+
+
+def test_book_without_any_result_shows_printed_numbers_alone(tmp_path):
+    fake_results(tmp_path, ("table08",), seeds=1, missing=[""])
+    pages = make_pages("quick", tmp_path, PROSE, tmp_path / "quick" / "book" / "_toc.yml")
+    assert "Nothing was run" in (pages / "what-ran.md").read_text()
+    assert "not run" in (pages / "exhibits" / "table08.md").read_text()
+
+
+def test_rendering_never_imports_torch(results):
+    code = (
+        "import sys; from pathlib import Path; from ssmpeft_lib.render.pages import make_pages;"
+        "make_pages('quick', *map(Path, sys.argv[1:]));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    paths = map(str, (results, PROSE, results / "again" / "_toc.yml"))
+    assert subprocess.run([sys.executable, "-c", code, *paths], cwd=REPOSITORY).returncode == 0
+
+
+def test_command_makes_the_pages(results, tmp_path):
+    target = tmp_path / "book" / "_toc.yml"
+    command = ["make-pages", "--scale", "quick", "--results", str(results), "--output", str(target)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "ssmpeft_lib", *command], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert target.exists()
+
+
+def test_fence_is_longer_than_any_run_of_backticks_in_it():
+    text = raw(f"<p>{UNTRUSTED}</p>")
+    assert text.startswith("````{raw} html\n") and text.endswith("\n````")
+
+
+def test_title_is_shown_as_it_is_written():
+    assert plain("a*b* of `out_proj` <i>") == r"a\*b\* of `out_proj` \<i\>"
+    assert str(Page("One", orphan=True, search=False)).startswith("---\norphan: true\nnosearch: true\n")
+
+
+def test_unknown_piece_is_refused_with_its_page():
+    with pytest.raises(LookupError, match=r"no piece 'cuonts'.*index\.md.*did you mean 'counts'"):
+        with_pieces("```{generated} cuonts\n```\n", None, "index", Path("index.md"))
+
+
+def test_text_outside_of_pieces_is_left_alone():
+    text = "# Title\n\n```python\nx = 1\n```\n"
+    assert with_pieces(text, None, "index", Path("index.md")) == text
