@@ -28,8 +28,8 @@ from .storage import save as save_adapter
 from .tasks import Task
 from .training.checkpoint import Checkpoint
 from .training.loop import Progress, Timer, Trainer, restore, snapshot
-from .training.recipe import Recipe, recipe_for
 from .training.memory import PeakMemory
+from .training.recipe import Recipe, recipe_for
 from .training.text import TextProblem
 from .warmup import begin_warmup, select
 

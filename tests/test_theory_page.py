@@ -60,7 +60,7 @@ def test_slider_says_without_script_what_it_shows_with_it():
     rows = re.findall(r"<tr><th scope=row>(\d)</th><td>(.*?)</td><td>(.*?)</td></tr>", text)
     assert [(entry["outputs"], entry["states"]) for entry in data] == [row[1:] for row in rows]
     drawn = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', text)]
-    assert drawn == data[4]["y"] and f'max="6" value="4"' in text
+    assert drawn == data[4]["y"] and 'max="6" value="4"' in text
     assert "http" not in text
 
 

@@ -120,8 +120,12 @@ class Book:
 
     def link_from(self, page: str) -> Callable[[str], str | None]:
         """How a page turns a name such as `Table 7` or `Finding 3` into an address."""
-        targets = {document["title"].partition(":")[0]: (links.exhibit_page(document["id"]), "") for document in self.documents}
-        targets |= {f"Finding {finding['number']}": ("findings", f"finding-{finding['number']}") for finding in self.findings}
+        targets = {
+            document["title"].partition(":")[0]: (links.exhibit_page(document["id"]), "") for document in self.documents
+        }
+        targets |= {
+            f"Finding {finding['number']}": ("findings", f"finding-{finding['number']}") for finding in self.findings
+        }
 
         def link(name: str) -> str | None:
             target, anchor = targets.get(name, (page, ""))
