@@ -108,7 +108,7 @@ class Beams:
         )
 
     def extend(self, log_probs: Tensor, length: int, max_new_tokens: int, eos: int) -> tuple[Tensor, Tensor]:
-        """Take a token in every hypothesis; returns each one's source row in the batch and its token, [batch, beams]."""
+        """Take a token in every hypothesis; returns each one's source row and its token, both [batch, beams]."""
         batch, beams = self.scores.shape
         vocabulary = log_probs.shape[-1]
         totals = (log_probs.view(batch, beams, vocabulary) + self.scores[..., None]).view(batch, -1)

@@ -2,7 +2,8 @@
 
 `backends()` lists what can run here and why not; the logger `ssmpeft_lib.ops` says at level info what each op chose.
 On a CPU that is C++, compiled on first use where there is a compiler. `SSMPEFT_BACKEND` forces a backend, `CXX` names
-the compiler and `SSMPEFT_CACHE_DIR` the folder for what it makes. Its results are the same bits on any number of threads.
+the compiler and `SSMPEFT_CACHE_DIR` the folder for what it makes. Its results are the same bits on any number of
+threads.
 """
 
 from ssmpeft_lib.ops.causal_conv1d import causal_conv1d

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 PATTERN = r"[a-z][a-z0-9_]*(?:@[A-Za-z][A-Za-z0-9_]*(?:\+[A-Za-z][A-Za-z0-9_]*)*)?(?:,[a-z][a-z0-9_]*=[A-Za-z0-9_.-]+)*"
-"""What a method string may look like; free of characters that a path, a shell or a Snakemake wildcard would trip over."""
+"""What a method string may look like; without characters that a path, a shell or a wildcard would trip over."""
 
 _WORD = re.compile(rf"^{PATTERN}$")
 

@@ -121,7 +121,7 @@ def options(method: str) -> frozenset[str]:
 
 @cache
 def class_literal(folder: str, module: str, attribute: str) -> Any:
-    """Value of a literal class attribute of a module's classes, read from its source, or from the class it derives from.
+    """Value of a literal class attribute of a module's classes, read from its source or from that of the base class.
 
     Raises:
         LookupError: no class there has it.

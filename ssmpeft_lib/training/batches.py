@@ -32,7 +32,7 @@ def to_batch(arrays: dict[str, np.ndarray], device: torch.device | str = "cpu") 
 
 
 def label_logits(model: nn.Module, batch: Batch) -> Tensor:
-    """Logits at the label positions only, [label tokens, vocabulary]: the vocabulary is what is wide in a small batch."""
+    """Logits at the label positions only, [label tokens, vocabulary]: in a small batch the vocabulary is what costs."""
     hidden = getattr(model, model.base_model_prefix)(input_ids=batch.ids, use_cache=False).last_hidden_state
     return model.get_output_embeddings()(hidden[batch.rows, batch.columns])
 

@@ -1,4 +1,4 @@
-"""Run a command of `python -m ssmpeft_lib`, or a Jupyter kernel, in a fork of the warm server; plainly where there is none.
+"""Run a command of `python -m ssmpeft_lib`, or a Jupyter kernel, in a fork of the warm server, or plainly without one.
 
     python -S -E client.py COMMAND ARGUMENTS...
     python -S -E client.py --kernel CONNECTION_FILE
