@@ -125,9 +125,7 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         data=data,
         problem=SimpleNamespace(
             splits={"train": _Split(examples, 1024), "val": _Split(examples, 256), "test": _Split(examples, 256)},
-            decode=lambda tokens: (
-                "convert triples to text: Mars Hill College | joined | 1973" if tokens[0] else "It joined in 1973."
-            ),
+            tokenizer=SimpleNamespace(decode=_decode),
         ),
         trained={f"backbone.layers.{i}.mixer.out_proj.lora_{m}": _Tensor(8, 128) for i in range(2) for m in "AB"}
         if trains
@@ -139,6 +137,10 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         timers={split: SimpleNamespace(seconds=0.3) for split in found},
         metrics=lambda: metrics,
     )
+
+
+def _decode(tokens: list[int]) -> str:
+    return "convert triples to text: Mars Hill College | joined | 1973" if tokens[0] else "It joined in 1973."
 
 
 class _Split(list):
