@@ -14,7 +14,9 @@ CLAIM = {"says": "one beats the other", "where": "Sec. 5", "rows": "Linear / LoR
 def column(label: str, better: str, printed: tuple[float, float], ours: tuple[float, float]) -> Column:
     names = [row.name for row in ROWS]
     lanes = {"printed": printed, "ours": ours}
-    return Column(label, better, {lane: dict(zip(names, map(Value, found))) for lane, found in lanes.items()})
+    return Column(
+        label, better, {lane: dict(zip(names, map(Value, found), strict=True)) for lane, found in lanes.items()}
+    )
 
 
 def test_shown_claim_gives_count_and_points_beside_its_verdict():
