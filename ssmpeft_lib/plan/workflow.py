@@ -55,7 +55,7 @@ class Workflow:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Every cell of the configuration; with `cells: existing` those that have a result."""
+        """Every cell that the configuration wants; with `cells: existing` those that have a result."""
         return self._to_run(cells_of(self.exhibits, self.scale, self.config.seeds))
 
     @property
@@ -136,6 +136,7 @@ class Workflow:
         return [exhibit for exhibit in self.exhibits if exhibit.id in self._exhibit(wildcards).spans]
 
     def _to_run(self, cells: list[Cell]) -> list[Cell]:
+        cells = [cell for cell in cells if self.config.wants(cell)]
         if self.config.run_cells:
             return cells
         return [cell for cell in cells if Path("results", cell.path, "metrics.json").exists()]

@@ -1,7 +1,7 @@
 # Tables and figures: printed values beside the results of their cells.
 rule shares:
     input:
-        specs=[exhibit.path for exhibit in plan.exhibits],
+        specs=plan.specs,
         errata=ROOT / "workflow" / "errata" / "tables.yaml",
     output:
         "results/shares.json",
