@@ -7,13 +7,16 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
+from ssmpeft_lib.plan.resources import gpus_here, raised
 from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
 
 
 configfile: str(ROOT / "config.yaml")
 
 
-plan = Workflow(config, ROOT, conda="conda" in map(str, workflow.deployment_settings.deployment_method))
+deployment = map(str, workflow.deployment_settings.deployment_method)
+plan = Workflow(config, ROOT, conda="conda" in deployment)
+shell.prefix(plan.shell_prefix)
 
 
 wildcard_constraints:
@@ -28,9 +31,18 @@ include: "workflow/rules/book.smk"
 
 
 rule all:
-    input:
-        f"results/{plan.scale}/every_cell_ran.txt",
     default_target: True
+    input:
+        plan.verdict_file,
+
+
+# Where snakemake runs cells itself, a GPU is for one cell at a time.
+if workflow.local_exec and gpus_here():
+    workflow.register_resource("gpu", gpus_here())
+
+
+onsuccess:
+    print(plan.verdict())
 
 
 rule cells:
