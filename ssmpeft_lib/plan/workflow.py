@@ -138,16 +138,6 @@ class Workflow:
         return "" if steps is None or self.scale == "paper" else f"--steps {steps}"
 
     @property
-    def verdict_file(self) -> str:
-        """What says that every cell ran, and where the book is."""
-        return f"results/{self.scale}/every_cell_ran.txt"
-
-    def verdict(self) -> str:
-        """How it ended, for those who run the pipeline, again or for the first time."""
-        path = Path(self.verdict_file)
-        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
-
-    @property
     def results_version(self) -> int:
         return RESULTS_VERSION
 

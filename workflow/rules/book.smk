@@ -42,17 +42,3 @@ rule html:
         runtime=raised(120),
     shell:
         "ssmpeft make-html --pages {input:q} --output {output:q} &> {log:q}"
-
-
-rule verdict:
-    input:
-        "results/{scale}/html/index.html",
-    output:
-        "results/{scale}/every_cell_ran.txt",
-    log:
-        "logs/{scale}/verdict.log",
-    localrule: True
-    conda:
-        "../envs/compute.yml"
-    shell:
-        "ssmpeft summary --scale {wildcards.scale} --output {output:q} &> {log:q}"
