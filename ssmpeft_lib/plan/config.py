@@ -29,6 +29,7 @@ class Config:
     tokenizer: Path | None
     lr_search: str
     warm_kernels: bool
+    pretraining_steps: int | None = None
     overrides: list[dict] = field(default_factory=list)
 
     @classmethod
@@ -60,6 +61,7 @@ class Config:
             tokenizer=tokenizer,
             lr_search=_spell_off(document).get("lr_search", "off"),
             warm_kernels=document.get("warm_kernels", True),
+            pretraining_steps=document.get("pretraining_steps"),
             overrides=document.get("overrides") or [],
         )
 
