@@ -27,6 +27,7 @@ WILDCARDS = {
     "tokenizer": WORD,
     "dataset": WORD,
     "exhibit": WORD,
+    "chapter": WORD,
     "method": PATTERN,
     "seed": r"\d+",
 }
@@ -107,6 +108,17 @@ class Workflow:
     def prose_files(self) -> list[Path]:
         """What the book is made of beside results."""
         return sorted(path for path in (self.root / "book").rglob("*") if path.is_file())
+
+    def chapter_files(self) -> list[str]:
+        """The executed notebooks that are pages of the book: all notebooks but that of a cell."""
+        notebooks = sorted((self.root / "notebooks").glob("*.md"))
+        return [f"results/chapters/{path.stem}.ipynb" for path in notebooks if path.stem != "cell"]
+
+    def chapter_sources(self) -> list[Path]:
+        """What the chapters are made of beside their text: code, errata and recorded results."""
+        code = (self.root / "ssmpeft_lib" / "theory").rglob("*.py")
+        recorded = (path for path in (self.root / "recorded").rglob("*") if path.suffix in (".csv", ".json"))
+        return sorted([*code, *recorded, self.root / "workflow" / "errata" / "theory.yaml"])
 
     @property
     def data_source(self) -> str:

@@ -1,10 +1,25 @@
-# The book: prose and generated pages side by side, then Jupyter Book, which executes nothing.
+# The book: prose, chapters that are notebooks and generated pages side by side, then Jupyter Book, which executes nothing.
+rule chapter:
+    input:
+        notebook=ROOT / "notebooks" / "{chapter}.md",
+        sources=plan.chapter_sources(),
+    output:
+        "results/chapters/{chapter}.ipynb",
+    log:
+        "logs/chapters/{chapter}.log",
+    conda:
+        "../envs/compute.yml"
+    shell:
+        "{plan.library} run-chapter {input.notebook:q} --output {output:q} &> {log:q}"
+
+
 rule pages:
     input:
         exhibits=plan.exhibit_files(),
         errata="results/errata.json",
         metrics=plan.metrics_files(),
         prose=plan.prose_files(),
+        chapters=plan.chapter_files(),
     output:
         "results/{scale}/book/_toc.yml",
     log:
