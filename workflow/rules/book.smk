@@ -7,10 +7,16 @@ rule chapter:
         "results/chapters/{chapter}.ipynb",
     log:
         "logs/chapters/{chapter}.log",
+    group:
+        plan.group("book")
+    localrule: plan.online
     conda:
         "../envs/compute.yml"
+    resources:
+        mem_mb=raised(4000),
+        runtime=raised(60),
     shell:
-        "{plan.library} run-chapter {input.notebook:q} --output {output:q} &> {log:q}"
+        "ssmpeft run-chapter {input.notebook:q} --output {output:q} &> {log:q}"
 
 
 rule pages:
