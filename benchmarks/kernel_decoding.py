@@ -10,8 +10,8 @@ from paired import Line, Variant
 from torch import nn
 from torch.nn import functional as F
 
+from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.generation import generate
-from ssmpeft_lib.mixers import s6
 
 PROMPT, NEW_TOKENS, BEAM_TOKENS = 16, 24, 12
 
@@ -25,8 +25,7 @@ def models() -> tuple[nn.Module, nn.Module]:
     theirs = MambaForCausalLM(MambaConfig(hidden_size=768, num_hidden_layers=24, vocab_size=50280)).eval()
     shared = {id(tensor): tensor for tensor in (*theirs.parameters(), *theirs.buffers())}
     ours = copy.deepcopy(theirs, memo=shared)
-    for layer in ours.backbone.layers:
-        s6.install(layer.mixer)
+    Backbone(ours).prepare()
     return theirs, ours
 
 

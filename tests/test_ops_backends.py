@@ -50,7 +50,7 @@ def choices():
 
 def test_every_backend_says_whether_and_why():
     listed = ops.backends()
-    assert set(listed) == {"cpp", "mamba_ssm", "torch", "naive"}
+    assert set(listed) == {"cpp", "mamba_ssm", "onednn", "torch", "naive"}
     assert listed["torch"].available and listed["naive"].available
     assert all(status.detail for status in listed.values())
 
