@@ -46,13 +46,14 @@ def run(arguments: argparse.Namespace) -> None:
     texts = (
         corpus.documents(folder=corpora(arguments.scale, arguments.data_dir)) if modality == "text" else corpus.pixels()
     )
+    steps = registry.facts("models", model).get("pretraining_steps", STEPS) if modality == "text" else STEPS
     pretrain(
         model,
         _encoded(texts, tokenizer),
         vocabulary=tokenizer.get_vocab_size(),
         eos=tokenizer.token_to_id("<|endoftext|>"),
         folder=arguments.output.parent,
-        steps=STEPS if arguments.steps is None else arguments.steps,
+        steps=steps if arguments.steps is None else arguments.steps,
     )
 
 

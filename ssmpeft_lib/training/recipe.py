@@ -65,7 +65,7 @@ def recipe_for(
     if cell.scale == "paper":
         facts = registry.facts("data", cell.dataset)
         recipe = Recipe(
-            learning_rate=method.learning_rate,
+            learning_rate=method.rate(),
             epochs=facts["epochs"],
             selection_steps=facts.get("selection_steps", Recipe.selection_steps),
             max_new_tokens=task.max_new_tokens,
@@ -73,7 +73,7 @@ def recipe_for(
     else:
         defaults = MINIATURE["text" if task.generates else "labels"]
         recipe = Recipe(
-            learning_rate=method.learning_rate,
+            learning_rate=method.rate(),
             warmup_steps=10,
             selection_steps=20,
             # a miniature's few steps learn far less with it
