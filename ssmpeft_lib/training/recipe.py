@@ -52,18 +52,19 @@ class Recipe:
 
 
 MINIATURE = {
-    "labels": {"steps": 150, "batch_size": 16},
-    "text": {"steps": 300, "batch_size": 16, "eval_examples": 64},
+    "labels": {"steps": 150, "batch_size": 16, "max_new_tokens": 1},
+    "text": {"steps": 300, "batch_size": 16, "max_new_tokens": 32, "eval_examples": 64},
 }
-"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it)."""
+"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it). A data set's facts may
+say otherwise under `miniature`."""
 
 
 def recipe_for(
     cell: Cell, method: Method, task: Task, overrides: dict[str, Any], searched_rate: float | None = None
 ) -> Recipe:
     """The recipe of a cell: the scale's defaults, the data set's facts, the method's learning rate, then overrides."""
+    facts = registry.facts("data", cell.dataset)
     if cell.scale == "paper":
-        facts = registry.facts("data", cell.dataset)
         recipe = Recipe(
             learning_rate=method.rate(),
             epochs=facts["epochs"],
@@ -71,7 +72,7 @@ def recipe_for(
             max_new_tokens=task.max_new_tokens,
         )
     else:
-        defaults = MINIATURE["text" if task.generates else "labels"]
+        numbers = MINIATURE["text" if task.generates else "labels"] | facts.get("miniature", {})
         recipe = Recipe(
             learning_rate=method.rate(),
             warmup_steps=10,
@@ -80,9 +81,8 @@ def recipe_for(
             dropout=0.0,
             precision="fp32",
             eval_batch_size=64,
-            max_new_tokens=32,
             beams=1,
-            **defaults,
+            **numbers,
         )
     if searched_rate is not None:
         recipe = replace(recipe, learning_rate=searched_rate)
