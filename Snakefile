@@ -64,3 +64,8 @@ rule exhibits:
 rule book:
     input:
         f"results/{plan.scale}/html/index.html",
+
+
+rule pdf:
+    input:
+        f"results/{plan.scale}/book.pdf",
