@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from .metrics import score_all
 from .models import load_checkpoint
 from .plan import paths
 from .plan.cell import Cell
+from .plan.method_string import MethodString
 from .plan.results import RESULTS_VERSION, write_metrics, write_text
 from .storage import save as save_adapter
 from .tasks import Task
@@ -256,10 +257,18 @@ def open_run(
     searched = json.loads(Path(learning_rate).read_text())["learning_rate"] if learning_rate else None
     method = build_method(cell.method)
     recipe = recipe_for(cell, method, prepared.task, overrides, searched)
+    method = with_dropout(method, recipe.dropout, cell.method)
     checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
     tokenizer = Tokenizer.from_file(str(checkpoint.tokenizer))
     problem = TextProblem(checkpoint.network, prepared.task, prepared.splits, tokenizer, checkpoint.eos, recipe)
     return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description)
+
+
+def with_dropout(method: Method, dropout: float | None, text: str) -> Method:
+    """The method with the recipe's dropout, if it has a dropout and its text does not say which."""
+    if dropout is None or not hasattr(method, "dropout") or "dropout" in MethodString.parse(text).options:
+        return method
+    return replace(method, dropout=dropout)
 
 
 def adapt_run(run: Run) -> dict[str, int | float]:

@@ -22,6 +22,7 @@ class Recipe:
         steps: in place of epochs, for miniatures; validation is then scored `evaluations` times.
         warmup_steps: of the learning rate; the paper has none.
         selection_steps: of the warm-up that chooses dimensions: 500 in the paper, 250 for RTE (Sec. D.4).
+        dropout: of the adapters, in place of the method's default; None keeps that.
         precision: fp32, or bf16 for bf16 mixed precision (Sec. C.1).
         clip: bound on the gradient's norm.
         train_examples, eval_examples: use only so many, or None for all.
@@ -35,6 +36,7 @@ class Recipe:
     evaluations: int = 3
     warmup_steps: int = 0
     selection_steps: int = 500
+    dropout: float | None = None
     weight_decay: float = 0.0
     clip: float = 1.0
     precision: str = "bf16"
@@ -63,7 +65,7 @@ def recipe_for(
     if cell.scale == "paper":
         facts = registry.facts("data", cell.dataset)
         recipe = Recipe(
-            learning_rate=method.learning_rate,
+            learning_rate=method.rate(),
             epochs=facts["epochs"],
             selection_steps=facts.get("selection_steps", Recipe.selection_steps),
             max_new_tokens=task.max_new_tokens,
@@ -71,9 +73,11 @@ def recipe_for(
     else:
         defaults = MINIATURE["text" if task.generates else "labels"]
         recipe = Recipe(
-            learning_rate=method.learning_rate,
+            learning_rate=method.rate(),
             warmup_steps=10,
             selection_steps=20,
+            # a miniature's few steps learn far less with it
+            dropout=0.0,
             precision="fp32",
             eval_batch_size=64,
             max_new_tokens=32,
