@@ -25,7 +25,13 @@ wildcard_constraints:
 
 include: "workflow/rules/models.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/cells.smk"
+
+
+if plan.config.run_cells:
+
+    include: "workflow/rules/cells.smk"
+
+
 include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/book.smk"
 
