@@ -119,6 +119,16 @@ def test_answers_of_a_model_stay_text(pages):
     assert "<script>alert" not in text and "&lt;script&gt;alert" in text
 
 
+def test_every_finding_of_the_doctor_and_every_missed_share_is_shown(pages):
+    text = (pages / "doctor.md").read_text()
+    reports = json.loads((REPOSITORY / "recorded" / "doctor.json").read_text())["reports"]
+    assert text.count('data-label="here"') == len(reports) == text.count('data-label="stock peft"')
+    assert all(report["ours"]["healthy"] for report in reports)
+    assert "refused" in text and "4 of 4 get no gradient" in text
+    missed = yaml.safe_load((REPOSITORY / "workflow" / "errata" / "shares.yaml").read_text())
+    assert text.count('data-label="counted"') == len(missed) == 9
+
+
 def test_csv_has_every_point_with_its_words(results):
     document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
     lines = list(csv.DictReader(io.StringIO(exhibit_csv(document))))

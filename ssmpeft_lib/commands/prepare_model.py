@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -62,10 +64,19 @@ def _encoded(texts: Iterable[str], tokenizer) -> Iterator[list[int]]:
 
 
 def _fetch(model: str, output: Path) -> None:
+    """Fetch from the hub; a checkpoint in the format of state-spaces is converted and lies beside model.json."""
     from huggingface_hub import snapshot_download
     from transformers import AutoConfig
 
-    # weights as pickles are not fetched at all
-    folder = snapshot_download(registry.facts("models", model)["hub"], allow_patterns=["*.safetensors", "*.json"])
-    eos = AutoConfig.from_pretrained(folder).eos_token_id
-    write_json(output, {"model": model, "path": folder, "eos": eos or 0})
+    from ..conversion import FILES, convert
+
+    hub = registry.facts("models", model)["hub"]
+    # weights as pickles are not fetched, but where there is nothing else: the converter runs no code of theirs
+    path = Path(snapshot_download(hub, allow_patterns=["*.safetensors", "*.json"]))
+    if "model_type" not in json.loads((path / "config.json").read_text(encoding="utf-8")):
+        original = snapshot_download(hub, allow_patterns=["config.json", *FILES])
+        path = output.parent.resolve() / "weights"
+        shutil.rmtree(path, ignore_errors=True)
+        convert(original, path)
+    eos = AutoConfig.from_pretrained(path).eos_token_id
+    write_json(output, {"model": model, "path": str(path), "eos": eos or 0})

@@ -15,6 +15,7 @@ from .cell import Cell
 from .config import Config
 from .exhibit import Exhibit, cells_of, load_exhibits
 from .method_string import PATTERN
+from .resources import Needs
 from .results import RESULTS_VERSION
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -26,6 +27,7 @@ WILDCARDS = {
     "tokenizer": WORD,
     "dataset": WORD,
     "exhibit": WORD,
+    "chapter": WORD,
     "method": PATTERN,
     "seed": r"\d+",
 }
@@ -43,7 +45,8 @@ class Workflow:
     def __init__(self, config: Mapping[str, Any], root: Path, conda: bool = False):
         self.config = Config.check(config, root / "config.yaml")
         self.root = root
-        self.python = "python" if conda else shlex.quote(sys.executable)
+        self.needs = Needs(self.config.scale)
+        self.conda = conda
 
     @property
     def scale(self) -> str:
@@ -55,15 +58,19 @@ class Workflow:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Every cell of the configuration; with `cells: existing` those that have a result."""
+        """Every cell that the configuration wants; with `cells: existing` those that have a result."""
         return self._to_run(cells_of(self.exhibits, self.scale, self.config.seeds))
 
     @property
-    def library(self) -> str:
-        """Beginning of a command line of the library, started warm where the configuration says so."""
+    def shell_prefix(self) -> str:
+        """What stands before each rule's command: `ssmpeft`, the library's commands, started warm where the
+        configuration says so, and `python`, the one that runs this unless a rule has an environment of its own."""
         client = shlex.quote(str(self.root / "ssmpeft_lib" / "warm" / "client.py"))
         warm = "" if self.config.warm_kernels else "SSMPEFT_WARM=0 "
-        return f"{warm}{self.python} -S -E {client}"
+        python = "" if self.conda else f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; '
+        prefix = f'set -euo pipefail; {python}ssmpeft() {{ {warm}python -S -E {client} "$@"; }}; '
+        # snakemake formats it
+        return prefix.replace("{", "{{").replace("}", "}}")
 
     def metrics_files(self) -> list[str]:
         return [f"results/{cell.path}/metrics.json" for cell in self.cells]
@@ -102,6 +109,17 @@ class Workflow:
         """What the book is made of beside results."""
         return sorted(path for path in (self.root / "book").rglob("*") if path.is_file())
 
+    def chapter_files(self) -> list[str]:
+        """The executed notebooks that are pages of the book: all notebooks but that of a cell."""
+        notebooks = sorted((self.root / "notebooks").glob("*.md"))
+        return [f"results/chapters/{path.stem}.ipynb" for path in notebooks if path.stem != "cell"]
+
+    def chapter_sources(self) -> list[Path]:
+        """What the chapters are made of beside their text: code, errata and recorded results."""
+        code = (self.root / "ssmpeft_lib" / "theory").rglob("*.py")
+        recorded = (path for path in (self.root / "recorded").rglob("*") if path.suffix in (".csv", ".json"))
+        return sorted([*code, *recorded, self.root / "workflow" / "errata" / "theory.yaml"])
+
     @property
     def data_source(self) -> str:
         """Where original files lie, as an argument of a command; a miniature needs none."""
@@ -126,8 +144,24 @@ class Workflow:
         return "{}"
 
     @property
+    def pretraining(self) -> str:
+        """Steps of the stand-ins' pretraining, as an argument of a command."""
+        steps = self.config.pretraining_steps
+        return "" if steps is None or self.scale == "paper" else f"--steps {steps}"
+
+    @property
     def results_version(self) -> int:
         return RESULTS_VERSION
+
+    @property
+    def online(self) -> bool:
+        """Whether models and data come from the hub: their rules then run where Snakemake runs, for the nodes of a
+        cluster are often offline."""
+        return self.scale == "paper"
+
+    def group(self, name: str) -> str | None:
+        """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot."""
+        return None if self.scale == "paper" else name
 
     def _exhibit(self, wildcards: Any) -> Exhibit:
         return next(exhibit for exhibit in self.exhibits if exhibit.id == wildcards.exhibit)
@@ -136,6 +170,7 @@ class Workflow:
         return [exhibit for exhibit in self.exhibits if exhibit.id in self._exhibit(wildcards).spans]
 
     def _to_run(self, cells: list[Cell]) -> list[Cell]:
+        cells = [cell for cell in cells if self.config.wants(cell)]
         if self.config.run_cells:
             return cells
         return [cell for cell in cells if Path("results", cell.path, "metrics.json").exists()]
