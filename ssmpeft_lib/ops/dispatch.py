@@ -124,6 +124,8 @@ def _obstacle(op: str, backend: str, device: str, dtype: torch.dtype) -> str:
             return "it runs on the CPU only"
         if dtype == torch.float16:
             return "it has no float16"
+        if op == "linear" and dtype != torch.float32:
+            return "its linear layers are for float32"
     if backend == "onednn" and (device, dtype) != ("cpu", torch.float32):
         return "it is for float32 on the CPU"
     if backend == "mamba_ssm":
