@@ -18,15 +18,18 @@ rule tokenizer:
 rule checkpoint:
     input:
         tokenizer=plan.tokenizer_of_checkpoint,
+        data=plan.data_of_checkpoint,
     output:
         "results/{scale}/models/{checkpoint}/model.json",
     log:
         "logs/{scale}/models/{checkpoint}.log",
     params:
         source=plan.data_source,
+        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer),
+        data=lambda wildcards, input: plan.option("data", input.data),
         version=plan.results_version,
     conda:
         "../envs/compute.yml"
     shell:
         "{plan.library} prepare-model {wildcards.scale} {wildcards.checkpoint} {params.source}"
-        " --tokenizer {input.tokenizer:q} --output {output:q} &> {log:q}"
+        " {params.tokenizer} {params.data} --output {output:q} &> {log:q}"
