@@ -23,7 +23,9 @@ def test_the_lowest_rate_of_the_targets_counts():
     )
     assert whole < state and norms == state
     assert both == whole
-    assert build_method("lora@linear+ssm").rate() == build_method("lora@linear").rate() < build_method("lora@ssm").rate()
+    assert (
+        build_method("lora@linear+ssm").rate() == build_method("lora@linear").rate() < build_method("lora@ssm").rate()
+    )
 
 
 @pytest.mark.parametrize("name", registry.files("methods"))

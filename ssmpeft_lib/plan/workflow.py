@@ -101,9 +101,22 @@ class Workflow:
         tokenizer = paths.tokenizer_of(wildcards.scale, wildcards.model)
         return f"results/{paths.data_file(wildcards.scale, wildcards.dataset, tokenizer)}"
 
-    def tokenizer_of_checkpoint(self, wildcards: Any) -> str:
-        tokenizer = paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
-        return f"results/{paths.tokenizer_file(wildcards.scale, tokenizer)}"
+    def tokenizer_of_data(self, wildcards: Any) -> list[str]:
+        """The tokenizer that a data set is encoded with; none where it is no text."""
+        return self._tokenizer(wildcards.scale, wildcards.tokenizer)
+
+    def tokenizer_of_checkpoint(self, wildcards: Any) -> list[str]:
+        return self._tokenizer(
+            wildcards.scale, paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
+        )
+
+    def data_of_checkpoint(self, wildcards: Any) -> list[str]:
+        """The data set that a model without a checkpoint elsewhere is pretrained on."""
+        model = paths.model_of(wildcards.checkpoint)
+        dataset = paths.pretrained_on(model)
+        if dataset is None:
+            return []
+        return [f"results/{paths.data_file(wildcards.scale, dataset, paths.tokenizer_of(wildcards.scale, model))}"]
 
     def prose_files(self) -> list[Path]:
         """What the book is made of beside results."""
@@ -131,6 +144,11 @@ class Workflow:
         """A tokenizer given for the stand-ins, as an argument of a command."""
         given = self.config.tokenizer
         return "" if given is None or self.scale != "real" else f"--given {shlex.quote(str(given.resolve()))}"
+
+    def option(self, name: str, files: Any) -> str:
+        """An option of a command line with its file; nothing without one."""
+        found = [files] if isinstance(files, str) else list(files)
+        return " ".join(f"--{name} {shlex.quote(str(file))}" for file in found)
 
     def overrides_of(self, wildcards: Any) -> str:
         """The overrides that match a cell, as JSON: a change runs the cell again."""
@@ -162,6 +180,9 @@ class Workflow:
     def group(self, name: str) -> str | None:
         """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot."""
         return None if self.scale == "paper" else name
+
+    def _tokenizer(self, scale: str, tokenizer: str) -> list[str]:
+        return [] if tokenizer == paths.NO_TOKENIZER else [f"results/{paths.tokenizer_file(scale, tokenizer)}"]
 
     def _exhibit(self, wildcards: Any) -> Exhibit:
         return next(exhibit for exhibit in self.exhibits if exhibit.id == wildcards.exhibit)

@@ -54,6 +54,7 @@ class Recipe:
 MINIATURE = {
     "labels": {"steps": 150, "batch_size": 16},
     "text": {"steps": 300, "batch_size": 16, "eval_examples": 64},
+    "numbers": {"steps": 80, "batch_size": 32},
 }
 """What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it)."""
 
@@ -61,17 +62,19 @@ MINIATURE = {
 def recipe_for(
     cell: Cell, method: Method, task: Task, overrides: dict[str, Any], searched_rate: float | None = None
 ) -> Recipe:
-    """The recipe of a cell: the scale's defaults, the data set's facts, the method's learning rate, then overrides."""
+    """The recipe of a cell: the scale's defaults, the method's learning rate, the data set's facts, then overrides."""
+    facts = registry.facts("data", cell.dataset)
     if cell.scale == "paper":
-        facts = registry.facts("data", cell.dataset)
         recipe = Recipe(
             learning_rate=method.rate(),
+            batch_size=facts["batch_size"],
             epochs=facts["epochs"],
             selection_steps=facts.get("selection_steps", Recipe.selection_steps),
             max_new_tokens=task.max_new_tokens,
         )
     else:
-        defaults = MINIATURE["text" if task.generates else "labels"]
+        numbers = facts.get("modality") == "numbers"
+        defaults = MINIATURE["numbers" if numbers else "text" if task.generates else "labels"]
         recipe = Recipe(
             learning_rate=method.rate(),
             warmup_steps=10,
@@ -84,6 +87,11 @@ def recipe_for(
             beams=1,
             **defaults,
         )
+    own = facts.get("recipe", {})
+    # what trains nothing has the rate of zero that says so
+    recipe = replace(
+        recipe, **{key: value for key, value in own.items() if key != "learning_rate" or recipe.learning_rate}
+    )
     if searched_rate is not None:
         recipe = replace(recipe, learning_rate=searched_rate)
     return replace(recipe, **{key: value for key, value in overrides.items() if key != "splits"})
