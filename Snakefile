@@ -22,6 +22,7 @@ wildcard_constraints:
 
 include: "workflow/rules/models.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/book.smk"
