@@ -29,6 +29,7 @@ include: "workflow/rules/data.smk"
 
 if plan.config.run_cells:
 
+    include: "workflow/rules/search.smk"
     include: "workflow/rules/cells.smk"
 
 

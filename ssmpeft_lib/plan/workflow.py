@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from . import paths
+from . import paths, search
 from .cell import Cell
 from .config import Config
 from .exhibit import Exhibit, cells_of, load_exhibits
@@ -30,6 +30,7 @@ WILDCARDS = {
     "chapter": WORD,
     "method": PATTERN,
     "seed": r"\d+",
+    "rates": search.RATES_PATTERN,
 }
 
 
@@ -150,6 +151,27 @@ class Workflow:
         found = [files] if isinstance(files, str) else list(files)
         return " ".join(f"--{name} {shlex.quote(str(file))}" for file in found)
 
+    def learning_rate_of(self, wildcards: Any) -> list[str]:
+        """The file that holds a cell's searched learning rate; none where no search is made for it."""
+        cell = _cell(wildcards)
+        if self.config.lr_search == "off" or not search.searched(cell, self.config.overrides_for(cell)):
+            return []
+        return [f"results/{search.folder(cell)}/learning_rate.json"]
+
+    def rates_of(self, wildcards: Any) -> list[str]:
+        """The files that hold how each rate of a search did."""
+        processes = search.processes(self.config.lr_search_together)
+        return [f"results/{search.folder(_searching(wildcards))}/rates/{rates}.json" for rates in processes]
+
+    def overrides_of_search(self, wildcards: Any) -> str:
+        """As `overrides_of`, for what is searched for."""
+        return json.dumps(self.config.overrides_for(_searching(wildcards)), sort_keys=True)
+
+    @property
+    def to_the_end(self) -> str:
+        """Whether the search stops no rate early, as an argument of a command."""
+        return "--to-the-end" if self.config.lr_search == "full" else ""
+
     def overrides_of(self, wildcards: Any) -> str:
         """The overrides that match a cell, as JSON: a change runs the cell again."""
         return json.dumps(self.config.overrides_for(_cell(wildcards)), sort_keys=True)
@@ -199,3 +221,7 @@ class Workflow:
 
 def _cell(wildcards: Any) -> Cell:
     return Cell(wildcards.scale, wildcards.model, wildcards.method, wildcards.dataset, int(wildcards.seed))
+
+
+def _searching(wildcards: Any) -> Cell:
+    return Cell(wildcards.scale, wildcards.model, wildcards.method, wildcards.dataset, search.SEED)

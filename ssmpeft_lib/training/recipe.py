@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..adapters.method import Method
-from ..plan import registry
+from ..plan import registry, search
 from ..plan.cell import Cell
 from ..tasks import Task
 
@@ -95,3 +95,15 @@ def recipe_for(
     if searched_rate is not None:
         recipe = replace(recipe, learning_rate=searched_rate)
     return replace(recipe, **{key: value for key, value in overrides.items() if key != "splits"})
+
+
+def for_search(recipe: Recipe, learning_rate: float) -> Recipe:
+    """The recipe with which the search tries a learning rate: one epoch on some of the data (Sec. C.1)."""
+    return replace(
+        recipe,
+        learning_rate=learning_rate,
+        epochs=search.EPOCHS,
+        steps=None,
+        train_examples=min(search.TRAIN_EXAMPLES, recipe.train_examples or search.TRAIN_EXAMPLES),
+        eval_examples=min(search.VAL_EXAMPLES, recipe.eval_examples or search.VAL_EXAMPLES),
+    )
