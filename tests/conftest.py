@@ -13,5 +13,4 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-
 pytest_plugins = ["browser", "slurm", "stand_in_results"]
