@@ -7,9 +7,6 @@ rule search_rates:
         "results/{scale}/search/{model}/{method}/{dataset}/rates/{rates}.json",
     log:
         "logs/{scale}/search/{model}/{method}/{dataset}/{rates}.log",
-    conda:
-        "../envs/compute.yml"
-    threads: 1
     group:
         plan.group("cells")
     conda:
