@@ -22,7 +22,7 @@ SAME = 0.5
 """Share of sayings with a verdict that are of the first one's kind. Each is drawn by itself, so that no verdict can be
 told from those before it."""
 
-NAMED = 0.35
+NAMED = 0.5
 """Share of remarks that name things, among the two kinds."""
 
 

@@ -52,11 +52,12 @@ class Recipe:
 
 
 MINIATURE = {
-    "labels": {"steps": 150, "batch_size": 16},
-    "text": {"steps": 300, "batch_size": 16, "eval_examples": 64},
+    "labels": {"steps": 150, "batch_size": 16, "max_new_tokens": 1},
+    "text": {"steps": 300, "batch_size": 16, "max_new_tokens": 32, "eval_examples": 64},
     "numbers": {"steps": 80, "batch_size": 32},
 }
-"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it)."""
+"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it). A data set's facts may
+say otherwise under `miniature_recipe`."""
 
 
 def recipe_for(
@@ -73,8 +74,8 @@ def recipe_for(
             max_new_tokens=task.max_new_tokens,
         )
     else:
-        numbers = facts.get("modality") == "numbers"
-        defaults = MINIATURE["numbers" if numbers else "text" if task.generates else "labels"]
+        kind = "numbers" if facts.get("modality") == "numbers" else "text" if task.generates else "labels"
+        numbers = MINIATURE[kind] | facts.get("miniature_recipe", {})
         recipe = Recipe(
             learning_rate=method.rate(),
             warmup_steps=10,
@@ -83,9 +84,8 @@ def recipe_for(
             dropout=0.0,
             precision="fp32",
             eval_batch_size=64,
-            max_new_tokens=32,
             beams=1,
-            **defaults,
+            **numbers,
         )
     own = facts.get("recipe", {})
     # what trains nothing has the rate of zero that says so
