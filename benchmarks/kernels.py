@@ -27,7 +27,7 @@ from ssmpeft_lib.ops import backends
 from ssmpeft_lib.plan.results import write_json
 from ssmpeft_lib.provenance import environment
 
-LINES = {**kernel_ops.LINES, **kernel_steps.LINES, **kernel_decoding.LINES}
+LINES = {**kernel_steps.LINES, **kernel_decoding.LINES, **kernel_ops.LINES}
 OUTPUT = Path("results/benchmarks/kernels.json")
 
 
@@ -89,13 +89,14 @@ def main() -> None:
     for module in ("mamba", "mamba2"):
         importlib.import_module(f"transformers.models.{module}.modeling_{module}")
     rows = {}
+    made_by = environment() | {"backends": {name: state.detail for name, state in backends().items()}}
     for name in LINES:
         if re.search(options.only, name):
             rows[name] = measure(name, options.rounds)
             print(shown(name, rows[name]), flush=True)
-    if not options.only:
-        made_by = environment() | {"backends": {name: state.detail for name, state in backends().items()}}
-        write_json(options.output, {"made_by": made_by, "lines": rows})
+            if not options.only:
+                # after every line, so that a run that is cut short leaves what it measured
+                write_json(options.output, {"made_by": made_by, "lines": rows})
 
 
 if __name__ == "__main__":
