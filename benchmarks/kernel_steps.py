@@ -185,7 +185,7 @@ LINES = {
         "step, 1 x 1,024, against transformers' default",
         against("transformers", 1, 1024),
         ">= 150",
-        rounds=2,
+        rounds=1,
         warm_up=False,
     ),
     "tiny-transformers": Line(
