@@ -36,8 +36,9 @@ def exhibit_document(
         recorded: folder of results at paper scale that are kept in the repository.
     Returns:
         `id, title, source, scale, columns, rows, notes, claims`, and `kept`, what is known of points that no cell
-        makes; each row has its spec's words, its method's family, and `points`, one for each column: `printed`, `ours` (mean, std, by_seed, cells, problems), `recorded` (the
-        same, where there are such results) and `difference`. Claims are as `claims.evaluated` returns them.
+        makes; each row has its spec's words, its method's family, and `points`, one for each column: `printed`, `ours`
+        (mean, std, by_seed, cells, problems), `recorded` (the same, where there are such results) and `difference`.
+        Claims are as `claims.evaluated` returns them.
     """
     sources = {"ours": Results(results, scale, seeds)}
     if recorded is not None and (found := Results.recorded(recorded)).seeds:
