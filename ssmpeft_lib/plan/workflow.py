@@ -86,6 +86,10 @@ class Workflow:
         """The spec of an exhibit, and those of the chosen exhibits that its claims span beside it."""
         return [exhibit.path for exhibit in (self._exhibit(wildcards), *self._spanned(wildcards))]
 
+    def kept_of(self, wildcards: Any) -> list[Path]:
+        """The numbers of an exhibit that no cell makes and that are kept in the repository, if there are any."""
+        return list((self.root / "recorded" / "exhibits").glob(f"{wildcards.exhibit}.json"))
+
     @property
     def specs(self) -> list[Path]:
         """Every spec, chosen or not: the errata compare all tables."""
@@ -131,8 +135,9 @@ class Workflow:
     def chapter_sources(self) -> list[Path]:
         """What the chapters are made of beside their text: code, errata and recorded results."""
         code = (self.root / "ssmpeft_lib" / "theory").rglob("*.py")
-        recorded = (path for path in (self.root / "recorded").rglob("*") if path.suffix in (".csv", ".json"))
-        return sorted([*code, *recorded, self.root / "workflow" / "errata" / "theory.yaml"])
+        recorded = self.root / "recorded"
+        runs = [*(recorded / "regression").glob("*"), *recorded.glob("practice.json")]
+        return sorted([*code, *runs, self.root / "workflow" / "errata" / "theory.yaml"])
 
     @property
     def data_source(self) -> str:
