@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.adapters.deltas import LowRank
 from ssmpeft_lib.plan import search as plan
 from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.plan.workflow import Workflow
 from ssmpeft_lib.run import adapt_run, open_run
 from ssmpeft_lib.search import Search
 from ssmpeft_lib.side_by_side import train_side_by_side
@@ -177,8 +178,7 @@ def snakemake(folder, *arguments, **config):
     config = {"exhibits": '["table21","table24"]', **config}
     command = ["-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(folder), *arguments]
     command += ["--config", *(f"{key}={value}" for key, value in config.items())]
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder, env=environment)
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, flags=re.M)}
 
@@ -190,8 +190,13 @@ def test_snakemake_plans_a_search_that_seeds_share(tmp_path, together, processes
     assert jobs["learning_rate"] == 14 and jobs["search_rates"] == 14 * processes
 
 
-def test_no_search_is_planned_where_it_is_off(tmp_path):
-    assert "search_rates" not in snakemake(tmp_path, "-n", "cells", lr_search="off")
+@pytest.mark.parametrize("search, files", [("off", 0), ("grid", 1), ("full", 1)])
+def test_a_cell_waits_for_its_search(search, files):
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text()) | {"lr_search": search}
+    wildcards = SimpleNamespace(scale="quick", model="mamba-130m", method="bitfit", dataset="dart", seed="2")
+    workflow = Workflow(config, REPOSITORY)
+    assert len(workflow.learning_rate_of(wildcards)) == files
+    assert workflow.to_the_end == ("--to-the-end" if search == "full" else "")
 
 
 def test_a_search_by_snakemake_goes_on_where_it_was_and_a_cell_shows_it(results, tmp_path):

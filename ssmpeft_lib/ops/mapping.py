@@ -67,7 +67,8 @@ class _Mapped(torch.autograd.Function):
 
 
 def _one_by_one(count: int, op: Callable, tensors: list[Tensor], mapped: list[bool]):
-    versions = [op(*(t[k] if m else t for t, m in zip(tensors, mapped, strict=True))) for k in range(count)]
+    of_each = (t.unbind() if m else [t] * count for t, m in zip(tensors, mapped, strict=True))
+    versions = [op(*inputs) for inputs in zip(*of_each, strict=True)]
     if isinstance(versions[0], tuple):
         return tuple(_stacked(outputs) for outputs in zip(*versions, strict=True))
     return _stacked(versions)
