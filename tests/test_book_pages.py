@@ -129,6 +129,13 @@ def test_every_finding_of_the_doctor_and_every_missed_share_is_shown(pages):
     assert text.count('data-label="counted"') == len(missed) == 9
 
 
+def test_every_line_of_the_kernels_is_shown(pages):
+    text = (pages / "kernels.md").read_text()
+    lines = json.loads((REPOSITORY / "recorded" / "kernels.json").read_text())["lines"]
+    assert text.count('data-label="ratio"') == len(lines)
+    assert text.count(">missed<") == sum(line.get("met") is False for line in lines.values())
+
+
 def test_csv_has_every_point_with_its_words(results):
     document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
     lines = list(csv.DictReader(io.StringIO(exhibit_csv(document))))

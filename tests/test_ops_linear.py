@@ -26,9 +26,10 @@ def _seed():
 
 @pytest.fixture
 def any_size(monkeypatch):
-    """oneDNN for every size, on any processor."""
+    """The kernels beside torch's for every size, on any processor."""
     need("onednn")
-    monkeypatch.setattr(module, "LEAST_WORK", 0)
+    for bound in ("LEAST_WORK", "LEAST_READ"):
+        monkeypatch.setattr(module, bound, 0)
     monkeypatch.setattr(module, "mkl_is_slow", lambda: True)
 
 
@@ -50,11 +51,43 @@ def by_input(x, weight, bias=None):
 
 @pytest.mark.parametrize("shape", [(1,), (5,), (2, 3), (2, 3, 4)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_onednn_equals_torch(any_size, shape, bias):
+@pytest.mark.parametrize("backend", ["cpp", "onednn", "auto"])
+def test_equals_torch(any_size, backend, shape, bias):
     inputs = layer(*shape, bias=bias)
+    if backend != "auto":
+        need(backend)
     expected = results(by_input, inputs, torch.float64)
-    assert_close(results(lambda **given: ops.linear(**given, backend="onednn"), inputs), expected, BOUND)
-    assert_close(results(ops.linear, inputs), expected, BOUND)
+    assert_close(results(lambda **given: ops.linear(**given, backend=backend), inputs), expected, BOUND)
+
+
+@pytest.mark.parametrize(
+    "rows, inputs, outputs", [(1, 1, 1), (1, 16, 4), (3, 17, 5), (6, 33, 30), (8, 70, 3), (11, 5, 9)]
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_few_rows(any_size, rows, inputs, outputs, bias):
+    need("cpp")
+    x, weight = torch.randn(rows, 2 * inputs)[:, inputs:], torch.randn(outputs, 3 * inputs)[:, :inputs]
+    bias = torch.randn(outputs) if bias else None
+    expected = F.linear(x.double(), weight.double(), None if bias is None else bias.double()).float()
+    with torch.no_grad():
+        for y in (ops.linear(x, weight, bias, backend="cpp"), ops.linear(x, weight, bias)):
+            torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-5)
+    x[0, 0] = float("nan")
+    assert ops.linear(x, weight, bias, backend="cpp")[0].isnan().all()
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    need("cpp")
+    x, weight = torch.randn(3, 200), torch.randn(301, 200)
+    before = torch.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            results.append(ops.linear(x, weight, backend="cpp"))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
 
 
 def test_a_vector_is_a_row(any_size):
@@ -110,7 +143,7 @@ def test_torch_keeps_what_it_transforms(any_size):
 def test_small_products_stay_with_torch(monkeypatch):
     need("onednn")
     monkeypatch.setattr(module, "mkl_is_slow", lambda: True)
-    monkeypatch.setattr(module, "_product", lambda *_: pytest.fail("a small product went to oneDNN"))
+    monkeypatch.setattr(module, "resolve", lambda *_: pytest.fail("a small product left torch"))
     ops.linear(**layer(4))
 
 
