@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
+from ..gpus import own_gpu
 from ..plan.cell import Cell
 from ..plan.results import RESULTS_VERSION, write_metrics
 
@@ -43,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     metrics = folder / "metrics.json"
     metrics.unlink(missing_ok=True)
-    error = _execute(arguments.notebook, partial, parameters)
+    with own_gpu() if cell.scale == "paper" else nullcontext():
+        error = _execute(arguments.notebook, partial, parameters)
     os.replace(partial, arguments.output)
     if error is None and not metrics.exists():
         error = {"type": "MissingResult", "message": f"the notebook ended without writing {metrics}"}

@@ -3,7 +3,6 @@ rule pages:
     input:
         exhibits=plan.exhibit_files(),
         errata="results/errata.json",
-        metrics=plan.metrics_files(),
         prose=plan.prose_files(),
     output:
         "results/{scale}/book/_toc.yml",
