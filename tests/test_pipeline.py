@@ -92,15 +92,18 @@ def test_where_half_of_the_results_exist_the_rest_are_holes(folder, tmp_path):
 
 def test_snakemake_killed_and_two_at_once(folder):
     first_seed = times(folder)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with open(folder / "killed.log", "w") as log:
         again = command(folder, "--cores", "2", "cells", seeds=SEEDS)
         running = subprocess.Popen(again, stdout=log, stderr=subprocess.STDOUT)
+    wait_for(lambda: any((folder / ".snakemake" / "locks").iterdir()), "the first to lock the folder")
+    second = subprocess.Popen(again, **options)
     wait_for(lambda: len(results(folder)) >= CELLS + 2, "two more cells")
-    second = snakemake(folder, "--cores", "2", "cells", seeds=SEEDS)
-    assert second.returncode != 0 and "locked" in second.stdout
     assert running.poll() is None, "the first one was harmed by the second"
     running.send_signal(signal.SIGKILL)
     running.wait()
+    said, _ = second.communicate(timeout=PATIENCE)
+    assert second.returncode != 0 and "locked" in said
     # nobody goes on computing
     wait_for(lambda: not processes_in(folder), "the cells to end")
     finished = times(folder)
