@@ -33,6 +33,7 @@ include: "workflow/rules/data.smk"
 
 if plan.config.run_cells:
 
+    include: "workflow/rules/search.smk"
     include: "workflow/rules/cells.smk"
 
 
@@ -76,3 +77,8 @@ rule exhibits:
 rule book:
     input:
         f"results/{plan.scale}/html/index.html",
+
+
+rule pdf:
+    input:
+        f"results/{plan.scale}/book.pdf",

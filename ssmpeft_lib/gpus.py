@@ -16,15 +16,16 @@ WAIT_SECONDS = 1.0
 
 
 @contextmanager
-def own_gpu() -> Iterator[str | None]:
+def own_gpu(wanted: bool = True) -> Iterator[str | None]:
     """Within it, CUDA_VISIBLE_DEVICES names one GPU that nobody else has who asks like this.
 
-    A lock on a file stands for each GPU; the system frees it however the process ends. Without a GPU, nothing happens.
+    A lock on a file stands for each GPU; the system frees it however the process ends. Nothing happens without a GPU,
+    or where none is wanted.
 
     Yields:
         the GPU, or None.
     """
-    gpus = visible_gpus()
+    gpus = visible_gpus() if wanted else []
     if not gpus:
         yield None
         return

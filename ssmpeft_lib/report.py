@@ -52,9 +52,7 @@ def identity(run: Run) -> Fragment:
 
 def serialised(run: Run, count: int = 2) -> Fragment:
     """Training examples as the model reads them."""
-    train, decode = run.problem.splits["train"], run.problem.tokenizer.decode
-    shown = range(min(count, len(train)))
-    rows = [[decode(train.input_ids(i).tolist()), decode(train.label_ids(i).tolist())] for i in shown]
+    rows = [run.problem.serialised(i) for i in range(min(count, len(run.problem.splits["train"])))]
     return records(["the model reads", "and learns to say"], rows)
 
 
@@ -71,6 +69,27 @@ def trained(run: Run) -> Fragment:
     share = fixed(100 * total / parameters(run), 2)
     rows.append(["all together", f"{grouped(total)} of {grouped(parameters(run))}, {share}{HOLD}%", ""])
     return table(["tensor", "shape", "times"], rows)
+
+
+def search(run: Run) -> Fragment:
+    """How each learning rate of the search did; nothing where no search was made."""
+    if not run.search:
+        return Fragment("", "")
+    protocol, chosen = run.search["protocol"], run.search["learning_rate"]
+    words = (
+        f"The learning rate {chosen:g} was chosen among {len(run.search['rates'])} by {protocol['score']} on "
+        f"{grouped(protocol['val_examples'])} validation examples, after {protocol['epochs']} epoch on "
+        f"{grouped(protocol['train_examples'])} training examples with seed {protocol['seed']}."
+    )
+    rows = [[f"{rate['learning_rate']:g}", *_outcome(rate)] for rate in run.search["rates"]]
+    tried = table(["learning rate", protocol["score"], "training loss", "steps"], rows)
+    return Fragment(f"<p>{html.escape(words)}</p>{tried.markup}", f"{words}\n{tried.text}")
+
+
+def _outcome(rate: dict) -> list[str]:
+    if rate["status"] != "ok":
+        return [rate["status"], "", str(rate["steps"])]
+    return [fixed(rate["score"], 1), f"{rate['train_loss']:.3g}", str(rate["steps"])]
 
 
 def learning_curve(run: Run) -> Fragment:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from contextlib import nullcontext
 from pathlib import Path
 
+from ..execution import execute
 from ..gpus import own_gpu
 from ..plan.cell import Cell
+from ..plan.resources import Needs
 from ..plan.results import RESULTS_VERSION, write_metrics
 
 
@@ -40,13 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
         "results": str(arguments.results.resolve()),
         "output": str(folder.resolve()),
         "overrides": arguments.overrides,
-        "learning_rate": arguments.learning_rate,
+        "learning_rate": str(Path(arguments.learning_rate).resolve()) if arguments.learning_rate else "",
         "threads": arguments.threads,
     }
     metrics = folder / "metrics.json"
     metrics.unlink(missing_ok=True)
-    with own_gpu() if cell.scale == "paper" else nullcontext():
-        error = _execute(arguments.notebook, partial, parameters)
+    with own_gpu(Needs(cell.scale).gpus > 0):
+        error = execute(arguments.notebook, partial, parameters)
     os.replace(partial, arguments.output)
     if error is None and not metrics.exists():
         error = {"type": "MissingResult", "message": f"the notebook ended without writing {metrics}"}
@@ -54,26 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         write_metrics(metrics, _failure(cell, error))
         logging.error("%s failed: %s: %s", cell, error["type"], error["message"])
     return 0
-
-
-def _execute(notebook: Path, output: Path, parameters: dict) -> dict | None:
-    """Run the notebook with papermill; returns the error of the cell that failed, or None."""
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-
-    package = Path(__file__).resolve().parent.parent
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(
-        [str(package / "warm" / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
-    )
-    try:
-        papermill.execute_notebook(
-            str(notebook), str(output), parameters, kernel_name="ssmpeft", progress_bar=False, log_output=False
-        )
-    except papermill.exceptions.PapermillExecutionError as error:
-        return {"type": error.ename, "message": error.evalue}
-    except DeadKernelError:
-        return {"type": "DeadKernelError", "message": "the kernel died; out of memory, or killed"}
-    return None
 
 
 def _failure(cell: Cell, error: dict) -> dict:

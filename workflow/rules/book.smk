@@ -1,9 +1,30 @@
-# The book: prose and generated pages side by side, then Jupyter Book, which executes nothing.
+# The book: prose, chapters that are notebooks and generated pages side by side, then Jupyter Book, which executes nothing.
+rule chapter:
+    input:
+        notebook=ROOT / "notebooks" / "{chapter}.md",
+        sources=plan.chapter_sources(),
+    output:
+        "results/chapters/{chapter}.ipynb",
+    log:
+        "logs/chapters/{chapter}.log",
+    group:
+        plan.group("book")
+    localrule: plan.online
+    conda:
+        "../envs/compute.yml"
+    resources:
+        mem_mb=raised(4000),
+        runtime=raised(60),
+    shell:
+        "ssmpeft run-chapter {input.notebook:q} --output {output:q} &> {log:q}"
+
+
 rule pages:
     input:
         exhibits=plan.exhibit_files(),
         errata="results/errata.json",
         prose=plan.prose_files(),
+        chapters=plan.chapter_files(),
     output:
         "results/{scale}/book/_toc.yml",
     log:
@@ -41,3 +62,20 @@ rule html:
         runtime=raised(120),
     shell:
         "ssmpeft make-html --pages {input:q} --output {output:q} &> {log:q}"
+
+
+rule print:
+    input:
+        "results/{scale}/book/_toc.yml",
+    output:
+        "results/{scale}/book.pdf",
+    log:
+        "logs/{scale}/print.log",
+    localrule: plan.online
+    conda:
+        "../envs/book.yml"
+    resources:
+        mem_mb=raised(4000),
+        runtime=raised(60),
+    shell:
+        "ssmpeft make-pdf --pages {input:q} --output {output:q} &> {log:q}"

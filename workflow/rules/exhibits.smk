@@ -1,7 +1,7 @@
 # Tables and figures: printed values beside the results of their cells.
 rule shares:
     input:
-        specs=[exhibit.path for exhibit in plan.exhibits],
+        specs=plan.specs,
         errata=ROOT / "workflow" / "errata" / "tables.yaml",
     output:
         "results/shares.json",
@@ -26,6 +26,7 @@ rule exhibit:
         specs=plan.specs_of,
         shares="results/shares.json",
         metrics=plan.metrics_of,
+        kept=plan.kept_of,
     output:
         "results/{scale}/exhibits/{exhibit}.json",
     log:
