@@ -25,7 +25,14 @@ wildcard_constraints:
 
 include: "workflow/rules/models.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/cells.smk"
+
+
+if plan.config.run_cells:
+
+    include: "workflow/rules/search.smk"
+    include: "workflow/rules/cells.smk"
+
+
 include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/book.smk"
 
@@ -64,3 +71,8 @@ rule exhibits:
 rule book:
     input:
         f"results/{plan.scale}/html/index.html",
+
+
+rule pdf:
+    input:
+        f"results/{plan.scale}/book.pdf",

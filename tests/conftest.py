@@ -16,4 +16,4 @@ if not Path("/dev/nvidiactl").exists():
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-pytest_plugins = ["browser"]
+pytest_plugins = ["browser", "slurm", "stand_in_results"]

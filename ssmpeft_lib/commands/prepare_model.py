@@ -20,9 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `prepare-model`."""
     parser.add_argument("scale", choices=["quick", "real", "paper"])
     parser.add_argument("checkpoint", help="a model such as mamba-130m; with -pixels, its stand-in for images")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="its tokenizer.json")
+    parser.add_argument("--tokenizer", type=Path, help="its tokenizer.json, for a model of texts")
+    parser.add_argument(
+        "--data", type=Path, help="the prepared data set that it is pretrained on, where it is none of texts"
+    )
     parser.add_argument("--data-dir", type=Path, help="folder of original data; its corpora/ is what is learned from")
-    parser.add_argument("--steps", type=int, help="of pretraining, in place of the default")
+    parser.add_argument("--steps", type=int, help="of pretraining, in place of the default; 0 leaves random weights")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="model.json; the weights go beside it")
 
@@ -33,6 +36,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     torch.set_num_threads(arguments.threads)
     model = paths.model_of(arguments.checkpoint)
+    if paths.pretrained_on(model):
+        from ..pretrain_on_data import pretrain_on_data
+
+        pretrain_on_data(model, arguments.scale, arguments.data, arguments.output.parent, arguments.steps)
+        return
     if arguments.scale == "paper":
         _fetch(model, arguments.output)
         return
@@ -46,13 +54,14 @@ def run(arguments: argparse.Namespace) -> None:
     texts = (
         corpus.documents(folder=corpora(arguments.scale, arguments.data_dir)) if modality == "text" else corpus.pixels()
     )
+    steps = registry.facts("models", model).get("pretraining_steps", STEPS) if modality == "text" else STEPS
     pretrain(
         model,
         _encoded(texts, tokenizer),
         vocabulary=tokenizer.get_vocab_size(),
         eos=tokenizer.token_to_id("<|endoftext|>"),
         folder=arguments.output.parent,
-        steps=arguments.steps or STEPS,
+        steps=steps if arguments.steps is None else arguments.steps,
     )
 
 

@@ -14,6 +14,7 @@ from ssmpeft_lib.ops.checks import (
     check_same_dtype,
 )
 from ssmpeft_lib.ops.dispatch import resolve
+from ssmpeft_lib.ops.mapping import vmappable
 from ssmpeft_lib.ops.registration import needs_gradient
 
 BACKENDS = {
@@ -28,6 +29,7 @@ BACKENDS_THROUGH_LAST_STATE = {name: run for name, run in BACKENDS.items() if na
 """Backends that compute the gradient of the last state."""
 
 
+@vmappable("A", "D", "delta_bias")
 def selective_scan(
     u: Tensor,
     delta: Tensor,

@@ -28,6 +28,7 @@ class Config:
     data_dir: Path | None
     tokenizer: Path | None
     lr_search: str
+    lr_search_together: int
     warm_kernels: bool
     pretraining_steps: int | None = None
     overrides: list[dict] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Config:
             data_dir=data_dir,
             tokenizer=tokenizer,
             lr_search=_spell_off(document).get("lr_search", "off"),
+            lr_search_together=document.get("lr_search_together", 1),
             warm_kernels=document.get("warm_kernels", True),
             pretraining_steps=document.get("pretraining_steps"),
             overrides=document.get("overrides") or [],

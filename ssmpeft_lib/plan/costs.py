@@ -12,12 +12,12 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from . import registry
 from .exhibit import Exhibit
+from .results import write_json
 
 ROOT = registry.PACKAGE.parent
 RECORDED = ROOT / "recorded" / "costs.json"
@@ -70,9 +70,21 @@ def cost_of(scale: str, model: str, dataset: str) -> Cost:
 
 
 @cache
-def recorded(path: Path = RECORDED) -> dict[str, Any]:
+def recorded() -> dict[str, Any]:
     """Recorded costs by scale, model and data set; none where there is no file."""
-    return json.loads(path.read_text(encoding="utf-8"))["costs"] if path.exists() else {}
+    return json.loads(RECORDED.read_text(encoding="utf-8"))["costs"] if RECORDED.exists() else {}
+
+
+def record(costs: dict[str, Any]) -> None:
+    """Write costs of some scales, models and data sets; what was recorded of others stays."""
+    merged = {scale: dict(models) for scale, models in recorded().items()}
+    for scale, models in costs.items():
+        for model, datasets in models.items():
+            known = merged.setdefault(scale, {}).get(model, {})
+            merged[scale][model] = {**known, **datasets}
+    write_json(RECORDED, {"costs": merged})
+    recorded.cache_clear()
+    cost_of.cache_clear()
 
 
 @cache

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from . import paths
+from . import paths, search
 from .cell import Cell
 from .config import Config
 from .exhibit import Exhibit, cells_of, load_exhibits
@@ -30,6 +30,7 @@ WILDCARDS = {
     "chapter": WORD,
     "method": PATTERN,
     "seed": r"\d+",
+    "rates": search.RATES_PATTERN,
 }
 
 
@@ -85,6 +86,10 @@ class Workflow:
         """The spec of an exhibit, and those of the chosen exhibits that its claims span beside it."""
         return [exhibit.path for exhibit in (self._exhibit(wildcards), *self._spanned(wildcards))]
 
+    def kept_of(self, wildcards: Any) -> list[Path]:
+        """The numbers of an exhibit that no cell makes and that are kept in the repository, if there are any."""
+        return list((self.root / "recorded" / "exhibits").glob(f"{wildcards.exhibit}.json"))
+
     @property
     def specs(self) -> list[Path]:
         """Every spec, chosen or not: the errata compare all tables."""
@@ -101,9 +106,22 @@ class Workflow:
         tokenizer = paths.tokenizer_of(wildcards.scale, wildcards.model)
         return f"results/{paths.data_file(wildcards.scale, wildcards.dataset, tokenizer)}"
 
-    def tokenizer_of_checkpoint(self, wildcards: Any) -> str:
-        tokenizer = paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
-        return f"results/{paths.tokenizer_file(wildcards.scale, tokenizer)}"
+    def tokenizer_of_data(self, wildcards: Any) -> list[str]:
+        """The tokenizer that a data set is encoded with; none where it is no text."""
+        return self._tokenizer(wildcards.scale, wildcards.tokenizer)
+
+    def tokenizer_of_checkpoint(self, wildcards: Any) -> list[str]:
+        return self._tokenizer(
+            wildcards.scale, paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
+        )
+
+    def data_of_checkpoint(self, wildcards: Any) -> list[str]:
+        """The data set that a model without a checkpoint elsewhere is pretrained on."""
+        model = paths.model_of(wildcards.checkpoint)
+        dataset = paths.pretrained_on(model)
+        if dataset is None:
+            return []
+        return [f"results/{paths.data_file(wildcards.scale, dataset, paths.tokenizer_of(wildcards.scale, model))}"]
 
     def prose_files(self) -> list[Path]:
         """What the book is made of beside results."""
@@ -117,8 +135,9 @@ class Workflow:
     def chapter_sources(self) -> list[Path]:
         """What the chapters are made of beside their text: code, errata and recorded results."""
         code = (self.root / "ssmpeft_lib" / "theory").rglob("*.py")
-        recorded = (path for path in (self.root / "recorded").rglob("*") if path.suffix in (".csv", ".json"))
-        return sorted([*code, *recorded, self.root / "workflow" / "errata" / "theory.yaml"])
+        recorded = self.root / "recorded"
+        runs = [*(recorded / "regression").glob("*"), *recorded.glob("practice.json")]
+        return sorted([*code, *runs, self.root / "workflow" / "errata" / "theory.yaml"])
 
     @property
     def data_source(self) -> str:
@@ -131,6 +150,32 @@ class Workflow:
         """A tokenizer given for the stand-ins, as an argument of a command."""
         given = self.config.tokenizer
         return "" if given is None or self.scale != "real" else f"--given {shlex.quote(str(given.resolve()))}"
+
+    def option(self, name: str, files: Any) -> str:
+        """An option of a command line with its file; nothing without one."""
+        found = [files] if isinstance(files, str) else list(files)
+        return " ".join(f"--{name} {shlex.quote(str(file))}" for file in found)
+
+    def learning_rate_of(self, wildcards: Any) -> list[str]:
+        """The file that holds a cell's searched learning rate; none where no search is made for it."""
+        cell = _cell(wildcards)
+        if self.config.lr_search == "off" or not search.searched(cell, self.config.overrides_for(cell)):
+            return []
+        return [f"results/{search.folder(cell)}/learning_rate.json"]
+
+    def rates_of(self, wildcards: Any) -> list[str]:
+        """The files that hold how each rate of a search did."""
+        processes = search.processes(self.config.lr_search_together)
+        return [f"results/{search.folder(_searching(wildcards))}/rates/{rates}.json" for rates in processes]
+
+    def overrides_of_search(self, wildcards: Any) -> str:
+        """As `overrides_of`, for what is searched for."""
+        return json.dumps(self.config.overrides_for(_searching(wildcards)), sort_keys=True)
+
+    @property
+    def to_the_end(self) -> str:
+        """Whether the search stops no rate early, as an argument of a command."""
+        return "--to-the-end" if self.config.lr_search == "full" else ""
 
     def overrides_of(self, wildcards: Any) -> str:
         """The overrides that match a cell, as JSON: a change runs the cell again."""
@@ -163,6 +208,9 @@ class Workflow:
         """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot."""
         return None if self.scale == "paper" else name
 
+    def _tokenizer(self, scale: str, tokenizer: str) -> list[str]:
+        return [] if tokenizer == paths.NO_TOKENIZER else [f"results/{paths.tokenizer_file(scale, tokenizer)}"]
+
     def _exhibit(self, wildcards: Any) -> Exhibit:
         return next(exhibit for exhibit in self.exhibits if exhibit.id == wildcards.exhibit)
 
@@ -178,3 +226,7 @@ class Workflow:
 
 def _cell(wildcards: Any) -> Cell:
     return Cell(wildcards.scale, wildcards.model, wildcards.method, wildcards.dataset, int(wildcards.seed))
+
+
+def _searching(wildcards: Any) -> Cell:
+    return Cell(wildcards.scale, wildcards.model, wildcards.method, wildcards.dataset, search.SEED)

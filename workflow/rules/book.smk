@@ -63,3 +63,20 @@ rule html:
         runtime=raised(120),
     shell:
         "ssmpeft make-html --pages {input:q} --output {output:q} &> {log:q}"
+
+
+rule print:
+    input:
+        "results/{scale}/book/_toc.yml",
+    output:
+        "results/{scale}/book.pdf",
+    log:
+        "logs/{scale}/print.log",
+    localrule: plan.online
+    conda:
+        "../envs/book.yml"
+    resources:
+        mem_mb=raised(4000),
+        runtime=raised(60),
+    shell:
+        "ssmpeft make-pdf --pages {input:q} --output {output:q} &> {log:q}"

@@ -20,6 +20,7 @@ rule cell:
         notebook="results/{scale}/cell.ipynb",
         checkpoint=plan.checkpoint_of,
         data=plan.data_of,
+        learning_rate=plan.learning_rate_of,
     output:
         metrics="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/metrics.json",
         notebook="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/cell.ipynb",
@@ -40,4 +41,5 @@ rule cell:
     shell:
         "ssmpeft run-cell {wildcards.scale}/{wildcards.model}/{wildcards.method}/{wildcards.dataset}/seed{wildcards.seed}"
         " --notebook {input.notebook:q} --overrides {params.overrides:q} --threads {threads}"
+        " --learning-rate '{input.learning_rate}'"
         " --output {output.notebook:q} &> {log:q}"

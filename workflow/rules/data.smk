@@ -1,7 +1,7 @@
 # Data sets as token ids, once for all cells that share them: a miniature written here, original files, or the hub's.
 rule data:
     input:
-        tokenizer="results/{scale}/tokenizers/{tokenizer}/tokenizer.json",
+        tokenizer=plan.tokenizer_of_data,
     output:
         "results/{scale}/data/{tokenizer}/{dataset}.json",
     log:
@@ -19,7 +19,8 @@ rule data:
     params:
         source=plan.data_source,
         splits=plan.splits_of,
+        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer),
         version=plan.results_version,
     shell:
         "ssmpeft prepare-data {wildcards.scale} {wildcards.dataset} {params.source} --splits {params.splits:q}"
-        " --tokenizer {input.tokenizer:q} --output {output:q} &> {log:q}"
+        " {params.tokenizer} --output {output:q} &> {log:q}"

@@ -26,6 +26,7 @@ rule exhibit:
         specs=plan.specs_of,
         shares="results/shares.json",
         metrics=plan.metrics_of,
+        kept=plan.kept_of,
     output:
         "results/{scale}/exhibits/{exhibit}.json",
     log:

@@ -26,6 +26,7 @@ rule tokenizer:
 rule checkpoint:
     input:
         tokenizer=plan.tokenizer_of_checkpoint,
+        data=plan.data_of_checkpoint,
     output:
         "results/{scale}/models/{checkpoint}/model.json",
     log:
@@ -43,7 +44,9 @@ rule checkpoint:
     params:
         source=plan.data_source,
         steps=plan.pretraining,
+        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer),
+        data=lambda wildcards, input: plan.option("data", input.data),
         version=plan.results_version,
     shell:
         "ssmpeft prepare-model {wildcards.scale} {wildcards.checkpoint} {params.source}"
-        " {params.steps} --tokenizer {input.tokenizer:q} --output {output:q} &> {log:q}"
+        " {params.steps} {params.tokenizer} {params.data} --output {output:q} &> {log:q}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from itertools import groupby
 
-from ...checkup.report import TITLES
 from ...plan.registry import PACKAGE
 from ..book import Book
 from ..environment import render
@@ -17,20 +16,23 @@ def myst(book: Book, page: str) -> str:
     path = PACKAGE.parent / "recorded" / "doctor.json"
     survey = json.loads(path.read_text(encoding="utf-8"))
     groups = groupby(survey["reports"], key=lambda report: report["model"])
-    models = [{"name": model, "lines": [_line(report) for report in reports]} for model, reports in groups]
+    models = [
+        {"name": model, "lines": [_line(report, survey["titles"]) for report in reports]} for model, reports in groups
+    ]
     return raw(render("doctor.html", models=models, made_by=survey["made_by"]))
 
 
-def _line(report):
-    return {"method": report["method"], "ours": _side(report["ours"]), "stock": _side(report["stock"])}
+def _line(report, titles):
+    sides = {side: _side(report[side], titles) for side in ("ours", "stock")}
+    return {"method": report["method"], **sides}
 
 
-def _side(found):
+def _side(found, titles):
     """A verdict in a word, and what was looked at, worst first; None where peft has no counterpart."""
     if found is None:
         return None
     checks = [
-        {"title": _title(name), "ok": check["ok"], "found": check["found"]}
+        {"title": _title(name, titles), "ok": check["ok"], "found": check["found"]}
         for name, check in found["checks"].items()
         if check["ok"] is not None
     ]
@@ -44,6 +46,6 @@ def _side(found):
     return {"word": word, "verdict": "fails" if wrong else "holds", "wrong": wrong, "checks": checks}
 
 
-def _title(name):
+def _title(name, titles):
     plain = name.removesuffix("_fused")
-    return "" if name == "adapted" else TITLES[plain] + ("" if name == plain else ", fused kernels") + ": "
+    return "" if name == "adapted" else titles[plain] + ("" if name == plain else ", fused kernels") + ": "
