@@ -7,13 +7,16 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
+from ssmpeft_lib.plan.resources import gpus_here, raised
 from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
 
 
 configfile: str(ROOT / "config.yaml")
 
 
-plan = Workflow(config, ROOT, conda="conda" in map(str, workflow.deployment_settings.deployment_method))
+deployment = map(str, workflow.deployment_settings.deployment_method)
+plan = Workflow(config, ROOT, conda="conda" in deployment)
+shell.prefix(plan.shell_prefix)
 
 
 wildcard_constraints:
@@ -22,15 +25,37 @@ wildcard_constraints:
 
 include: "workflow/rules/models.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/cells.smk"
+
+
+if plan.config.run_cells:
+
+    include: "workflow/rules/search.smk"
+    include: "workflow/rules/cells.smk"
+
+
 include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/book.smk"
 
 
+# Has no output, so that every call ends with what there is, a call with nothing to do as well.
 rule all:
-    input:
-        f"results/{plan.scale}/every_cell_ran.txt",
     default_target: True
+    input:
+        f"results/{plan.scale}/html/index.html",
+    log:
+        f"logs/{plan.scale}/summary.log",
+    localrule: True
+    conda:
+        "workflow/envs/compute.yml"
+    params:
+        scale=plan.scale,
+    shell:
+        "SSMPEFT_WARM=0 ssmpeft summary --scale {params.scale} 2>&1 | tee {log:q}"
+
+
+# Where snakemake runs cells itself, a GPU is for one cell at a time.
+if workflow.local_exec and gpus_here():
+    workflow.register_resource("gpu", gpus_here())
 
 
 rule cells:
@@ -46,3 +71,8 @@ rule exhibits:
 rule book:
     input:
         f"results/{plan.scale}/html/index.html",
+
+
+rule pdf:
+    input:
+        f"results/{plan.scale}/book.pdf",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -101,11 +101,17 @@ def count(model: nn.Module) -> dict[str, int | float]:
     return {"trainable": trainable, "total": total, "trainable_pct": 100 * trainable / total}
 
 
-def parameter_groups(model: nn.Module, learning_rate: float) -> list[dict]:
-    """The trainable parameters for an optimiser, in groups where a method gives some another learning rate (LoRA+)."""
+def parameter_groups(
+    model: nn.Module, learning_rate: float, parameters: Mapping[str, nn.Parameter] | None = None
+) -> list[dict]:
+    """The trainable parameters for an optimiser, in groups where a method gives some another learning rate (LoRA+).
+
+    Args:
+        parameters: what stands for the model's own parameters, by their names; None for those themselves.
+    """
     factor = adaptation_of(model).method.learning_rate_factor
     groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in (dict(model.named_parameters()) if parameters is None else parameters).items():
         if parameter.requires_grad:
             groups.setdefault(factor(name), []).append(parameter)
     return [{"params": group, "lr": times * learning_rate} for times, group in groups.items()]

@@ -71,6 +71,27 @@ def trained(run: Run) -> Fragment:
     return table(["tensor", "shape", "times"], rows)
 
 
+def search(run: Run) -> Fragment:
+    """How each learning rate of the search did; nothing where no search was made."""
+    if not run.search:
+        return Fragment("", "")
+    protocol, chosen = run.search["protocol"], run.search["learning_rate"]
+    words = (
+        f"The learning rate {chosen:g} was chosen among {len(run.search['rates'])} by {protocol['score']} on "
+        f"{grouped(protocol['val_examples'])} validation examples, after {protocol['epochs']} epoch on "
+        f"{grouped(protocol['train_examples'])} training examples with seed {protocol['seed']}."
+    )
+    rows = [[f"{rate['learning_rate']:g}", *_outcome(rate)] for rate in run.search["rates"]]
+    tried = table(["learning rate", protocol["score"], "training loss", "steps"], rows)
+    return Fragment(f"<p>{html.escape(words)}</p>{tried.markup}", f"{words}\n{tried.text}")
+
+
+def _outcome(rate: dict) -> list[str]:
+    if rate["status"] != "ok":
+        return [rate["status"], "", str(rate["steps"])]
+    return [fixed(rate["score"], 1), f"{rate['train_loss']:.3g}", str(rate["steps"])]
+
+
 def learning_curve(run: Run) -> Fragment:
     """Training loss and validation score over steps, as two pictures and in words."""
     history = run.progress.history

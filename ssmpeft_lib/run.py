@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from .metrics import score_all
 from .models import Checkpoint, load_checkpoint
 from .plan import paths, registry
 from .plan.cell import Cell
+from .plan.method_string import MethodString
 from .plan.results import RESULTS_VERSION, write_metrics, write_text
 from .storage import save as save_adapter
 from .tasks import Task
 from .training.checkpoint import Checkpoint as TrainingState
-from .training.loop import Progress, Timer, Trainer, restore, snapshot
+from .training.loop import Progress, Timer, Trainer, Watch, restore, snapshot
 from .training.memory import PeakMemory
-from .training.recipe import Recipe, recipe_for
+from .training.recipe import Recipe, for_search, recipe_for
 from .training.series import SeriesProblem
 from .training.text import TextProblem
 from .warmup import begin_warmup, select
@@ -48,6 +49,7 @@ class Run:
         scores, answers: of each split that was scored.
         timers, memory: what it costs.
         selection: the channels and states that a warm-up chose, by mixer.
+        search: what the search found that picked the learning rate; empty where there was none.
     """
 
     cell: Cell
@@ -63,6 +65,7 @@ class Run:
     timers: dict[str, Timer] = field(default_factory=lambda: defaultdict(Timer))
     memory: PeakMemory = field(default_factory=PeakMemory)
     selection: dict[str, Selection] = field(default_factory=dict)
+    search: dict[str, Any] = field(default_factory=dict)
 
     @property
     def total_steps(self) -> int:
@@ -86,21 +89,25 @@ class Run:
             for name, buffer in module.named_buffers()
         }
 
-    def train(self, folder: Path | None = None) -> Progress:
+    def train(self, folder: Path | None = None, watch: Watch | None = None) -> Progress:
         """Train, score the validation set after each epoch, and leave the model as it was after the best one.
 
         Args:
             folder: where checkpoints of a long run go; a run that finds one there goes on from it.
+            watch: ends a run whose loss has run away.
+        Raises:
+            Diverged: the loss is NaN or infinite, or has run away.
         """
         if not self.total_steps:
             return self.progress
-        checkpoint = TrainingState(Path(folder) / "checkpoint.pt") if folder else None
+        checkpoint = TrainingState(Path(folder) / "checkpoint.pt", self.recipe.as_dict()) if folder else None
         found = checkpoint.load() if checkpoint else None
         torch.manual_seed(self.cell.seed)
         self.memory.start()
         if found is None:
             self._warm_up()
-        trainer = Trainer(parameter_groups(self.model, self.recipe.learning_rate), self.recipe, self.total_steps)
+        groups = parameter_groups(self.model, self.recipe.learning_rate)
+        trainer = Trainer(groups, self.recipe, self.total_steps, watch)
         best = snapshot(self.trained) if found is None else self._resume(trainer, found)
         every, losses = self._steps_between_validations(), []
         steps = self.problem.losses(self.cell.seed, trainer.step)
@@ -114,10 +121,17 @@ class Run:
                     best = snapshot(self.trained)
                 losses.clear()
                 if checkpoint and checkpoint.due:
-                    checkpoint.save(trainer, self.progress, self.trained, best, self.fixed)
+                    checkpoint.save(trainer, self.progress, self.trained, best, self.fixed, self._told_of_warmup())
         self.memory.stop()
         restore(self.trained, best)
         return self.progress
+
+    def validation_score(self) -> float:
+        """The headline score of the model as it is on the validation set."""
+        with self.timers["validation"]:
+            answers = self.problem.answers("val")
+            scores = score_all(self.task, answers, self.problem.splits["val"].examples, intervals=False)
+        return scores["score"]
 
     def score(self, split: str) -> dict[str, Any]:
         """Ask the model every example of a split and score its answers; nothing where the task has no scores."""
@@ -140,7 +154,7 @@ class Run:
             save_adapter(self.model, folder / "adapter")
         target = folder / "metrics.json"
         write_metrics(target, self.metrics())
-        TrainingState(folder / "checkpoint.pt").remove()
+        TrainingState(folder / "checkpoint.pt", self.recipe.as_dict()).remove()
         return target
 
     def metrics(self) -> dict[str, Any]:
@@ -150,6 +164,7 @@ class Run:
             "status": "ok",
             "cell": str(self.cell),
             "recipe": self.recipe.as_dict(),
+            **({"search": self.search} if self.search else {}),
             "data": self.data,
             **self.scores,
             "cost": self.cost(),
@@ -193,10 +208,19 @@ class Run:
         trainer.resume(found["optimizer"], found["step"])
         self.progress = Progress(**found["progress"])
         self.timers["train"].seconds = self.progress.seconds
+        self.selection = {name: Selection(**made) for name, made in found["warmup"]["selection"].items()}
+        for name, seconds in found["warmup"]["seconds"].items():
+            self.timers[name].seconds = seconds
         torch.set_rng_state(found["random"])
         if found["random_cuda"]:
             torch.cuda.set_rng_state_all(found["random_cuda"])
         return found["best"]
+
+    def _told_of_warmup(self) -> dict[str, Any]:
+        """What was chosen and what that took, for a checkpoint."""
+        chosen = {name: vars(made) for name, made in self.selection.items()}
+        seconds = {name: timer.seconds for name, timer in self.timers.items() if name.startswith("selection_")}
+        return {"selection": chosen, "seconds": seconds}
 
     def _validate(self, losses: list[float]) -> bool:
         """Note how training goes; returns whether this is the best validation so far."""
@@ -204,10 +228,7 @@ class Run:
         self.progress.history.append(entry)
         if not self.task.metrics:
             return True
-        with self.timers["validation"]:
-            answers = self.problem.answers("val")
-            scores = score_all(self.task, answers, self.problem.splits["val"].examples, intervals=False)
-        entry["val_score"] = scores["score"]
+        entry["val_score"] = self.validation_score()
         if entry["val_score"] <= self.progress.best_score:
             return False
         self.progress.best_step, self.progress.best_score = self.progress.step, entry["val_score"]
@@ -234,6 +255,7 @@ def open_run(
     overrides: dict[str, Any] | str = "{}",
     learning_rate: str | Path = "",
     threads: int = 1,
+    trying: float | None = None,
 ) -> Run:
     """Load what a cell needs: its stand-in or checkpoint, its encoded data, its method, its numbers.
 
@@ -243,8 +265,10 @@ def open_run(
         overrides: of the recipe, from config.yaml; a dict, or JSON.
         learning_rate: file that a learning-rate search wrote, or empty.
         threads: of torch, on a CPU.
+        trying: a learning rate to try as the search does; None for a run of the whole recipe.
     Raises:
         LookupError: a word of the cell's name is unknown.
+        ValueError: the search found no learning rate.
         FileNotFoundError: the model or the data were not prepared; names the rule's command.
     """
     cell = Cell.parse(cell) if isinstance(cell, str) else cell.check()
@@ -254,12 +278,29 @@ def open_run(
     tokenizer = paths.tokenizer_of(cell.scale, cell.model)
     prepared = load_prepared(results / paths.data_file(cell.scale, cell.dataset, tokenizer))
     overrides = json.loads(overrides) if isinstance(overrides, str) else overrides
-    searched = json.loads(Path(learning_rate).read_text())["learning_rate"] if learning_rate else None
+    search = _found_by_search(Path(learning_rate)) if learning_rate else {}
     method = build_method(cell.method)
-    recipe = recipe_for(cell, method, prepared.task, overrides, searched)
+    recipe = recipe_for(cell, method, prepared.task, overrides, search.get("learning_rate"))
+    if trying is not None:
+        recipe = for_search(recipe, trying)
+    method = with_dropout(method, recipe.dropout, cell.method)
     checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
     problem = _problem(cell, checkpoint, prepared, recipe)
-    return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description)
+    return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description, search=search)
+
+
+def _found_by_search(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found["learning_rate"] is None:
+        raise ValueError(f"{path}: the search found no learning rate: {found['why']}")
+    return found
+
+
+def with_dropout(method: Method, dropout: float | None, text: str) -> Method:
+    """The method with the recipe's dropout, if it has a dropout and its text does not say which."""
+    if dropout is None or not hasattr(method, "dropout") or "dropout" in MethodString.parse(text).options:
+        return method
+    return replace(method, dropout=dropout)
 
 
 def _problem(cell: Cell, checkpoint: Checkpoint, prepared: Prepared, recipe: Recipe) -> TextProblem | SeriesProblem:

@@ -6,35 +6,15 @@ import json
 
 import pytest
 import torch
-from transformers import MambaConfig, MambaForCausalLM
 
 from ssmpeft_lib.plan.cell import Cell
-from ssmpeft_lib.plan.results import read_metrics, write_json
+from ssmpeft_lib.plan.results import read_metrics
 from ssmpeft_lib.run import adapt_run, open_run
 from ssmpeft_lib.training import checkpoint as checkpoint_module
 from ssmpeft_lib.training.loop import Diverged
 from ssmpeft_lib.training.recipe import Recipe
 
 STEPS = 24
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """A results directory with a tokenizer, a random tiny stand-in and one encoded miniature."""
-    from ssmpeft_lib.__main__ import main
-
-    root = tmp_path_factory.mktemp("results")
-    tokenizer = root / "quick/tokenizers/stand-in/tokenizer.json"
-    assert main(["prepare-tokenizer", "quick", "stand-in", "--output", str(tokenizer)]) == 0
-    for dataset in ("glue-sst2", "dart"):
-        output = root / f"quick/data/stand-in/{dataset}.json"
-        assert main(["prepare-data", "quick", dataset, "--tokenizer", str(tokenizer), "--output", str(output)]) == 0
-    torch.manual_seed(0)
-    config = MambaConfig(hidden_size=32, num_hidden_layers=2, vocab_size=1024, state_size=8)
-    folder = root / "quick/models/mamba-130m"
-    MambaForCausalLM(config).save_pretrained(folder)
-    write_json(folder / "model.json", {"eos": 0})
-    return root
 
 
 def opened(results, method="lora@linear", dataset="glue-sst2", **overrides):

@@ -46,6 +46,9 @@ class Sparse(Delta):
         return flat.index_put((self.indices,), self.values).view(self.shape)
 
     def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if torch._C._functorch.is_batchedtensor(self.indices):
+            # versions with choices of their own, which `unique` cannot tell apart
+            return x.to(self.values.dtype), self.change(x)
         self._warn()
         rows, columns, position = self._places()
         up = self.values.new_zeros(self.shape[0], len(columns)).index_put((rows, position), self.values)

@@ -1,8 +1,12 @@
-"""Remove the results of failed cells, so that the next run tries them again. Their notebooks stay until then."""
+"""Remove the results of failed cells and of failed rates of searches, so that the next run tries them again.
+
+Notebooks stay until then.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from ..plan.results import read_metrics
@@ -19,3 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
         if read_metrics(path)["status"] == "failed":
             path.unlink()
             print(f"forgot {path.parent}")
+    for path in sorted(arguments.results.glob("*/search/*/*/*/rates/*.json")):
+        if any(entry["status"] == "failed" for entry in json.loads(path.read_text(encoding="utf-8"))["rates"]):
+            path.unlink()
+            print(f"forgot {path}")

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         "results": str(arguments.results.resolve()),
         "output": str(folder.resolve()),
         "overrides": arguments.overrides,
-        "learning_rate": arguments.learning_rate,
+        "learning_rate": str(Path(arguments.learning_rate).resolve()) if arguments.learning_rate else "",
         "threads": arguments.threads,
     }
     metrics = folder / "metrics.json"

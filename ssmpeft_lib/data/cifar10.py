@@ -28,7 +28,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 SIDE, CROP = 32, 24
 MINIATURE_SIDE = 8
-"""The miniature's images are read as 8 x 8 grey values: its models are too small for 1728 numbers."""
+"""The miniature's images are read as 8 x 8 grey levels: its models are too small for 1728 numbers."""
 
 Images = tuple[np.ndarray, list[int]]
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from ssmpeft_lib.ops import cpp, mamba_ssm_cuda, naive, torch_loop
 from ssmpeft_lib.ops.checks import accumulation_dtype, cast, check_floating, check_initial, check_like, check_same_dtype
 from ssmpeft_lib.ops.dispatch import resolve
+from ssmpeft_lib.ops.mapping import vmappable
 
 BACKENDS = {
     "cpp": cpp.causal_conv1d,
@@ -18,6 +19,7 @@ BACKENDS = {
 ACTIVATIONS = ("silu", None)
 
 
+@vmappable("weight", "bias")
 def causal_conv1d(
     x: Tensor,
     weight: Tensor,

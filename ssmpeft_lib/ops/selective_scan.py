@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssmpeft_lib.ops import cpp, mamba_ssm_cuda, naive, torch_loop
+from ssmpeft_lib.ops import cpp, mamba_ssm_cuda, naive, torch_loop, triton_scan
 from ssmpeft_lib.ops.checks import (
     accumulation_dtype,
     cast,
@@ -14,11 +14,13 @@ from ssmpeft_lib.ops.checks import (
     check_same_dtype,
 )
 from ssmpeft_lib.ops.dispatch import resolve
+from ssmpeft_lib.ops.mapping import vmappable
 from ssmpeft_lib.ops.registration import needs_gradient
 
 BACKENDS = {
     "cpp": cpp.selective_scan,
     "mamba_ssm": mamba_ssm_cuda.selective_scan,
+    "triton": triton_scan.selective_scan,
     "torch": torch_loop.selective_scan,
     "naive": naive.selective_scan,
 }
@@ -27,6 +29,7 @@ BACKENDS_THROUGH_LAST_STATE = {name: run for name, run in BACKENDS.items() if na
 """Backends that compute the gradient of the last state."""
 
 
+@vmappable("A", "D", "delta_bias")
 def selective_scan(
     u: Tensor,
     delta: Tensor,

@@ -16,8 +16,10 @@ from ssmpeft_lib.ops.checks import (
     check_same_dtype,
 )
 from ssmpeft_lib.ops.dispatch import resolve
+from ssmpeft_lib.ops.mapping import vmappable
 
 
+@vmappable("A", "D", "delta_bias")
 def ssd_scan(
     x: Tensor,
     delta: Tensor,

@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from . import paths
+from . import paths, search
 from .cell import Cell
 from .config import Config
 from .exhibit import Exhibit, cells_of, load_exhibits
 from .method_string import PATTERN
+from .resources import Needs
 from .results import RESULTS_VERSION
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -29,6 +30,7 @@ WILDCARDS = {
     "chapter": WORD,
     "method": PATTERN,
     "seed": r"\d+",
+    "rates": search.RATES_PATTERN,
 }
 
 
@@ -44,7 +46,8 @@ class Workflow:
     def __init__(self, config: Mapping[str, Any], root: Path, conda: bool = False):
         self.config = Config.check(config, root / "config.yaml")
         self.root = root
-        self.python = "python" if conda else shlex.quote(sys.executable)
+        self.needs = Needs(self.config.scale)
+        self.conda = conda
 
     @property
     def scale(self) -> str:
@@ -56,15 +59,19 @@ class Workflow:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Every cell of the configuration; with `cells: existing` those that have a result."""
+        """Every cell that the configuration wants; with `cells: existing` those that have a result."""
         return self._to_run(cells_of(self.exhibits, self.scale, self.config.seeds))
 
     @property
-    def library(self) -> str:
-        """Beginning of a command line of the library, started warm where the configuration says so."""
+    def shell_prefix(self) -> str:
+        """What stands before each rule's command: `ssmpeft`, the library's commands, started warm where the
+        configuration says so, and `python`, the one that runs this unless a rule has an environment of its own."""
         client = shlex.quote(str(self.root / "ssmpeft_lib" / "warm" / "client.py"))
         warm = "" if self.config.warm_kernels else "SSMPEFT_WARM=0 "
-        return f"{warm}{self.python} -S -E {client}"
+        python = "" if self.conda else f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; '
+        prefix = f'set -euo pipefail; {python}ssmpeft() {{ {warm}python -S -E {client} "$@"; }}; '
+        # snakemake formats it
+        return prefix.replace("{", "{{").replace("}", "}}")
 
     def metrics_files(self) -> list[str]:
         return [f"results/{cell.path}/metrics.json" for cell in self.cells]
@@ -149,6 +156,27 @@ class Workflow:
         found = [files] if isinstance(files, str) else list(files)
         return " ".join(f"--{name} {shlex.quote(str(file))}" for file in found)
 
+    def learning_rate_of(self, wildcards: Any) -> list[str]:
+        """The file that holds a cell's searched learning rate; none where no search is made for it."""
+        cell = _cell(wildcards)
+        if self.config.lr_search == "off" or not search.searched(cell, self.config.overrides_for(cell)):
+            return []
+        return [f"results/{search.folder(cell)}/learning_rate.json"]
+
+    def rates_of(self, wildcards: Any) -> list[str]:
+        """The files that hold how each rate of a search did."""
+        processes = search.processes(self.config.lr_search_together)
+        return [f"results/{search.folder(_searching(wildcards))}/rates/{rates}.json" for rates in processes]
+
+    def overrides_of_search(self, wildcards: Any) -> str:
+        """As `overrides_of`, for what is searched for."""
+        return json.dumps(self.config.overrides_for(_searching(wildcards)), sort_keys=True)
+
+    @property
+    def to_the_end(self) -> str:
+        """Whether the search stops no rate early, as an argument of a command."""
+        return "--to-the-end" if self.config.lr_search == "full" else ""
+
     def overrides_of(self, wildcards: Any) -> str:
         """The overrides that match a cell, as JSON: a change runs the cell again."""
         return json.dumps(self.config.overrides_for(_cell(wildcards)), sort_keys=True)
@@ -161,8 +189,24 @@ class Workflow:
         return "{}"
 
     @property
+    def pretraining(self) -> str:
+        """Steps of the stand-ins' pretraining, as an argument of a command."""
+        steps = self.config.pretraining_steps
+        return "" if steps is None or self.scale == "paper" else f"--steps {steps}"
+
+    @property
     def results_version(self) -> int:
         return RESULTS_VERSION
+
+    @property
+    def online(self) -> bool:
+        """Whether models and data come from the hub: their rules then run where Snakemake runs, for the nodes of a
+        cluster are often offline."""
+        return self.scale == "paper"
+
+    def group(self, name: str) -> str | None:
+        """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot."""
+        return None if self.scale == "paper" else name
 
     def _tokenizer(self, scale: str, tokenizer: str) -> list[str]:
         return [] if tokenizer == paths.NO_TOKENIZER else [f"results/{paths.tokenizer_file(scale, tokenizer)}"]
@@ -174,6 +218,7 @@ class Workflow:
         return [exhibit for exhibit in self.exhibits if exhibit.id in self._exhibit(wildcards).spans]
 
     def _to_run(self, cells: list[Cell]) -> list[Cell]:
+        cells = [cell for cell in cells if self.config.wants(cell)]
         if self.config.run_cells:
             return cells
         return [cell for cell in cells if Path("results", cell.path, "metrics.json").exists()]
@@ -181,3 +226,7 @@ class Workflow:
 
 def _cell(wildcards: Any) -> Cell:
     return Cell(wildcards.scale, wildcards.model, wildcards.method, wildcards.dataset, int(wildcards.seed))
+
+
+def _searching(wildcards: Any) -> Cell:
+    return Cell(wildcards.scale, wildcards.model, wildcards.method, wildcards.dataset, search.SEED)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from time import monotonic
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,11 +24,13 @@ class Checkpoint:
 
     Args:
         path: the file; it exists only while a run is under way.
+        recipe: the run's numbers; a checkpoint of another recipe is not gone on from.
         every: seconds between two checkpoints.
     """
 
-    def __init__(self, path: Path, every: float = EVERY_SECONDS):
+    def __init__(self, path: Path, recipe: dict[str, Any], every: float = EVERY_SECONDS):
         self.path = Path(path)
+        self.recipe = recipe
         self.every = every
         self._last = monotonic()
 
@@ -41,6 +46,7 @@ class Checkpoint:
         trained: dict[str, Tensor],
         best: dict[str, Tensor],
         fixed: dict[str, Tensor],
+        warmup: dict[str, Any],
     ) -> None:
         """Write the state of a run, whole or not at all.
 
@@ -48,11 +54,14 @@ class Checkpoint:
             trained: the trained parameters as they are.
             best: the trained parameters after the best validation.
             fixed: what a warm-up chose, such as the indices of sparse deltas.
+            warmup: what is told of the warm-up beside.
         """
         state = {
+            "recipe": self.recipe,
             "trained": {name: tensor.detach() for name, tensor in trained.items()},
             "best": best,
             "fixed": fixed,
+            "warmup": warmup,
             "optimizer": trainer.optimizer.state_dict(),
             "step": trainer.step,
             "progress": asdict(progress),
@@ -66,8 +75,21 @@ class Checkpoint:
         self._last = monotonic()
 
     def load(self) -> dict | None:
-        """The state that was written, or None; tensors and plain values only."""
-        return torch.load(self.path, weights_only=True) if self.path.exists() else None
+        """The state that was written, or None; tensors and plain values only.
+
+        A file that cannot be read, or of another recipe (config.yaml was changed), is left alone: the run begins anew.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            state = torch.load(self.path, weights_only=True)
+        except (RuntimeError, EOFError, UnpicklingError) as error:
+            logging.warning("%s cannot be read (%s); training starts anew", self.path, error)
+            return None
+        if state.get("recipe") != self.recipe:
+            logging.warning("%s was written with another recipe than this one; training starts anew", self.path)
+            return None
+        return state
 
     def remove(self) -> None:
         """The run has ended."""

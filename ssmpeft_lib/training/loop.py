@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -15,7 +16,38 @@ from .recipe import Recipe
 
 
 class Diverged(ArithmeticError):
-    """The training loss is no longer a number."""
+    """The training loss is no longer a number, or has run away.
+
+    Args:
+        message: what happened.
+        step: how many steps had been taken.
+    """
+
+    def __init__(self, message: str, step: int):
+        super().__init__(message)
+        self.step = step
+
+
+class Watch:
+    """Tells early when a loss has run away: its mean over the last steps is above a bound that no useful run nears.
+
+    The bound is twice the loss before the first update, or that of a uniform guess where this is more.
+
+    Args:
+        uniform: cross-entropy of a uniform guess, the logarithm of the size of the vocabulary.
+        steps: over how many the mean is taken.
+    """
+
+    def __init__(self, uniform: float, steps: int = 20):
+        self.bound = uniform
+        self._last: deque[float] = deque(maxlen=steps)
+
+    def ran_away(self, loss: float) -> bool:
+        """Take note of the loss of one more step; returns whether the run should end."""
+        if not self._last:
+            self.bound = max(self.bound, 2 * loss)
+        self._last.append(loss)
+        return len(self._last) == self._last.maxlen and sum(self._last) / len(self._last) > self.bound
 
 
 @dataclass
@@ -43,11 +75,13 @@ class Trainer:
         groups: parameter groups for the optimiser, each with its learning rate at the start.
         recipe: the numbers.
         total_steps: length of the run, for the schedule.
+        watch: ends a run whose loss has run away; None lets it go on.
     """
 
-    def __init__(self, groups: list[dict], recipe: Recipe, total_steps: int):
+    def __init__(self, groups: list[dict], recipe: Recipe, total_steps: int, watch: Watch | None = None):
         self.recipe = recipe
         self.total_steps = total_steps
+        self.watch = watch
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
         self.rates = [group["lr"] for group in groups]
@@ -67,24 +101,33 @@ class Trainer:
         """One step on a loss; returns the loss.
 
         Raises:
-            Diverged: the loss is NaN or infinite.
+            Diverged: the loss is NaN or infinite, or has run away.
         """
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * self.schedule(self.step)
         with autocast(self.recipe.precision, self.parameters[0].device):
             value = loss()
         number = value.item()
-        if not math.isfinite(number):
-            rate = self.recipe.learning_rate
-            raise Diverged(
-                f"the training loss is {number} at step {self.step}; lower the learning rate (it is {rate:g})"
-            )
+        self.check(number)
         value.backward()
+        self.update()
+        return number
+
+    def check(self, loss: float) -> None:
+        """Raise Diverged where a loss is such that the run should end."""
+        rate = f"lower the learning rate (it is {self.recipe.learning_rate:g})"
+        if not math.isfinite(loss):
+            raise Diverged(f"the training loss is {loss} at step {self.step}; {rate}", self.step)
+        if self.watch and self.watch.ran_away(loss):
+            message = f"the training loss stays above {self.watch.bound:.3g} at step {self.step}; {rate}"
+            raise Diverged(message, self.step)
+
+    def update(self) -> None:
+        """Take the step that the gradients of the parameters say."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.schedule(self.step)
         torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        return number
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
@@ -115,4 +158,6 @@ class Timer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.synchronize()
         self.seconds += perf_counter() - self._start

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..adapters.method import Method
-from ..plan import registry
+from ..plan import registry, search
 from ..plan.cell import Cell
 from ..tasks import Task
 
@@ -22,6 +22,7 @@ class Recipe:
         steps: in place of epochs, for miniatures; validation is then scored `evaluations` times.
         warmup_steps: of the learning rate; the paper has none.
         selection_steps: of the warm-up that chooses dimensions: 500 in the paper, 250 for RTE (Sec. D.4).
+        dropout: of the adapters, in place of the method's default; None keeps that.
         precision: fp32, or bf16 for bf16 mixed precision (Sec. C.1).
         clip: bound on the gradient's norm.
         train_examples, eval_examples: use only so many, or None for all.
@@ -35,6 +36,7 @@ class Recipe:
     evaluations: int = 3
     warmup_steps: int = 0
     selection_steps: int = 500
+    dropout: float | None = None
     weight_decay: float = 0.0
     clip: float = 1.0
     precision: str = "bf16"
@@ -50,11 +52,12 @@ class Recipe:
 
 
 MINIATURE = {
-    "labels": {"steps": 150, "batch_size": 16},
-    "text": {"steps": 300, "batch_size": 16, "eval_examples": 64},
+    "labels": {"steps": 150, "batch_size": 16, "max_new_tokens": 1},
+    "text": {"steps": 300, "batch_size": 16, "max_new_tokens": 32, "eval_examples": 64},
     "numbers": {"steps": 80, "batch_size": 32},
 }
-"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it)."""
+"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it). A data set's facts may
+say otherwise under `miniature_recipe`."""
 
 
 def recipe_for(
@@ -64,24 +67,25 @@ def recipe_for(
     facts = registry.facts("data", cell.dataset)
     if cell.scale == "paper":
         recipe = Recipe(
-            learning_rate=method.learning_rate,
+            learning_rate=method.rate(),
             batch_size=facts["batch_size"],
             epochs=facts["epochs"],
             selection_steps=facts.get("selection_steps", Recipe.selection_steps),
             max_new_tokens=task.max_new_tokens,
         )
     else:
-        numbers = facts.get("modality") == "numbers"
-        defaults = MINIATURE["numbers" if numbers else "text" if task.generates else "labels"]
+        kind = "numbers" if facts.get("modality") == "numbers" else "text" if task.generates else "labels"
+        numbers = MINIATURE[kind] | facts.get("miniature_recipe", {})
         recipe = Recipe(
-            learning_rate=method.learning_rate,
+            learning_rate=method.rate(),
             warmup_steps=10,
             selection_steps=20,
+            # a miniature's few steps learn far less with it
+            dropout=0.0,
             precision="fp32",
             eval_batch_size=64,
-            max_new_tokens=32,
             beams=1,
-            **defaults,
+            **numbers,
         )
     own = facts.get("recipe", {})
     # what trains nothing has the rate of zero that says so
@@ -91,3 +95,15 @@ def recipe_for(
     if searched_rate is not None:
         recipe = replace(recipe, learning_rate=searched_rate)
     return replace(recipe, **{key: value for key, value in overrides.items() if key != "splits"})
+
+
+def for_search(recipe: Recipe, learning_rate: float) -> Recipe:
+    """The recipe with which the search tries a learning rate: one epoch on some of the data (Sec. C.1)."""
+    return replace(
+        recipe,
+        learning_rate=learning_rate,
+        epochs=search.EPOCHS,
+        steps=None,
+        train_examples=min(search.TRAIN_EXAMPLES, recipe.train_examples or search.TRAIN_EXAMPLES),
+        eval_examples=min(search.VAL_EXAMPLES, recipe.eval_examples or search.VAL_EXAMPLES),
+    )

@@ -6,13 +6,21 @@ rule data:
         "results/{scale}/data/{tokenizer}/{dataset}.json",
     log:
         "logs/{scale}/data/{tokenizer}/{dataset}.log",
+    benchmark:
+        "results/{scale}/benchmarks/data/{tokenizer}-{dataset}.tsv"
+    group:
+        plan.group("prepare")
+    localrule: plan.online
+    conda:
+        "../envs/compute.yml"
+    resources:
+        mem_mb=raised(4000),
+        runtime=raised(60),
     params:
         source=plan.data_source,
         splits=plan.splits_of,
         tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer),
         version=plan.results_version,
-    conda:
-        "../envs/compute.yml"
     shell:
-        "{plan.library} prepare-data {wildcards.scale} {wildcards.dataset} {params.source} --splits {params.splits:q}"
+        "ssmpeft prepare-data {wildcards.scale} {wildcards.dataset} {params.source} --splits {params.splits:q}"
         " {params.tokenizer} --output {output:q} &> {log:q}"
