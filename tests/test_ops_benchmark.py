@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def test_a_line_is_the_median_of_ratios_by_round():
     assert row["met"] is True and row["rounds"] == 3
     assert row["medians"] == {"theirs": 10.0, "ours": 3.0}
     assert paired.summary(line, {"theirs": [2.0], "ours": [1.0]})["met"] is False
+
+
+def test_a_line_is_put_among_those_of_other_runs(tmp_path):
+    output, (first, second, *_) = tmp_path / "kernels.json", kernels.LINES
+    kernels.add(output, {"commit": "a"}, second, {"what": "old"})
+    kernels.add(output, {"commit": "b"}, first, {"what": "new"})
+    written = json.loads(output.read_text())
+    assert [(name, row["what"], row["commit"]) for name, row in written["lines"].items()] == [
+        (first, "new", "b"),
+        (second, "old", "a"),
+    ]
 
 
 def test_variants_take_turns_after_a_warm_up():
