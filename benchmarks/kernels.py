@@ -27,7 +27,7 @@ from ssmpeft_lib.ops import backends
 from ssmpeft_lib.plan.results import write_json
 from ssmpeft_lib.provenance import environment
 
-LINES = {**kernel_steps.LINES, **kernel_decoding.LINES, **kernel_ops.LINES}
+LINES = {**kernel_decoding.LINES, **kernel_ops.LINES, **kernel_steps.LINES}
 OUTPUT = Path("results/benchmarks/kernels.json")
 
 

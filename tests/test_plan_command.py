@@ -47,13 +47,16 @@ def test_the_whole_papers_matrix_is_planned_with_the_right_number_of_jobs(tmp_pa
     assert done.returncode == 0, done.stderr
     jobs = {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, flags=re.M)}
     assert jobs["cell"] == len(cells)
-    tokenizers = {paths.tokenizer_of("paper", cell.model) for cell in cells}
-    assert jobs["tokenizer"] == len(tokenizers)
-    assert jobs["checkpoint"] == len({cell.model for cell in cells})
-    assert jobs["data"] == len({(paths.tokenizer_of("paper", cell.model), cell.dataset) for cell in cells})
+    encoded = {(paths.tokenizer_of("paper", cell.model), cell.dataset) for cell in cells}
+    pretrained = {(model, paths.pretrained_on(model)) for model in {cell.model for cell in cells}}
+    encoded |= {(paths.tokenizer_of("paper", model), dataset) for model, dataset in pretrained if dataset}
+    assert jobs["data"] == len(encoded)
+    assert jobs["tokenizer"] == len({tokenizer for tokenizer, _ in encoded} - {paths.NO_TOKENIZER})
+    assert jobs["checkpoint"] == len({paths.checkpoint_of("paper", cell.model, cell.dataset) for cell in cells})
     assert jobs["exhibit"] == len(list((REPOSITORY / "workflow" / "exhibits").glob("*.yaml")))
+    assert jobs["chapter"] == len(list((REPOSITORY / "notebooks").glob("*.md"))) - 1
     once = {"shares", "template", "errata", "pages", "html", "all"}
-    several = {"cell", "tokenizer", "checkpoint", "data", "exhibit"}
+    several = {"cell", "tokenizer", "checkpoint", "data", "exhibit", "chapter"}
     assert jobs.keys() - {"total"} == once | several
     assert jobs["total"] == sum(jobs[name] for name in several) + len(once)
 
