@@ -4,7 +4,7 @@ CORES ?= all
 PIP_OPTIONS ?=
 STAMP := .venv/.installed
 
-.PHONY: book test lock clean
+.PHONY: book pdf test lock clean
 .DEFAULT_GOAL := book
 
 $(STAMP): requirements.lock pyproject.toml
@@ -17,6 +17,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 book: $(STAMP)
 	@.venv/bin/snakemake --cores $(CORES) $(ARGS)
+
+pdf: $(STAMP)
+	@.venv/bin/snakemake --cores $(CORES) pdf $(ARGS)
 
 test: $(STAMP)
 	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)

@@ -10,8 +10,9 @@ from paired import Line, Variant
 from torch import nn
 from torch.nn import functional as F
 
+from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.generation import generate
-from ssmpeft_lib.mixers import s6
+from ssmpeft_lib.ops import linear
 
 PROMPT, NEW_TOKENS, BEAM_TOKENS = 16, 24, 12
 
@@ -25,8 +26,7 @@ def models() -> tuple[nn.Module, nn.Module]:
     theirs = MambaForCausalLM(MambaConfig(hidden_size=768, num_hidden_layers=24, vocab_size=50280)).eval()
     shared = {id(tensor): tensor for tensor in (*theirs.parameters(), *theirs.buffers())}
     ours = copy.deepcopy(theirs, memo=shared)
-    for layer in ours.backbone.layers:
-        s6.install(layer.mixer)
+    Backbone(ours).prepare()
     return theirs, ours
 
 
@@ -67,7 +67,7 @@ def against_transformers(batch: int, new_tokens: int, beams: int):
     return variants
 
 
-def against_linear_layers(batch: int, new_tokens: int, beams: int):
+def against_linear_layers(batch: int, new_tokens: int, beams: int, product=F.linear):
     """Against the matrix products that the same tokens need: one pass over the weights for each new token."""
 
     def variants():
@@ -79,7 +79,7 @@ def against_linear_layers(batch: int, new_tokens: int, beams: int):
         def run():
             for _ in range(new_tokens):
                 for weight in weights:
-                    F.linear(inputs[weight.shape[1]], weight)
+                    product(inputs[weight.shape[1]], weight)
 
         units = new_tokens * batch
         return Variant("ours", ours(batch, new_tokens, beams), units), Variant("linear layers", run, units)
@@ -92,12 +92,23 @@ LINES = {
         "greedy decoding, a token, against transformers", against_transformers(1, NEW_TOKENS, 1), ">= 1.4"
     ),
     "greedy-floor": Line(
-        "greedy decoding, a token, against its linear layers", against_linear_layers(1, NEW_TOKENS, 1), "<= 1.4"
+        "greedy decoding, a token, against torch's products of its linear layers",
+        against_linear_layers(1, NEW_TOKENS, 1),
+        "<= 1.4",
+    ),
+    "greedy-floor-ours": Line(
+        "greedy decoding, a token, against our products of its linear layers",
+        against_linear_layers(1, NEW_TOKENS, 1, linear),
     ),
     "beam-transformers": Line(
         "beam 5, batch 8, a token, against transformers", against_transformers(8, BEAM_TOKENS, 5), ">= 2", rounds=3
     ),
     "beam-floor": Line(
-        "beam 5, batch 8, a token, against its linear layers", against_linear_layers(8, BEAM_TOKENS, 5), rounds=3
+        "beam 5, batch 8, a token, against torch's products of its linear layers",
+        against_linear_layers(8, BEAM_TOKENS, 5),
+        rounds=3,
+    ),
+    "beam-1-transformers": Line(
+        "beam 5, batch 1, a token, against transformers", against_transformers(1, BEAM_TOKENS, 5), rounds=3
     ),
 }

@@ -7,6 +7,7 @@ import math
 import torch
 from paired import Line, Variant
 from torch import Tensor
+from torch.nn import functional as F
 
 from ssmpeft_lib import ops
 from ssmpeft_lib.ops import naive
@@ -132,6 +133,24 @@ def conv(batch: int, seq_len: int):
     return variants
 
 
+def linear(rows: int, inputs: int, outputs: int):
+    """Forward and backward with a frozen weight; for a few rows, forward alone over many weights, as in decoding."""
+
+    def variants():
+        torch.manual_seed(0)
+        weights = [torch.randn(outputs, inputs) for _ in range(1 if rows > 8 else 40)]
+        x, weight = torch.randn(rows, inputs, requires_grad=rows > 8), torch.randn(rows, outputs)
+
+        def over(function):
+            if rows > 8:
+                return gradients(lambda x: function(x, weights[0]), [x], weight)
+            return torch.no_grad()(lambda: [function(x, each) for each in weights])
+
+        return Variant("torch", over(F.linear)), Variant("ours", over(ops.linear))
+
+    return variants
+
+
 def ssd(batch: int, seq_len: int, heads=24, head_dim=64, d_state=128):
     def variants():
         from transformers.models.mamba2.modeling_mamba2 import mamba2_chunk_scan
@@ -204,6 +223,10 @@ LINES = {
     "scan-call": Line("a tiny scan, through torch's dispatcher against eager", small_call),
     "conv-4x256": Line("convolution with SiLU alone, 4 x 256, against transformers", conv(4, 256)),
     "conv-1x1024": Line("convolution with SiLU alone, 1 x 1,024, against transformers", conv(1, 1024)),
+    "linear-1024": Line("in_proj, 1,024 rows, with the gradient of the input, against torch", linear(1024, 768, 3072)),
+    "linear-40": Line("in_proj, 40 rows, with the gradient of the input, against torch", linear(40, 768, 3072)),
+    "linear-5": Line("in_proj, 5 rows, against torch", linear(5, 768, 3072)),
+    "linear-1": Line("in_proj, 1 row, against torch", linear(1, 768, 3072)),
     "mamba2-4x256": Line("Mamba-2 scan, 4 x 256, against transformers", ssd(4, 256), ">= 4"),
     "mamba2-1x1024": Line("Mamba-2 scan, 1 x 1,024, against transformers", ssd(1, 1024), ">= 2.2"),
     "s4d-784": Line("S4D kernel, length 784, against the naive sum", s4d_kernel(784), ">= 12"),

@@ -11,7 +11,9 @@ from paired import Line, Variant
 from torch import nn
 from torch.nn import functional as F
 
+from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.mixers import s6
+from ssmpeft_lib.ops import Linear, linear
 
 TRAINED = ("A_log", "out_proj.weight")
 
@@ -28,8 +30,7 @@ def backbone(kind: str, layers: int, d_model: int = 768, dtype: torch.dtype = to
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.endswith(TRAINED))
     if kind == "ours":
-        for layer in model.layers:
-            s6.install(layer.mixer)
+        Backbone(model).prepare()
     return model
 
 
@@ -101,32 +102,51 @@ def stubbed_scan_of_transformers():
     return Variant("ours", step(backbone("ours", 2), 4, 256)), Variant("transformers without the scan", stubbed)
 
 
-def matrix_products():
+def matrix_products(product=F.linear):
     """Against the four projections, the gradients of their inputs and that of out_proj's weight, and nothing else."""
-    model = backbone("ours", 2)
-    tokens, layers = 4 * 256, [layer.mixer for layer in model.layers]
 
-    def run():
-        for mixer in layers:
-            for name in ("in_proj", "x_proj", "dt_proj", "out_proj"):
-                weight = getattr(mixer, name).weight.detach()
-                x, grad = inputs[name], grads[name]
-                F.linear(x, weight)
-                grad @ weight
-                if name == "out_proj":
-                    grad.t() @ x
+    def variants():
+        model = backbone("ours", 2)
+        tokens, layers = 4 * 256, [layer.mixer for layer in model.layers]
+        sizes = {name: getattr(layers[0], name).weight.shape for name in ("in_proj", "x_proj", "dt_proj", "out_proj")}
+        inputs = {name: torch.randn(tokens, size[1]) for name, size in sizes.items()}
+        grads = {name: torch.randn(tokens, size[0]) for name, size in sizes.items()}
 
-    sizes = {name: getattr(layers[0], name).weight.shape for name in ("in_proj", "x_proj", "dt_proj", "out_proj")}
-    inputs = {name: torch.randn(tokens, size[1]) for name, size in sizes.items()}
-    grads = {name: torch.randn(tokens, size[0]) for name, size in sizes.items()}
-    return Variant("ours", step(model, 4, 256)), Variant("matrix products", run)
+        def run():
+            for mixer in layers:
+                for name in sizes:
+                    weight = getattr(mixer, name).weight.detach()
+                    x, grad = inputs[name], grads[name]
+                    product(x, weight)
+                    product(grad, weight.t())
+                    if name == "out_proj":
+                        product(grad.t(), x.t())
+
+        return Variant("ours", step(model, 4, 256)), Variant("matrix products", run)
+
+    return variants
 
 
-def types():
-    return tuple(
-        Variant(name, step(backbone("ours", 2, dtype=dtype), 4, 256))
-        for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
-    )
+def with_torchs_products(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        if type(module) is Linear:
+            module.__class__ = nn.Linear
+    return model
+
+
+def own_products():
+    stock = with_torchs_products(backbone("ours", 2))
+    return Variant("torch's products", step(stock, 4, 256)), Variant("ours", step(backbone("ours", 2), 4, 256))
+
+
+def types(prepared=lambda model: model):
+    def variants():
+        return tuple(
+            Variant(name, step(prepared(backbone("ours", 2, dtype=dtype)), 4, 256))
+            for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
+        )
+
+    return variants
 
 
 def threads():
@@ -151,23 +171,6 @@ TORCH = {"SSMPEFT_BACKEND": "torch"}
 
 LINES = {
     "step-mambapy": Line("step, 4 x 256, against mambapy", against("mambapy", 4, 256, layers=2), ">= 5.5", rounds=5),
-    "step-transformers": Line(
-        "step, 4 x 256, against transformers' default", against("transformers", 4, 256), ">= 40", rounds=3
-    ),
-    "step-transformers-tuned": Line(
-        "step, 4 x 256, against transformers' default, allocator tuned",
-        against("transformers", 4, 256),
-        ">= 12",
-        rounds=5,
-        allocator="tuned",
-    ),
-    "step-transformers-1x1024": Line(
-        "step, 1 x 1,024, against transformers' default",
-        against("transformers", 1, 1024),
-        ">= 150",
-        rounds=2,
-        warm_up=False,
-    ),
     "tiny-transformers": Line(
         "tiny step (d_model 64, 2 layers, 16 x 128) against transformers' default",
         against("transformers", 16, 128, layers=2, d_model=64),
@@ -180,17 +183,25 @@ LINES = {
         rounds=15,
     ),
     "step-stubbed": Line(
-        "step, 4 x 256, against the same step with the scan stubbed out", stubbed_scan, "<= 1.1", rounds=15
+        "step, 4 x 256, against the same step with the scan stubbed out", stubbed_scan, "<= 1.1", rounds=9
     ),
     "step-stubbed-transformers": Line(
-        "step, 4 x 256, against transformers' step with the scan stubbed out", stubbed_scan_of_transformers, rounds=15
+        "step, 4 x 256, against transformers' step with the scan stubbed out", stubbed_scan_of_transformers, rounds=9
     ),
-    "step-products": Line("step, 4 x 256, against its matrix products", matrix_products, "<= 1.2", rounds=15),
+    "step-products": Line("step, 4 x 256, against torch's products of its matrices", matrix_products(), "<= 1.2"),
+    "step-products-ours": Line("step, 4 x 256, against our products of its matrices", matrix_products(linear)),
+    "step-linear": Line("step, 4 x 256, with torch's matrix products against ours", own_products),
     "step-memory": Line(
         "peak extra memory of a step, 4 x 256, against mambapy", memory, "<= 0.143", rounds=3, memory=True
     ),
     "step-bfloat16": Line(
-        "step, 4 x 256, float32 against bfloat16", types, ">= 2.2", rounds=9, obstacle=no_bfloat16_unit
+        "step, 4 x 256, float32 with torch's matrix products against bfloat16",
+        types(with_torchs_products),
+        ">= 2.2",
+        obstacle=no_bfloat16_unit,
+    ),
+    "step-bfloat16-ours": Line(
+        "step, 4 x 256, float32 with our matrix products against bfloat16", types(), obstacle=no_bfloat16_unit
     ),
     "step-threads": Line("step, 4 x 256, one thread against two", threads, ">= 1.8", rounds=9, threads=2),
     "step-torch-mambapy": Line(
@@ -207,5 +218,23 @@ LINES = {
         rounds=3,
         memory=True,
         environment=TORCH,
+    ),
+    # the slow ones last
+    "step-transformers": Line(
+        "step, 4 x 256, against transformers' default", against("transformers", 4, 256), ">= 40", rounds=3
+    ),
+    "step-transformers-tuned": Line(
+        "step, 4 x 256, against transformers' default, allocator tuned",
+        against("transformers", 4, 256),
+        ">= 12",
+        rounds=5,
+        allocator="tuned",
+    ),
+    "step-transformers-1x1024": Line(
+        "step, 1 x 1,024, against transformers' default",
+        against("transformers", 1, 1024),
+        ">= 150",
+        rounds=1,
+        warm_up=False,
     ),
 }

@@ -1,17 +1,21 @@
 """Measure the kernels against their peers: `python benchmarks/kernels.py` writes results/benchmarks/kernels.json.
 
-Each line runs in a process of its own, with its threads and allocator set, and both of its sides in turns there.
+Each line runs in a process of its own, with its threads and allocator set, and both of its sides in turns there. Lines
+that need no setting of their own run in forks of this process, which has loaded the libraries.
 `--only` picks lines by name and only shows them; the file always comes from one whole run.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import kernel_decoding
@@ -23,17 +27,26 @@ from ssmpeft_lib.ops import backends
 from ssmpeft_lib.plan.results import write_json
 from ssmpeft_lib.provenance import environment
 
-LINES = {**kernel_ops.LINES, **kernel_steps.LINES, **kernel_decoding.LINES}
+LINES = {**kernel_decoding.LINES, **kernel_ops.LINES, **kernel_steps.LINES}
 OUTPUT = Path("results/benchmarks/kernels.json")
 
 
 def in_process(name: str, rounds: int, variant: str = "") -> dict:
     """What a process of its own measures of a line."""
+    if not variant and paired.variables(LINES[name]) == paired.variables(paired.Line("", tuple)):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+            return pool.submit(measured_here, name, rounds).result()
     command = [sys.executable, __file__, "--measure", name, "--rounds", str(rounds), "--variant", variant]
     result = subprocess.run(
         command, env={**os.environ, **paired.variables(LINES[name])}, stdout=subprocess.PIPE, text=True, check=True
     )
     return json.loads(result.stdout.splitlines()[-1])
+
+
+def measured_here(name: str, rounds: int, variant: str = "") -> dict:
+    """What this process measures of a line."""
+    line = LINES[name]
+    return {"peak": paired.peak(line, variant)} if variant else paired.times(line, rounds)
 
 
 def measure(name: str, most_rounds: int) -> dict:
@@ -45,7 +58,7 @@ def measure(name: str, most_rounds: int) -> dict:
     rounds = min(line.rounds, most_rounds)
     load = os.getloadavg()[0]
     if line.memory:
-        variants = [variant.name for variant in line.variants()]
+        variants = ("ours", "mambapy")
         measured = {variant: [in_process(name, 1, variant)["peak"] for _ in range(rounds)] for variant in variants}
     else:
         measured = in_process(name, rounds)
@@ -70,18 +83,20 @@ def main() -> None:
     parser.add_argument("--variant", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        line = LINES[options.measure]
-        result = {"peak": paired.peak(line, options.variant)} if options.variant else paired.times(line, options.rounds)
-        print(json.dumps(result))
+        print(json.dumps(measured_here(options.measure, options.rounds, options.variant)))
         return
+    os.environ.update(paired.variables(paired.Line("", tuple)))
+    for module in ("mamba", "mamba2"):
+        importlib.import_module(f"transformers.models.{module}.modeling_{module}")
     rows = {}
+    made_by = environment() | {"backends": {name: state.detail for name, state in backends().items()}}
     for name in LINES:
         if re.search(options.only, name):
             rows[name] = measure(name, options.rounds)
             print(shown(name, rows[name]), flush=True)
-    if not options.only:
-        made_by = environment() | {"backends": {name: state.detail for name, state in backends().items()}}
-        write_json(options.output, {"made_by": made_by, "lines": rows})
+            if not options.only:
+                # after every line, so that a run that is cut short leaves what it measured
+                write_json(options.output, {"made_by": made_by, "lines": rows})
 
 
 if __name__ == "__main__":

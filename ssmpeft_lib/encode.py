@@ -53,7 +53,7 @@ class Prepared:
 def prepare(
     dataset: str,
     source: Source,
-    tokenizer: Path,
+    tokenizer: Path | None,
     cache: Path,
     splits: Mapping[str, str | None] | None = None,
 ) -> Prepared:
@@ -62,7 +62,7 @@ def prepare(
     Args:
         dataset: its name.
         source: where to read it from.
-        tokenizer: a tokenizer.json.
+        tokenizer: a tokenizer.json; None for a data set that is no text.
         cache: folder of encoded data sets; several processes may use it at once.
         splits: official splits that stand in for `train`, `val` or `test`.
     Raises:
@@ -79,7 +79,7 @@ def prepare(
             if not folder.is_dir():
                 roles = roles or sources.assign_roles(dataset, source.read(), splits)
                 description = {
-                    "source": source.kind,
+                    "source": source.words,
                     "miniature": source.kind == "miniature",
                     "splits": sources.describe_roles(dataset, splits),
                 }
@@ -111,8 +111,8 @@ def _key(dataset, source: Source, tokenizer: Path, splits, roles) -> str:
     package = registry.PACKAGE
     own = package / "data" / f"{registry.module_of('data', dataset)}.py"
     shared = [*package.glob("data/_*.py"), *package.glob("spider/*.py"), Path(__file__), Path(sources.__file__)]
-    for path in (own, *sorted(shared), Path(tokenizer)):
-        digest.update(path.read_bytes())
+    for path in filter(None, (own, *sorted(shared), tokenizer)):
+        digest.update(Path(path).read_bytes())
     # Examples of Spider name their databases by path.
     digest.update(json.dumps([dataset, str(source.folder), source.digest(), splits], sort_keys=True).encode())
     for examples in (roles or {}).values():
@@ -122,7 +122,7 @@ def _key(dataset, source: Source, tokenizer: Path, splits, roles) -> str:
 
 
 def _encode(
-    dataset: str, roles: Mapping[str, list[Example]], tokenizer: Path, folder: Path, description: dict[str, Any]
+    dataset: str, roles: Mapping[str, list[Example]], tokenizer: Path | None, folder: Path, description: dict[str, Any]
 ) -> None:
     """Write every role of a data set into a folder that appears all at once."""
     module = registry.load("data", dataset)

@@ -133,7 +133,7 @@ def _map(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(size))
-    kinds = {"I32": np.int32, "I64": np.int64}
+    kinds = {"U8": np.uint8, "I32": np.int32, "I64": np.int64}
     mapped = {}
     for name, entry in header.items():
         start, end = entry["data_offsets"]

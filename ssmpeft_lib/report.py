@@ -52,9 +52,7 @@ def identity(run: Run) -> Fragment:
 
 def serialised(run: Run, count: int = 2) -> Fragment:
     """Training examples as the model reads them."""
-    train, decode = run.problem.splits["train"], run.problem.tokenizer.decode
-    shown = range(min(count, len(train)))
-    rows = [[decode(train.input_ids(i).tolist()), decode(train.label_ids(i).tolist())] for i in shown]
+    rows = [run.problem.serialised(i) for i in range(min(count, len(run.problem.splits["train"])))]
     return records(["the model reads", "and learns to say"], rows)
 
 

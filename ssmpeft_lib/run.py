@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,20 @@ from .adapters.deltas import Delta
 from .adapters.method import Method, build_method
 from .adapters.selection import Selection
 from .adapters.sparse import Sparse
-from .encode import load_prepared
+from .encode import Prepared, load_prepared
 from .metrics import score_all
-from .models import load_checkpoint
-from .plan import paths
+from .models import Checkpoint, load_checkpoint
+from .plan import paths, registry
 from .plan.cell import Cell
+from .plan.method_string import MethodString
 from .plan.results import RESULTS_VERSION, write_metrics, write_text
 from .storage import save as save_adapter
 from .tasks import Task
-from .training.checkpoint import Checkpoint
+from .training.checkpoint import Checkpoint as TrainingState
 from .training.loop import Progress, Timer, Trainer, Watch, restore, snapshot
 from .training.memory import PeakMemory
 from .training.recipe import Recipe, for_search, recipe_for
+from .training.series import SeriesProblem
 from .training.text import TextProblem
 from .warmup import begin_warmup, select
 
@@ -55,7 +57,7 @@ class Run:
     task: Task
     recipe: Recipe
     model: nn.Module
-    problem: TextProblem
+    problem: TextProblem | SeriesProblem
     data: dict[str, Any]
     progress: Progress = field(default_factory=Progress)
     scores: dict[str, dict] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class Run:
         """
         if not self.total_steps:
             return self.progress
-        checkpoint = Checkpoint(Path(folder) / "checkpoint.pt", self.recipe.as_dict()) if folder else None
+        checkpoint = TrainingState(Path(folder) / "checkpoint.pt", self.recipe.as_dict()) if folder else None
         found = checkpoint.load() if checkpoint else None
         torch.manual_seed(self.cell.seed)
         self.memory.start()
@@ -152,7 +154,7 @@ class Run:
             save_adapter(self.model, folder / "adapter")
         target = folder / "metrics.json"
         write_metrics(target, self.metrics())
-        Checkpoint(folder / "checkpoint.pt", self.recipe.as_dict()).remove()
+        TrainingState(folder / "checkpoint.pt", self.recipe.as_dict()).remove()
         return target
 
     def metrics(self) -> dict[str, Any]:
@@ -172,7 +174,7 @@ class Run:
 
     def cost(self) -> dict[str, float]:
         """Parameters, seconds and memory (Tables 25 to 27 read `selection_*`, `train_seconds` and `peak_memory_gb`)."""
-        cost = {**count(self.model), "steps": self.progress.step}
+        cost = {**count(self.model), "steps": self.progress.step, "train_seconds": 0.0}
         cost |= {f"{name}_seconds": round(timer.seconds, 4) for name, timer in self.timers.items()}
         if self.selection:
             cost["selection_seconds"] = round(cost["selection_train_seconds"] + cost["selection_choose_seconds"], 4)
@@ -281,9 +283,9 @@ def open_run(
     recipe = recipe_for(cell, method, prepared.task, overrides, search.get("learning_rate"))
     if trying is not None:
         recipe = for_search(recipe, trying)
+    method = with_dropout(method, recipe.dropout, cell.method)
     checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
-    tokenizer = Tokenizer.from_file(str(checkpoint.tokenizer))
-    problem = TextProblem(checkpoint.network, prepared.task, prepared.splits, tokenizer, checkpoint.eos, recipe)
+    problem = _problem(cell, checkpoint, prepared, recipe)
     return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description, search=search)
 
 
@@ -292,6 +294,23 @@ def _found_by_search(path: Path) -> dict[str, Any]:
     if found["learning_rate"] is None:
         raise ValueError(f"{path}: the search found no learning rate: {found['why']}")
     return found
+
+
+def with_dropout(method: Method, dropout: float | None, text: str) -> Method:
+    """The method with the recipe's dropout, if it has a dropout and its text does not say which."""
+    if dropout is None or not hasattr(method, "dropout") or "dropout" in MethodString.parse(text).options:
+        return method
+    return replace(method, dropout=dropout)
+
+
+def _problem(cell: Cell, checkpoint: Checkpoint, prepared: Prepared, recipe: Recipe) -> TextProblem | SeriesProblem:
+    """The data set's problem: numbers where its module says how a model reads them, else text."""
+    network, task, splits = checkpoint.network, prepared.task, prepared.splits
+    normalised = getattr(registry.load("data", cell.dataset), "normalised", None)
+    if normalised is not None:
+        return SeriesProblem(network, task, splits, normalised, recipe)
+    tokenizer = Tokenizer.from_file(str(checkpoint.tokenizer))
+    return TextProblem(network, task, splits, tokenizer, checkpoint.eos, recipe)
 
 
 def adapt_run(run: Run) -> dict[str, int | float]:

@@ -18,6 +18,9 @@ from .tasks import Example, Splits
 
 ROLES = ("train", "val", "test")
 
+CUTS = {0.2: ("a fifth", "four fifths"), 0.1: ("a tenth", "nine tenths")}
+"""Shares of the training data that are cut off, in words, and what is left."""
+
 CUT_SEED = 123
 """Seed with which the authors' code cuts a validation set off the training data."""
 
@@ -35,6 +38,13 @@ class Source:
     dataset: str
     kind: str
     folder: Path | None
+
+    @property
+    def words(self) -> str:
+        """What it is, as a page should say it; a stand-in that is no generated miniature has words of its own."""
+        return (
+            registry.facts("data", self.dataset).get("miniature", self.kind) if self.kind == "miniature" else self.kind
+        )
 
     def read(self) -> Splits:
         """Every official split that the source has.
@@ -164,8 +174,9 @@ def describe_roles(dataset: str, override: Mapping[str, str | None] | None = Non
     """In words, which official split plays which role; names as in `assign_roles`."""
     plan = _plan(dataset, override)
     sharing = _sharing(plan)
-    words = {role: f"a fifth of {plan['train']}" if role in sharing else plan[role] for role in ROLES}
-    words["train"] = f"four fifths of {plan['train']}" if sharing else plan["train"]
+    cut, kept = CUTS[registry.facts("data", dataset).get("cut", 0.2)]
+    words = {role: f"{cut} of {plan['train']}" if role in sharing else plan[role] for role in ROLES}
+    words["train"] = f"{kept} of {plan['train']}" if sharing else plan["train"]
     return {role: text for role, text in words.items() if text}
 
 

@@ -125,9 +125,7 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         data=data,
         problem=SimpleNamespace(
             splits={"train": _Split(examples, 1024), "val": _Split(examples, 256), "test": _Split(examples, 256)},
-            decode=lambda tokens: (
-                "convert triples to text: Mars Hill College | joined | 1973" if tokens[0] else "It joined in 1973."
-            ),
+            serialised=lambda i: ["convert triples to text: Mars Hill College | joined | 1973", "It joined in 1973."],
         ),
         trained={f"backbone.layers.{i}.mixer.out_proj.lora_{m}": _Tensor(8, 128) for i in range(2) for m in "AB"}
         if trains
@@ -145,17 +143,6 @@ class _Split(list):
     def __init__(self, examples: list, size: int):
         super().__init__(range(size))
         self.examples = examples
-
-    def input_ids(self, i: int) -> _Tokens:
-        return _Tokens([1])
-
-    def label_ids(self, i: int) -> _Tokens:
-        return _Tokens([0])
-
-
-class _Tokens(list):
-    def tolist(self) -> list[int]:
-        return list(self)
 
 
 class _Tensor:

@@ -119,6 +119,23 @@ def test_answers_of_a_model_stay_text(pages):
     assert "<script>alert" not in text and "&lt;script&gt;alert" in text
 
 
+def test_every_finding_of_the_doctor_and_every_missed_share_is_shown(pages):
+    text = (pages / "doctor.md").read_text()
+    reports = json.loads((REPOSITORY / "recorded" / "doctor.json").read_text())["reports"]
+    assert text.count('data-label="here"') == len(reports) == text.count('data-label="stock peft"')
+    assert all(report["ours"]["healthy"] for report in reports)
+    assert "refused" in text and "4 of 4 get no gradient" in text
+    missed = yaml.safe_load((REPOSITORY / "workflow" / "errata" / "shares.yaml").read_text())
+    assert text.count('data-label="counted"') == len(missed) == 9
+
+
+def test_every_line_of_the_kernels_is_shown(pages):
+    text = (pages / "kernels.md").read_text()
+    lines = json.loads((REPOSITORY / "recorded" / "kernels.json").read_text())["lines"]
+    assert text.count('data-label="ratio"') == len(lines)
+    assert text.count(">missed<") == sum(line.get("met") is False for line in lines.values())
+
+
 def test_csv_has_every_point_with_its_words(results):
     document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
     lines = list(csv.DictReader(io.StringIO(exhibit_csv(document))))

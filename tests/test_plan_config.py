@@ -47,6 +47,14 @@ def test_a_mistake_is_named(change, message):
         Config.check(DEFAULT | change)
 
 
+def test_only_leaves_cells_out():
+    config = Config.check(DEFAULT | {"only": ["*/lora*/dart", "jamba-tiny/*"]})
+    wanted = [("mamba-130m", "lora@out_proj", "dart"), ("jamba-tiny", "full", "spider")]
+    others = [("mamba-130m", "full", "dart"), ("mamba-130m", "lora", "spider")]
+    assert all(config.wants(Cell("quick", *words, 0)) for words in wanted)
+    assert not any(config.wants(Cell("quick", *words, 0)) for words in others)
+
+
 def test_yaml_reads_off_as_false_and_it_is_understood():
     assert Config.check(DEFAULT | {"lr_search": False}).lr_search == "off"
 

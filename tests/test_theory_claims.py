@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from math import inf
 
 import pytest
+from reference import REPOSITORY
 
+from ssmpeft_lib.plan.exhibit import Exhibit
+from ssmpeft_lib.render.exhibit_page import exhibit_page
+from ssmpeft_lib.render.exhibits import exhibit_document
 from ssmpeft_lib.theory import regression_records
 from ssmpeft_lib.theory.arms import Arm
-from ssmpeft_lib.theory.regression import Data
+from ssmpeft_lib.theory.figure_points import arm_of, points
+from ssmpeft_lib.theory.regression import GRID, Data
 from ssmpeft_lib.theory.regression_claims import best, claims, compare, front, under
-from ssmpeft_lib.theory.regression_records import read_runs, run_to_file
+from ssmpeft_lib.theory.regression_records import read_runs, recorded, run_to_file
+
+SPECS = REPOSITORY / "workflow" / "exhibits"
 
 
 def run(method, share, errors, rule="algorithm_1", channels=0):
@@ -93,3 +101,43 @@ def test_runs_of_another_setting_are_not_mixed(tmp_path, counted):
     for seeds, data in ((range(3), Data()), (range(2), Data(4, resample=True))):
         with pytest.raises(ValueError, match="choose another file"):
             run_to_file(path, seeds, [Arm("full")], data)
+
+
+@pytest.mark.parametrize(
+    "row, arm",
+    [
+        ("LoRA Proj (rank 4)", Arm("lora_proj", rank=4)),
+        ("LoRA S4 + Proj (rank 4)", Arm("lora_s4_proj", rank=4, s4_rank=4)),
+        ("SDLoRA (16 channels, 4 states, rank 8)", Arm("sdlora", rank=8, channels=16, states=4)),
+        ("Full", Arm("full")),
+    ],
+)
+def test_row_of_a_figure_means_an_arm_of_the_grid(row, arm):
+    figure = Exhibit.load(SPECS / "figure1.yaml")
+    assert arm_of(next(point.method for point in figure.points if point.row == row)) == arm and arm in GRID
+
+
+@pytest.mark.parametrize("name", ["figure1", "figure2"])
+def test_kept_points_are_those_of_the_recorded_runs(name):
+    kept = json.loads((REPOSITORY / "recorded" / "exhibits" / f"{name}.json").read_text())
+    assert kept["points"] == json.loads(
+        json.dumps(points(Exhibit.load(SPECS / f"{name}.yaml"), recorded("one_sequence")))
+    )
+
+
+def test_point_is_the_mean_over_seeds_of_the_best_rate():
+    runs = [run for run in recorded("one_sequence") if run["method"] == "full"]
+    by_hand = {seed: min(run["error"] for run in runs if run["seed"] == seed) for seed in range(5)}
+    found = points(Exhibit.load(SPECS / "figure1.yaml"), recorded("one_sequence"))["Full"]
+    assert found["Error"]["by_seed"] == {str(seed): error for seed, error in by_hand.items()}
+    assert found["Params (%)"] == {"mean": 100.0}
+
+
+def test_exhibit_shows_kept_points_and_tests_claims_on_them(tmp_path):
+    figure = Exhibit.load(SPECS / "figure2.yaml")
+    document = exhibit_document(figure, "quick", range(1), tmp_path, {}, REPOSITORY / "recorded")
+    assert document["seeds"] == document["kept"]["seeds"] == 5
+    assert all(point["ours"]["mean"] and not point["unserved"] for row in document["rows"] for point in row["points"])
+    assert {claim["lanes"]["recorded"]["tested"] for claim in document["claims"]} == {1}
+    page = str(exhibit_page(document, "in miniature", lambda name: None))
+    assert "Full scale, recorded." in page and "not served" not in page and "Miniature scale" not in page

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from ..ops import linear
 from .deltas import Delta
 from .region import Region
 
@@ -127,7 +128,7 @@ class AdaptedLinear(Adapted):
         in_weight = [pair for pair in acting if pair not in on_output]
         bias = self.bias if with_bias else None
         if in_weight:
-            y = F.linear(x, self._with(self.base_layer.weight, in_weight), bias)
+            y = linear(x, self._with(self.base_layer.weight, in_weight), bias)
         else:
             y = self.base_layer(x) if with_bias else linear_without_bias(self.base_layer, x)
         return self._on_output(x, y, bias, on_output) if on_output else y
@@ -178,7 +179,7 @@ def linear_without_bias(layer: nn.Module, x: Tensor) -> Tensor:
         # through the module, whose weight may be quantised
         y = layer(x)
         return y if layer.bias is None else y - layer.bias
-    return F.linear(x, layer.weight)
+    return linear(x, layer.weight)
 
 
 def beside(module: nn.Module, weight: Tensor) -> nn.Module:

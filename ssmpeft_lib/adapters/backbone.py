@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from torch import nn
 
+from ..ops import Linear
 from ..plan.registry import files, unknown
 from .attach import Adapted
 from .parts import Part, find_parts, locate, split_at_block
@@ -41,14 +42,19 @@ class Backbone:
             )
 
     def prepare(self) -> None:
-        """Give every mixer the forward of its kind, in which every adapter acts in training and in evaluation alike."""
+        """Give every mixer the forward of its kind, in which every adapter acts in training and in evaluation alike.
+
+        Linear layers get the fast product of this processor.
+        """
         for mixer in self.mixers:
             mixer.kind.install(mixer.module)
+        _exchange(self.model, nn.Linear, Linear)
 
     def restore(self) -> None:
         """Give every mixer its own forward back."""
         for mixer in self.mixers:
             mixer.kind.uninstall(mixer.module)
+        _exchange(self.model, Linear, nn.Linear)
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Names that stand for several slots."""
@@ -135,6 +141,13 @@ class Backbone:
 
     def _locate(self, part: Part, name: str) -> Slot | None:
         return locate(part, name, self.model.get_submodule(self.path), self.path)
+
+
+def _exchange(model: nn.Module, old: type, new: type) -> None:
+    """Change the class of the modules that are exactly of one class."""
+    for module in model.modules():
+        if type(module) is old:
+            module.__class__ = new
 
 
 def _means(target: str, slot: Slot, groups: dict, within_group: Callable[[Slot], bool]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ class Method:
         starts_unchanged: whether the adapted model computes at the start what the model computed before.
         selects: whether a warm-up chooses what it trains; then `begin_warmup` and `select` are there.
         learning_rate: for the small stand-ins, found on their validation sets; the paper searches per data set.
+        learning_rates: other ones, by target; where little is trained, it takes larger steps. See `rate`.
     """
 
     targets: tuple[str, ...] = ()
@@ -31,6 +33,7 @@ class Method:
     starts_unchanged: ClassVar[bool] = True
     selects: ClassVar[bool] = False
     learning_rate: ClassVar[float]
+    learning_rates: ClassVar[Mapping[str, float]] = {}
 
     def adapt(self, backbone: Backbone) -> None:
         """Attach what is trained. Everything else of the model is frozen already."""
@@ -47,6 +50,11 @@ class Method:
     def buffer_size(self, backbone: Backbone) -> int:
         """How many numbers the warm-up holds beside the model to choose by; the paper counts them (Table 5)."""
         return 0
+
+    def rate(self) -> float:
+        """The learning rate for what the method acts on: the lowest of those of its targets."""
+        rates = [self.learning_rates.get(target, self.learning_rate) for target in self.targets]
+        return min(rates, default=self.learning_rate)
 
     def learning_rate_factor(self, parameter: str) -> float:
         """What the learning rate of a parameter is multiplied with, by the parameter's name."""

@@ -44,7 +44,7 @@ def _described(source, override: Mapping[str, str | None], tokenizer: Path | Non
 
     splits = source.read()
     where = source.folder if source.kind == "files" else ""
-    yield f"{source.dataset}: {source.kind} {where}".rstrip()
+    yield f"{source.dataset}: {source.words} {where}".rstrip()
     yield "official splits: " + ", ".join(f"{name} {len(examples):,}" for name, examples in splits.items())
     roles = sources.assign_roles(source.dataset, splits, override)
     taken = sources.describe_roles(source.dataset, override)

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the findings."""
+    from ..checkup.report import TITLES
     from ..checkup.stand_ins import survey
     from ..provenance import environment
 
@@ -23,4 +24,5 @@ def run(arguments: argparse.Namespace) -> None:
     for entry in survey():
         logging.info("%s %s", entry["model"], entry["method"])
         found.append(entry)
-    write_json(arguments.output, {"made_by": environment(), "reports": found})
+    titles = {name: title.strip() for name, title in TITLES.items()}
+    write_json(arguments.output, {"made_by": environment(), "titles": titles, "reports": found})

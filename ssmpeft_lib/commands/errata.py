@@ -11,13 +11,16 @@ import json
 from pathlib import Path
 
 from ..plan.exhibit import load_exhibits
+from ..plan.registry import PACKAGE
 from ..plan.results import write_json
 from ..render.errata import errata_of_tables, printed_twice
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `errata`."""
-    parser.add_argument("--specs", type=Path, default=Path("workflow/exhibits"), help="(default: %(default)s)")
+    parser.add_argument(
+        "--specs", type=Path, default=PACKAGE.parent / "workflow" / "exhibits", help="(default: %(default)s)"
+    )
     parser.add_argument("--shares", type=Path, required=True, help="the counted parameters, from `shares`")
     parser.add_argument("--output", type=Path, required=True)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..plan.registry import PACKAGE
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `make-pages`."""
     parser.add_argument("--scale", required=True, choices=["quick", "real", "paper"])
     parser.add_argument("--results", type=Path, default=Path("results"), help="the results directory")
-    parser.add_argument("--prose", type=Path, default=Path("book"), help="the hand-written pages")
+    parser.add_argument("--prose", type=Path, default=PACKAGE.parent / "book", help="hand-written pages (%(default)s)")
     parser.add_argument("--output", type=Path, required=True, help="the _toc.yml to write; the pages go beside it")
 
 

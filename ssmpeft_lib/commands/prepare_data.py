@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", help="for example glue-rte")
     parser.add_argument("--data-dir", type=Path, help="folder of original data, one folder a data set")
     parser.add_argument("--splits", default="{}", help="official splits to use for train, val, test, as JSON")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="a tokenizer.json")
+    parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json, for texts")
     parser.add_argument("--output", type=Path, required=True, help="says where the token ids lie; they go beside it")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,9 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `prepare-model`."""
     parser.add_argument("scale", choices=["quick", "real", "paper"])
     parser.add_argument("checkpoint", help="a model such as mamba-130m; with -pixels, its stand-in for images")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="its tokenizer.json")
+    parser.add_argument("--tokenizer", type=Path, help="its tokenizer.json, for a model of texts")
+    parser.add_argument(
+        "--data", type=Path, help="the prepared data set that it is pretrained on, where it is none of texts"
+    )
     parser.add_argument("--data-dir", type=Path, help="folder of original data; its corpora/ is what is learned from")
-    parser.add_argument("--steps", type=int, help="of pretraining, in place of the default")
+    parser.add_argument("--steps", type=int, help="of pretraining, in place of the default; 0 leaves random weights")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="model.json; the weights go beside it")
 
@@ -31,6 +36,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     torch.set_num_threads(arguments.threads)
     model = paths.model_of(arguments.checkpoint)
+    if paths.pretrained_on(model):
+        from ..pretrain_on_data import pretrain_on_data
+
+        pretrain_on_data(model, arguments.scale, arguments.data, arguments.output.parent, arguments.steps)
+        return
     if arguments.scale == "paper":
         _fetch(model, arguments.output)
         return
@@ -44,13 +54,14 @@ def run(arguments: argparse.Namespace) -> None:
     texts = (
         corpus.documents(folder=corpora(arguments.scale, arguments.data_dir)) if modality == "text" else corpus.pixels()
     )
+    steps = registry.facts("models", model).get("pretraining_steps", STEPS) if modality == "text" else STEPS
     pretrain(
         model,
         _encoded(texts, tokenizer),
         vocabulary=tokenizer.get_vocab_size(),
         eos=tokenizer.token_to_id("<|endoftext|>"),
         folder=arguments.output.parent,
-        steps=arguments.steps or STEPS,
+        steps=steps if arguments.steps is None else arguments.steps,
     )
 
 
@@ -62,10 +73,19 @@ def _encoded(texts: Iterable[str], tokenizer) -> Iterator[list[int]]:
 
 
 def _fetch(model: str, output: Path) -> None:
+    """Fetch from the hub; a checkpoint in the format of state-spaces is converted and lies beside model.json."""
     from huggingface_hub import snapshot_download
     from transformers import AutoConfig
 
-    # weights as pickles are not fetched at all
-    folder = snapshot_download(registry.facts("models", model)["hub"], allow_patterns=["*.safetensors", "*.json"])
-    eos = AutoConfig.from_pretrained(folder).eos_token_id
-    write_json(output, {"model": model, "path": folder, "eos": eos or 0})
+    from ..conversion import FILES, convert
+
+    hub = registry.facts("models", model)["hub"]
+    # weights as pickles are not fetched, but where there is nothing else: the converter runs no code of theirs
+    path = Path(snapshot_download(hub, allow_patterns=["*.safetensors", "*.json"]))
+    if "model_type" not in json.loads((path / "config.json").read_text(encoding="utf-8")):
+        original = snapshot_download(hub, allow_patterns=["config.json", *FILES])
+        path = output.parent.resolve() / "weights"
+        shutil.rmtree(path, ignore_errors=True)
+        convert(original, path)
+    eos = AutoConfig.from_pretrained(path).eos_token_id
+    write_json(output, {"model": model, "path": str(path), "eos": eos or 0})

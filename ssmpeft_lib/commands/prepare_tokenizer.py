@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 HUB = {"gpt-neox-20b": "EleutherAI/gpt-neox-20b", "jamba": "ai21labs/Jamba-tiny-dev"}
@@ -50,4 +50,6 @@ def _train(folder: Path | None, path: Path) -> None:
     from ..plan import registry
 
     instructions = {registry.load("data", name).task(name).instruction for name in registry.entries("data")}
-    tokenizer.save(tokenizer.train(islice(corpus.documents(folder=folder), DOCUMENTS), sorted(instructions)), path)
+    inputs = chain.from_iterable(map(corpus.training_inputs, corpus.WRITTEN_OUT))
+    texts = chain(islice(corpus.documents(folder=folder), DOCUMENTS), inputs)
+    tokenizer.save(tokenizer.train(texts, sorted(instructions)), path)

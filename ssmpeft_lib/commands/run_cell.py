@@ -12,7 +12,10 @@ import logging
 import os
 from pathlib import Path
 
+from ..execution import execute
+from ..gpus import own_gpu
 from ..plan.cell import Cell
+from ..plan.resources import Needs
 from ..plan.results import RESULTS_VERSION, write_metrics
 
 
@@ -43,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     metrics = folder / "metrics.json"
     metrics.unlink(missing_ok=True)
-    error = _execute(arguments.notebook, partial, parameters)
+    with own_gpu(Needs(cell.scale).gpus > 0):
+        error = execute(arguments.notebook, partial, parameters)
     os.replace(partial, arguments.output)
     if error is None and not metrics.exists():
         error = {"type": "MissingResult", "message": f"the notebook ended without writing {metrics}"}
@@ -51,26 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         write_metrics(metrics, _failure(cell, error))
         logging.error("%s failed: %s: %s", cell, error["type"], error["message"])
     return 0
-
-
-def _execute(notebook: Path, output: Path, parameters: dict) -> dict | None:
-    """Run the notebook with papermill; returns the error of the cell that failed, or None."""
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-
-    package = Path(__file__).resolve().parent.parent
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(
-        [str(package / "warm" / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
-    )
-    try:
-        papermill.execute_notebook(
-            str(notebook), str(output), parameters, kernel_name="ssmpeft", progress_bar=False, log_output=False
-        )
-    except papermill.exceptions.PapermillExecutionError as error:
-        return {"type": error.ename, "message": error.evalue}
-    except DeadKernelError:
-        return {"type": "DeadKernelError", "message": "the kernel died; out of memory, or killed"}
-    return None
 
 
 def _failure(cell: Cell, error: dict) -> dict:

@@ -1,18 +1,30 @@
-"""Say what ran and what failed, and end with an error if any cell failed."""
+"""Say what ran, where the time went, what failed and where the book is; end with an error if any cell failed."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..plan.results import read_metrics, write_text
+from ..plan.results import read_metrics
+
+STAGES = {
+    "tokenizer": "tokenizers",
+    "checkpoint": "checkpoints",
+    "data": "data sets",
+    "pages": "pages of the book",
+    "html": "the book",
+}
+"""Rules that Snakemake times, by the folder or file of `benchmarks/` they write, in the order of the pipeline."""
+
+COSTS = {"selection": "choosing dimensions", "train": "training", "val": "validation scores", "test": "test scores"}
+"""What a cell times itself, by the beginning of the key in metrics.json."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `summary`."""
     parser.add_argument("--scale", required=True, choices=["quick", "real", "paper"])
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--output", type=Path, help="written only if every cell ran")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,15 +32,36 @@ def run(arguments: argparse.Namespace) -> int:
     root = arguments.results / arguments.scale
     metrics = [read_metrics(path) for path in sorted(root.glob("cells/*/*/*/*/metrics.json"))]
     failed = [found for found in metrics if found["status"] == "failed"]
-    lines = [f"{len(metrics) - len(failed)} of {len(metrics)} cells ran."]
-    lines += [f"failed: {found['cell']}: {found['error']['type']}: {found['error']['message']}" for found in failed]
+    print("Work done, in seconds added up over parallel jobs, each job when it last ran:")
+    for stage, jobs, seconds in (*budget_of_rules(root / "benchmarks"), *budget_of_cells(metrics)):
+        print(f"  {stage:30} {jobs:>6,} jobs {seconds:>12,.1f} s")
+    print(f"{len(metrics) - len(failed):,} of {len(metrics):,} cells ran.")
+    for found in failed:
+        print(f"failed: {found['cell']}: {found['error']['type']}: {found['error']['message']}")
+    if failed:
+        print("To run them again: python -m ssmpeft_lib forget-failed, then the same command as before.")
     book = root / "html" / "index.html"
     if book.exists():
-        lines.append(f"The book: {book.resolve()}")
-    if failed:
-        lines.append("To run them again: python -m ssmpeft_lib forget-failed, then the same command as before.")
-    text = "\n".join(lines)
-    print(text)
-    if arguments.output and not failed:
-        write_text(arguments.output, text + "\n")
+        print(f"The book: {book.resolve()}")
     return 1 if failed else 0
+
+
+def budget_of_rules(folder: Path) -> Iterator[tuple[str, int, float]]:
+    """Stage, jobs and seconds, from the tables that Snakemake's `benchmark:` wrote."""
+    for name, stage in STAGES.items():
+        tables = [*folder.glob(f"{name}.tsv"), *folder.glob(f"{name}/*.tsv")]
+        if tables:
+            yield stage, len(tables), sum(map(_seconds, tables))
+
+
+def budget_of_cells(metrics: list[dict]) -> Iterator[tuple[str, int, float]]:
+    """Stage, cells and seconds, from what cells say of themselves."""
+    for name, stage in COSTS.items():
+        spent = [found["cost"][key] for found in metrics if (key := f"{name}_seconds") in found.get("cost", {})]
+        if spent:
+            yield f"cells: {stage}", len(spent), sum(spent)
+
+
+def _seconds(table: Path) -> float:
+    head, *rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines())
+    return sum(float(row[head.index("s")]) for row in rows)

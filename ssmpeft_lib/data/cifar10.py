@@ -28,7 +28,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 SIDE, CROP = 32, 24
 MINIATURE_SIDE = 8
-"""The miniature's images are read as 8 x 8 grey values: its models are too small for 1728 numbers."""
+"""The miniature's images are read as 8 x 8 grey levels: its models are too small for 1728 numbers."""
 
 Images = tuple[np.ndarray, list[int]]
 
@@ -62,7 +62,7 @@ def read_miniature(name: str, folder: Path) -> Splits:
 def read_hub(name: str, folder: Path | None = None) -> Splits:
     """The official splits from the hub."""
     loaded = _hub.load("uoft-cs/cifar10")
-    return _as_splits({split: _from_rows(rows, f"uoft-cs/cifar10 {split}") for split, rows in loaded.items()}, _cropped)
+    return _as_splits({split: from_rows(rows, f"uoft-cs/cifar10 {split}") for split, rows in loaded.items()}, _cropped)
 
 
 def write_miniature(name: str, folder: Path, seed: int) -> None:
@@ -102,7 +102,7 @@ def read_images(folder: Path) -> dict[str, Images]:
             read = [_read_batch(file) for file in files]
             found[split] = np.concatenate([images for images, _ in read]), [one for _, labels in read for one in labels]
         elif parquet is not None:
-            found[split] = _from_rows(read_rows(parquet), str(parquet))
+            found[split] = from_rows(read_rows(parquet), str(parquet))
     return found
 
 
@@ -131,7 +131,7 @@ def _unpickled(file: File) -> tuple[list, np.ndarray]:
     return labels, rows
 
 
-def _from_rows(rows: Iterable[dict[str, Any]], where: str) -> Images:
+def from_rows(rows: Iterable[dict[str, Any]], where: str) -> Images:
     """Rows of the hub's form: an encoded image and a label."""
     images, labels = [], []
     for number, row in enumerate(rows, 1):

@@ -20,7 +20,7 @@ from ._text import separated
 DATASETS = {
     "glue-rte": {
         "train": 1992, "val": 498, "test": 277, "max_seq_len": 291, "epochs": 10, "batch_size": 4,
-        "folder": "glue/RTE", "splits": {"train": "train", "val": None, "test": "dev"},
+        "selection_steps": 250, "folder": "glue/RTE", "splits": {"train": "train", "val": None, "test": "dev"},
     },
     "glue-mrpc": {
         "train": 2934, "val": 734, "test": 408, "max_seq_len": 105, "epochs": 10, "batch_size": 4,

@@ -27,7 +27,11 @@ class Prefix(Method):
 
     family = "prompt"
     starts_unchanged = False
-    learning_rate = 0.02
+    learning_rate = 5e-3
+
+    def rate(self) -> float:
+        # without the network, it is the prefix itself that has to move
+        return self.learning_rate if self.mlp else 0.5
 
     def adapt(self, backbone: Backbone) -> None:
         for option in ("tokens", "hidden"):

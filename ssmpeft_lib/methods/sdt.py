@@ -66,7 +66,7 @@ class SDT(Method):
     """Slots or groups, joined by dots, that are trained in full as well."""
 
     family = "sdlora"
-    learning_rate = 1.5e-2
+    learning_rate = 4e-2
     selects = True
 
     def adapt(self, backbone: Backbone) -> None:

@@ -18,6 +18,10 @@ CONCLUSIONS = ("surely", "perhaps", "never")
 SAYINGS = 3
 """Sayings with a verdict in one document."""
 
+SAME = 0.5
+"""Share of sayings with a verdict that are of the first one's kind. Each is drawn by itself, so that no verdict can be
+told from those before it."""
+
 NAMED = 0.5
 """Share of remarks that name things, among the two kinds."""
 
@@ -72,9 +76,9 @@ COMPARISONS = (
 
 
 def judged(rng: Random, comparison: Comparison) -> str:
-    """A saying, and verdicts on others, one of them of the same kind."""
-    first, *others = rng.sample(comparison.kinds, min(SAYINGS, len(comparison.kinds)))
-    kinds = rng.sample([first, *others], len(others) + 1)
+    """A saying, and verdicts on others."""
+    first, *others = rng.sample(comparison.kinds, len(comparison.kinds))
+    kinds = [first if rng.random() < SAME else rng.choice(others) for _ in range(SAYINGS)]
     saying, further = comparison.tell(rng, first, kinds)
     verdicts = [VERDICTS[comparison.verdict(first, kind)] for kind in kinds]
     return "\n".join([saying, *(f"{other}? {verdict}" for other, verdict in zip(further, verdicts, strict=True))])

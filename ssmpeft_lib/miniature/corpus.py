@@ -11,18 +11,20 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from ssmpeft_lib.plan import registry
-
+from .. import sources
 from . import comparisons, remarks
 
 PIECE = 300
 """Characters of a document cut from longer text."""
 
-SHARES = {"documentation": 0.03, "plain": 0.12, "remark": 0.4, "comparison": 0.45}
+SHARES = {"documentation": 0.03, "plain": 0.1, "remark": 0.32, "comparison": 0.55}
 """Of the documents; those of the library are longer than the others, so that 3 % of them make 6 % of the text."""
 
 PICTURES = ("cifar10", "celeba")
 """Data sets of pictures."""
+
+WRITTEN_OUT = ("dart", "samsum", "spider")
+"""Data sets whose inputs are full of words and signs that the documents do not have."""
 
 
 def documents(seed: int = 0, folder: Path | None = None) -> Iterator[str]:
@@ -87,8 +89,6 @@ def pixels(seed: int = 0) -> Iterator[str]:
 
 
 def training_inputs(name: str) -> list[str]:
-    """What a model reads of each training example of an image miniature."""
-    loader = registry.load("data", name)
+    """What a model reads of each training example of a miniature."""
     with TemporaryDirectory() as folder:
-        loader.write_miniature(name, Path(folder), seed=0)
-        return [example.input for example in loader.read_miniature(name, Path(folder))["train"]]
+        return [example.input for example in sources.find(name, "quick", miniatures=Path(folder)).read()["train"]]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from ..plan import paths, registry
+
+if TYPE_CHECKING:
+    from transformers import BitsAndBytesConfig
 
 
 @dataclass(frozen=True)
@@ -39,16 +45,45 @@ def load_checkpoint(model: str, dataset: str, scale: str, results: Path) -> Chec
             f"{about} is missing; make it with: snakemake --cores all results/{scale}/models/{name}/model.json"
         )
     facts = json.loads(about.read_text(encoding="utf-8"))
-    network = load_network(model, about.parent / facts.get("path", "."))
+    network = load_network(model, about.parent / facts.get("path", "."), scale)
     tokenizer = Path(results) / paths.tokenizer_file(scale, paths.tokenizer_of(scale, model))
     return Checkpoint(network, tokenizer, facts["eos"])
 
 
-def load_network(model: str, folder: Path) -> nn.Module:
-    """Weights in transformers' format, from safetensors only and without remote code; or by the model's own `load`."""
+def load_network(model: str, folder: Path, scale: str) -> nn.Module:
+    """Weights in transformers' format, from safetensors only and without remote code; or by the model's own `load`.
+
+    Stand-ins stay on the CPU, where they are fastest. At scale paper the model is on the GPU if there is one, and what
+    its facts do not keep is quantised there (the paper has all but the Mamba layers of Jamba-Mini in 4 bits).
+
+    Raises:
+        RuntimeError: it is to be quantised, and there is no GPU.
+    """
     module = registry.load("models", model)
+    bits = registry.facts("models", model).get("bits") if scale == "paper" else None
+    device = torch.device("cuda" if scale == "paper" and torch.cuda.is_available() else "cpu")
+    if bits and device.type == "cpu":
+        raise RuntimeError(
+            f"{model} is loaded in {bits['load']} bits, which needs a GPU with bitsandbytes; none is here"
+        )
     if hasattr(module, "load"):
-        return module.load(model, folder)
+        return module.load(model, folder).to(device)
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True)
+    options = {"quantization_config": quantization(bits), "device_map": {"": 0}} if bits else {}
+    network = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options)
+    return network if bits else network.to(device)
+
+
+def quantization(bits: Mapping[str, Any]) -> BitsAndBytesConfig:
+    """NF4 with bfloat16 arithmetic (Dettmers et al., 2023) for all linear modules but those named under `keep`."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=bits["load"] == 4,
+        load_in_8bit=bits["load"] == 8,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=list(bits["keep"]),
+    )

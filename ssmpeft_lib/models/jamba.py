@@ -29,6 +29,8 @@ MODELS = {
     "jamba-mini-52b": {
         "tokenizer": "jamba",
         "hub": "ai21labs/AI21-Jamba-Mini-1.5",
+        # the paper keeps the Mamba layers as they are and has the rest in 4 bits
+        "bits": {"load": 4, "keep": ["mamba", "lm_head"]},
         "config": {},
         "stand_in": {
             "hidden_size": 64,

@@ -6,6 +6,7 @@ MODELS = {
         "hub": "state-spaces/mamba-130m-hf",
         "config": {"hidden_size": 768, "num_hidden_layers": 24, "vocab_size": 50280},
         "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
+        "pretraining_steps": 3000,
     },
     "mamba-1.4b": {
         "tokenizer": "gpt-neox-20b",

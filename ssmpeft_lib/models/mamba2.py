@@ -3,7 +3,7 @@
 MODELS = {
     "mamba2-130m": {
         "tokenizer": "gpt-neox-20b",
-        "hub": "AntonV/mamba2-130m-hf",
+        "hub": "state-spaces/mamba2-130m",
         "config": {"hidden_size": 768, "num_hidden_layers": 24, "num_heads": 24},
         "stand_in": {
             "hidden_size": 64,
@@ -13,10 +13,11 @@ MODELS = {
             "state_size": 16,
             "chunk_size": 16,
         },
+        "pretraining_steps": 3000,
     },
     "mamba2-1.3b": {
         "tokenizer": "gpt-neox-20b",
-        "hub": "AntonV/mamba2-1.3b-hf",
+        "hub": "state-spaces/mamba2-1.3b",
         "config": {"hidden_size": 2048, "num_hidden_layers": 48, "num_heads": 64},
         "stand_in": {
             "hidden_size": 64,

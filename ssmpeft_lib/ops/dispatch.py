@@ -15,12 +15,12 @@ from functools import cache
 
 import torch
 
-from ssmpeft_lib.ops import mamba_ssm_cuda
+from ssmpeft_lib.ops import mamba_ssm_cuda, triton_scan
 from ssmpeft_lib.ops.cpp import build
 
 logger = logging.getLogger("ssmpeft_lib.ops")
 
-PREFERENCE = {"cpu": ("cpp", "torch"), "cuda": ("mamba_ssm", "torch")}
+PREFERENCE = {"cpu": ("cpp", "onednn", "torch"), "cuda": ("mamba_ssm", "triton", "torch")}
 """Backends that `auto` tries on each type of device, best first; on any other device it takes torch."""
 
 
@@ -38,6 +38,8 @@ def backends() -> dict[str, Availability]:
     return {
         "cpp": _cpp(),
         "mamba_ssm": _mamba_ssm(),
+        "triton": _triton(),
+        "onednn": _onednn(),
         "torch": Availability(True, "any device"),
         "naive": Availability(True, "the reference, any device"),
     }
@@ -57,6 +59,16 @@ def _mamba_ssm() -> Availability:
     usable = [op for op, obstacle in obstacles.items() if not obstacle]
     missing = "; ".join(dict.fromkeys(obstacle for obstacle in obstacles.values() if obstacle))
     return Availability(bool(usable), f"{', '.join(usable) or 'no op'}{missing and f' ({missing})'}")
+
+
+def _triton() -> Availability:
+    obstacle = triton_scan.obstacle()
+    return Availability(not obstacle, obstacle or ("in Triton's interpreter" if triton_scan.interpreted() else "CUDA"))
+
+
+def _onednn() -> Availability:
+    there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return Availability(there, "torch's copy of oneDNN" if there else "this build of torch has no oneDNN")
 
 
 def resolve(op: str, table: Mapping[str, Callable], backend: str, device: torch.device, dtype: torch.dtype) -> Callable:
@@ -118,6 +130,12 @@ def _obstacle(op: str, backend: str, device: str, dtype: torch.dtype) -> str:
             return "it runs on the CPU only"
         if dtype == torch.float16:
             return "it has no float16"
+        if op == "linear" and dtype != torch.float32:
+            return "its linear layers are for float32"
+    if backend == "onednn" and (device, dtype) != ("cpu", torch.float32):
+        return "it is for float32 on the CPU"
+    if backend == "triton" and device != "cuda" and not triton_scan.interpreted():
+        return "it runs on CUDA only"
     if backend == "mamba_ssm":
         if device != "cuda":
             return "it runs on CUDA only"

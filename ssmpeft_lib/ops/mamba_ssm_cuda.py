@@ -65,7 +65,7 @@ class _NoGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        raise RuntimeError("mamba_ssm computes no gradient of the scan's last state; pass backend='torch'")
+        raise RuntimeError("mamba_ssm computes no gradient of the scan's last state; pass backend='triton' or 'torch'")
 
 
 def causal_conv1d(x, weight, bias, activation, initial_columns) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssmpeft_lib.ops import cpp, mamba_ssm_cuda, naive, torch_loop
+from ssmpeft_lib.ops import cpp, mamba_ssm_cuda, naive, torch_loop, triton_scan
 from ssmpeft_lib.ops.checks import (
     accumulation_dtype,
     cast,
@@ -20,6 +20,7 @@ from ssmpeft_lib.ops.registration import needs_gradient
 BACKENDS = {
     "cpp": cpp.selective_scan,
     "mamba_ssm": mamba_ssm_cuda.selective_scan,
+    "triton": triton_scan.selective_scan,
     "torch": torch_loop.selective_scan,
     "naive": naive.selective_scan,
 }

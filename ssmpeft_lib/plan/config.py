@@ -23,12 +23,14 @@ class Config:
     scale: str
     seeds: range
     exhibits: str | list[str]
+    only: list[str]
     run_cells: bool
     data_dir: Path | None
     tokenizer: Path | None
     lr_search: str
     lr_search_together: int
     warm_kernels: bool
+    pretraining_steps: int | None = None
     overrides: list[dict] = field(default_factory=list)
 
     @classmethod
@@ -54,23 +56,33 @@ class Config:
             scale=scale,
             seeds=range(document["seeds"][scale]),
             exhibits=document["exhibits"],
+            only=document.get("only", ["*"]),
             run_cells=document.get("cells", "run") == "run",
             data_dir=data_dir,
             tokenizer=tokenizer,
             lr_search=_spell_off(document).get("lr_search", "off"),
             lr_search_together=document.get("lr_search_together", 1),
             warm_kernels=document.get("warm_kernels", True),
+            pretraining_steps=document.get("pretraining_steps"),
             overrides=document.get("overrides") or [],
         )
 
     def overrides_for(self, cell: Cell) -> dict[str, Any]:
         """What the matching overrides set for a cell; later entries win."""
-        name = f"{cell.model}/{cell.method}/{cell.dataset}"
         merged: dict[str, Any] = {}
         for entry in self.overrides:
-            if fnmatchcase(name, entry["match"]):
+            if fnmatchcase(_name(cell), entry["match"]):
                 merged.update(entry["set"])
         return merged
+
+    def wants(self, cell: Cell) -> bool:
+        """Whether `only` lets a cell run."""
+        return any(fnmatchcase(_name(cell), pattern) for pattern in self.only)
+
+
+def _name(cell: Cell) -> str:
+    """What globs are matched with."""
+    return f"{cell.model}/{cell.method}/{cell.dataset}"
 
 
 def _spell_off(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,27 @@ from pathlib import PurePosixPath
 from . import registry
 
 STAND_IN_TOKENIZER = "stand-in"
+NO_TOKENIZER = "none"
+"""Stands in paths for the tokenizer of a model that reads no text."""
 
 
 def tokenizer_of(scale: str, model: str) -> str:
     """Name of a model's tokenizer; the small stand-ins share one."""
-    return registry.facts("models", model)["tokenizer"] if scale == "paper" else STAND_IN_TOKENIZER
+    own = registry.facts("models", model).get("tokenizer", NO_TOKENIZER)
+    return own if scale == "paper" or own == NO_TOKENIZER else STAND_IN_TOKENIZER
 
 
 def checkpoint_of(scale: str, model: str, dataset: str) -> str:
     """Name of the checkpoint that a data set is run on: a stand-in for images was pretrained on pixels."""
+    if pretrained_on(model):
+        return model
     modality = registry.facts("data", dataset).get("modality", "text")
     return model if scale == "paper" or modality == "text" else f"{model}-{modality}"
+
+
+def pretrained_on(model: str) -> str | None:
+    """The data set that a model is pretrained on here, at every scale, where it is; it has no checkpoint elsewhere."""
+    return registry.facts("models", model).get("pretrained_on")
 
 
 def model_of(checkpoint: str) -> str:

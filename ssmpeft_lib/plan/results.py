@@ -11,7 +11,7 @@ from typing import Any
 
 from .schema import check_against_schema
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised by whoever changes what a cell computes; cells of another version are run again."""
 
 

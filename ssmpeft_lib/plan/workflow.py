@@ -15,6 +15,7 @@ from .cell import Cell
 from .config import Config
 from .exhibit import Exhibit, cells_of, load_exhibits
 from .method_string import PATTERN
+from .resources import Needs
 from .results import RESULTS_VERSION
 
 WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
@@ -26,6 +27,7 @@ WILDCARDS = {
     "tokenizer": WORD,
     "dataset": WORD,
     "exhibit": WORD,
+    "chapter": WORD,
     "method": PATTERN,
     "seed": r"\d+",
     "rates": search.RATES_PATTERN,
@@ -44,7 +46,8 @@ class Workflow:
     def __init__(self, config: Mapping[str, Any], root: Path, conda: bool = False):
         self.config = Config.check(config, root / "config.yaml")
         self.root = root
-        self.python = "python" if conda else shlex.quote(sys.executable)
+        self.needs = Needs(self.config.scale)
+        self.conda = conda
 
     @property
     def scale(self) -> str:
@@ -56,15 +59,19 @@ class Workflow:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Every cell of the configuration; with `cells: existing` those that have a result."""
+        """Every cell that the configuration wants; with `cells: existing` those that have a result."""
         return self._to_run(cells_of(self.exhibits, self.scale, self.config.seeds))
 
     @property
-    def library(self) -> str:
-        """Beginning of a command line of the library, started warm where the configuration says so."""
+    def shell_prefix(self) -> str:
+        """What stands before each rule's command: `ssmpeft`, the library's commands, started warm where the
+        configuration says so, and `python`, the one that runs this unless a rule has an environment of its own."""
         client = shlex.quote(str(self.root / "ssmpeft_lib" / "warm" / "client.py"))
         warm = "" if self.config.warm_kernels else "SSMPEFT_WARM=0 "
-        return f"{warm}{self.python} -S -E {client}"
+        python = "" if self.conda else f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; '
+        prefix = f'set -euo pipefail; {python}ssmpeft() {{ {warm}python -S -E {client} "$@"; }}; '
+        # snakemake formats it
+        return prefix.replace("{", "{{").replace("}", "}}")
 
     def metrics_files(self) -> list[str]:
         return [f"results/{cell.path}/metrics.json" for cell in self.cells]
@@ -78,6 +85,10 @@ class Workflow:
     def specs_of(self, wildcards: Any) -> list[Path]:
         """The spec of an exhibit, and those of the chosen exhibits that its claims span beside it."""
         return [exhibit.path for exhibit in (self._exhibit(wildcards), *self._spanned(wildcards))]
+
+    def kept_of(self, wildcards: Any) -> list[Path]:
+        """The numbers of an exhibit that no cell makes and that are kept in the repository, if there are any."""
+        return list((self.root / "recorded" / "exhibits").glob(f"{wildcards.exhibit}.json"))
 
     @property
     def specs(self) -> list[Path]:
@@ -95,13 +106,38 @@ class Workflow:
         tokenizer = paths.tokenizer_of(wildcards.scale, wildcards.model)
         return f"results/{paths.data_file(wildcards.scale, wildcards.dataset, tokenizer)}"
 
-    def tokenizer_of_checkpoint(self, wildcards: Any) -> str:
-        tokenizer = paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
-        return f"results/{paths.tokenizer_file(wildcards.scale, tokenizer)}"
+    def tokenizer_of_data(self, wildcards: Any) -> list[str]:
+        """The tokenizer that a data set is encoded with; none where it is no text."""
+        return self._tokenizer(wildcards.scale, wildcards.tokenizer)
+
+    def tokenizer_of_checkpoint(self, wildcards: Any) -> list[str]:
+        return self._tokenizer(
+            wildcards.scale, paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
+        )
+
+    def data_of_checkpoint(self, wildcards: Any) -> list[str]:
+        """The data set that a model without a checkpoint elsewhere is pretrained on."""
+        model = paths.model_of(wildcards.checkpoint)
+        dataset = paths.pretrained_on(model)
+        if dataset is None:
+            return []
+        return [f"results/{paths.data_file(wildcards.scale, dataset, paths.tokenizer_of(wildcards.scale, model))}"]
 
     def prose_files(self) -> list[Path]:
         """What the book is made of beside results."""
         return sorted(path for path in (self.root / "book").rglob("*") if path.is_file())
+
+    def chapter_files(self) -> list[str]:
+        """The executed notebooks that are pages of the book: all notebooks but that of a cell."""
+        notebooks = sorted((self.root / "notebooks").glob("*.md"))
+        return [f"results/chapters/{path.stem}.ipynb" for path in notebooks if path.stem != "cell"]
+
+    def chapter_sources(self) -> list[Path]:
+        """What the chapters are made of beside their text: code, errata and recorded results."""
+        code = (self.root / "ssmpeft_lib" / "theory").rglob("*.py")
+        recorded = self.root / "recorded"
+        runs = [*(recorded / "regression").glob("*"), *recorded.glob("practice.json")]
+        return sorted([*code, *runs, self.root / "workflow" / "errata" / "theory.yaml"])
 
     @property
     def data_source(self) -> str:
@@ -114,6 +150,11 @@ class Workflow:
         """A tokenizer given for the stand-ins, as an argument of a command."""
         given = self.config.tokenizer
         return "" if given is None or self.scale != "real" else f"--given {shlex.quote(str(given.resolve()))}"
+
+    def option(self, name: str, files: Any) -> str:
+        """An option of a command line with its file; nothing without one."""
+        found = [files] if isinstance(files, str) else list(files)
+        return " ".join(f"--{name} {shlex.quote(str(file))}" for file in found)
 
     def learning_rate_of(self, wildcards: Any) -> list[str]:
         """The file that holds a cell's searched learning rate; none where no search is made for it."""
@@ -148,8 +189,27 @@ class Workflow:
         return "{}"
 
     @property
+    def pretraining(self) -> str:
+        """Steps of the stand-ins' pretraining, as an argument of a command."""
+        steps = self.config.pretraining_steps
+        return "" if steps is None or self.scale == "paper" else f"--steps {steps}"
+
+    @property
     def results_version(self) -> int:
         return RESULTS_VERSION
+
+    @property
+    def online(self) -> bool:
+        """Whether models and data come from the hub: their rules then run where Snakemake runs, for the nodes of a
+        cluster are often offline."""
+        return self.scale == "paper"
+
+    def group(self, name: str) -> str | None:
+        """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot."""
+        return None if self.scale == "paper" else name
+
+    def _tokenizer(self, scale: str, tokenizer: str) -> list[str]:
+        return [] if tokenizer == paths.NO_TOKENIZER else [f"results/{paths.tokenizer_file(scale, tokenizer)}"]
 
     def _exhibit(self, wildcards: Any) -> Exhibit:
         return next(exhibit for exhibit in self.exhibits if exhibit.id == wildcards.exhibit)
@@ -158,6 +218,7 @@ class Workflow:
         return [exhibit for exhibit in self.exhibits if exhibit.id in self._exhibit(wildcards).spans]
 
     def _to_run(self, cells: list[Cell]) -> list[Cell]:
+        cells = [cell for cell in cells if self.config.wants(cell)]
         if self.config.run_cells:
             return cells
         return [cell for cell in cells if Path("results", cell.path, "metrics.json").exists()]

@@ -15,6 +15,7 @@ from ..plan.registry import PACKAGE
 from ..plan.results import read_metrics
 from . import links
 from .cell_page import Use, uses_of
+from .chapter_page import exhibits_of, title_of
 from .exhibit_page import cells_of
 
 WHOSE = {"quick": "in miniature", "real": "small models", "paper": "ours"}
@@ -34,6 +35,12 @@ class Book:
         self.scale, self.results, self.prose = scale, Path(results), Path(prose)
         found = sorted((self.results / scale / "exhibits").glob("*.json"))
         self.documents: list[dict[str, Any]] = [json.loads(path.read_text(encoding="utf-8")) for path in found]
+
+    @cached_property
+    def chapters(self) -> dict[str, dict[str, Any]]:
+        """The executed notebooks that are pages, by the names of their files."""
+        found = sorted((self.results / "chapters").glob("[!.]*.ipynb"))
+        return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in found}
 
     @property
     def whose(self) -> str:
@@ -111,6 +118,14 @@ class Book:
         if title is None:
             return None
         return {"name": title.partition(":")[0], "href": links.href(page, links.exhibit_page(exhibit), anchor)}
+
+    def chapters_of(self, page: str, exhibit: str) -> list[dict[str, str]]:
+        """Titles and addresses, as seen from a page, of the chapters that are about an exhibit."""
+        about = {name: notebook for name, notebook in self.chapters.items() if exhibit in exhibits_of(notebook)}
+        return [
+            {"name": title_of(notebook), "href": links.href(page, links.chapter_page(name))}
+            for name, notebook in about.items()
+        ]
 
     @cached_property
     def theory_errata(self) -> list[dict[str, Any]]:

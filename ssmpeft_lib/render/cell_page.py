@@ -99,7 +99,7 @@ def _body(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The notebook's cells without its title and papermill's notes; code without output is gathered at the end."""
     body, silent = [], []
     for cell in cells:
-        source = _text(cell["source"])
+        source = text_of(cell["source"])
         if cell["cell_type"] != "code":
             if not source.startswith("# ") and "papermill" not in " ".join(cell["metadata"].get("tags", [])):
                 body.append(_markdown(source))
@@ -118,7 +118,7 @@ def _as_html(output: dict[str, Any]) -> dict[str, Any]:
 
 def _shows(cell: dict[str, Any]) -> bool:
     """Whether a code cell has anything to show; an output may be empty."""
-    return any(_text(output.get("data", {}).get("text/html", "x")) for output in cell.get("outputs", []))
+    return any(text_of(output.get("data", {}).get("text/html", "x")) for output in cell.get("outputs", []))
 
 
 def _scores(metrics: dict[str, Any], uses: list[Use]) -> list[dict[str, str]]:
@@ -150,7 +150,8 @@ def _sibling(cell: Cell, seed: int) -> str:
     return links.cell_page(Cell(cell.scale, cell.model, cell.method, cell.dataset, seed))
 
 
-def _text(source: str | list[str]) -> str:
+def text_of(source: str | list[str]) -> str:
+    """A cell's source or an output, which notebooks may keep as lines."""
     return source if isinstance(source, str) else "".join(source)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..plan.cell import Cell
@@ -26,24 +26,30 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def exhibit_page(document: dict[str, Any], whose: str, link: Callable[[str], str | None]) -> Page:
+def exhibit_page(
+    document: dict[str, Any],
+    whose: str,
+    link: Callable[[str], str | None],
+    chapters: Sequence[dict[str, str]] = (),
+) -> Page:
     """The page of a joined exhibit.
 
     Args:
         document: what `exhibits.exhibit_document` made.
         whose: what our own numbers are called beside a verdict.
         link: from a name such as `Table 7` to an address as seen from this page, or None.
+        chapters: names and addresses of the chapters that are about it.
     """
     view = exhibit_view(document)
     page = Page(document["title"])
     cells = cells_of(document)
     runs = links.href(links.exhibit_page(view.id), links.runs_page(view.id))
-    page.html(render("exhibit_meta.html", view=view, cells=len(cells), runs=runs))
+    page.html(render("exhibit_meta.html", view=view, cells=len(cells), runs=runs, chapters=chapters))
     page.html(render("exhibit_table.html", view=view, marks=MARKS, bare=False))
     page.html(render("exhibit_key.html", view=view))
     add_charts(page, view)
     if document["claims"]:
-        page.heading("What the table is taken to show", "claims-" + view.id)
+        page.heading(f"What the {document['kind']} is taken to show", "claims-" + view.id)
         page.html(claims_html(document["claims"], whose))
     if document["notes"]:
         page.heading("Notes and errata", "notes-" + view.id)

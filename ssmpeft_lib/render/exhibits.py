@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,16 +35,18 @@ def exhibit_document(
         shares: counted parameters, by model and method.
         recorded: folder of results at paper scale that are kept in the repository.
     Returns:
-        `id, title, source, scale, columns, rows, notes, claims`; each row has its spec's words, its method's family,
-        and `points`, one for each column: `printed`, `ours` (mean, std, by_seed, cells, problems), `recorded` (the
-        same, where there are such results) and `difference`. Claims are as `claims.evaluated` returns them.
+        `id, title, source, scale, columns, rows, notes, claims`, and `kept`, what is known of points that no cell
+        makes; each row has its spec's words, its method's family, and `points`, one for each column: `printed`, `ours`
+        (mean, std, by_seed, cells, problems), `recorded` (the same, where there are such results) and `difference`.
+        Claims are as `claims.evaluated` returns them.
     """
     sources = {"ours": Results(results, scale, seeds)}
     if recorded is not None and (found := Results.recorded(recorded)).seeds:
         sources["recorded"] = found
     # claims may span exhibits, whose specs lie beside this one
     tables = {table.id: table for table in (exhibit, *load_exhibits(exhibit.path.parent, sorted(exhibit.spans)))}
-    joined = {id: _join(table, sources, shares) for id, table in tables.items()}
+    kept = {id: kept_points(recorded, id) for id in tables}
+    joined = {id: _join(table, sources, shares, kept[id].get("points", {})) for id, table in tables.items()}
     own = joined[exhibit.id]
     return {
         "id": exhibit.id,
@@ -51,13 +54,24 @@ def exhibit_document(
         "source": exhibit.spec["source"],
         "kind": exhibit.spec.get("kind", "table"),
         "scale": scale,
-        "seeds": len(seeds),
+        "seeds": kept[exhibit.id].get("seeds", len(seeds)),
+        "kept": {key: value for key, value in kept[exhibit.id].items() if key != "points"},
         "fixed": exhibit.spec.get("fixed", {}),
         "columns": exhibit.columns,
         "rows": [_row_document(row, cells) for row, cells in zip(exhibit.rows, own.values(), strict=True)],
         "notes": exhibit.spec.get("notes", []),
         "claims": [_evaluated(claim, exhibit, tables, joined) for claim in exhibit.spec.get("claims", [])],
     }
+
+
+def kept_points(recorded: Path | None, exhibit: str) -> dict[str, Any]:
+    """The points of an exhibit that no cell makes and that are kept in the repository, by row and column.
+
+    Returns:
+        `runs`, the file that they were taken from, `seeds`, `made_by` and `points`; nothing where there are none.
+    """
+    path = Path(recorded) / "exhibits" / f"{exhibit}.json" if recorded else None
+    return json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {}
 
 
 def family_of(method: str) -> str:
@@ -75,11 +89,30 @@ class _Joined:
     values: dict[str, Value | None]
 
 
-def _join(exhibit: Exhibit, sources: Mapping[str, Results], shares: dict) -> dict[str, list[_Joined]]:
+def _join(
+    exhibit: Exhibit, sources: Mapping[str, Results], shares: dict, kept: Mapping[str, dict[str, dict]]
+) -> dict[str, list[_Joined]]:
     """Every row of an exhibit, by its name."""
     return {
-        row_name(row): [_joined(point, sources, shares) for point in points] for row, points in exhibit.point_rows()
+        row_name(row): [
+            _kept(point, kept[point.row][point.column])
+            if point.unserved and point.column in kept.get(point.row, {})
+            else _joined(point, sources, shares)
+            for point in points
+        ]
+        for row, points in exhibit.point_rows()
     }
+
+
+def _kept(point: Point, numbers: dict[str, Any]) -> _Joined:
+    """A point that no cell makes, with numbers that are kept in the repository."""
+    by_seed = {int(seed): [value] for seed, value in numbers.get("by_seed", {}).items()}
+    values = {
+        "printed": Value.of_printed(point.printed, point.digits),
+        "recorded": Value(numbers["mean"], by_seed=by_seed),
+    }
+    document = _point_document(point, {"ours": numbers}) | {"unserved": "", "share": None}
+    return _Joined(point, document, values)
 
 
 def _joined(point: Point, sources: Mapping[str, Results], shares: dict) -> _Joined:

@@ -29,6 +29,11 @@ def method_page(method: str) -> str:
     return f"methods/{method}"
 
 
+def chapter_page(chapter: str) -> str:
+    """Page of a chapter that is a notebook, by the name of its file."""
+    return chapter
+
+
 def href(page: str, target: str, anchor: str = "") -> str:
     """Address of `target`, a page, as seen from `page`."""
     return file_href(page, f"{target}.html") + (f"#{anchor}" if anchor else "")

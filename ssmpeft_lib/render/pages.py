@@ -14,6 +14,7 @@ from ..plan.results import write_text
 from . import links, methods
 from .book import Book
 from .cell_page import cell_notebook
+from .chapter_page import chapter_notebook
 from .exhibit_page import cells_of, exhibit_csv, exhibit_page
 from .insert import with_pieces
 from .method_page import CODE, method_page
@@ -43,6 +44,8 @@ def make_pages(scale: str, results: Path, prose: Path, output: Path) -> Path:
         _write_exhibit(book, staging, document)
     for name in registry.files("methods"):
         _write_method(book, staging, name)
+    for name in book.chapters:
+        _write_chapter(book, staging, name)
     for cell in book.cells:
         _write_cell(book, staging, cell)
     runs = runs_page("All runs", "runs", None, book.cells, book.metrics)
@@ -74,7 +77,8 @@ def _write_prose(book: Book, staging: Staging) -> None:
 def _write_exhibit(book: Book, staging: Staging, document: dict[str, Any]) -> None:
     name = links.exhibit_page(document["id"])
     shown = document | {"notes": book.notes_of(document)}
-    staging.page(name, str(exhibit_page(shown, book.whose, book.link_from(name))))
+    chapters = book.chapters_of(name, document["id"])
+    staging.page(name, str(exhibit_page(shown, book.whose, book.link_from(name), chapters)))
     staging.text(staging.beside(f"{name}.csv"), exhibit_csv(document))
     runs = links.runs_page(document["id"])
     label = document["title"].partition(":")[0]
@@ -87,6 +91,12 @@ def _write_method(book: Book, staging: Staging, name: str) -> None:
     written = with_pieces(path.read_text(encoding="utf-8"), book, page, path) if path.exists() else ""
     staging.page(page, method_page(book, name, written))
     staging.text(f"{CODE}/{name}.py", methods.source(name))
+
+
+def _write_chapter(book: Book, staging: Staging, name: str) -> None:
+    page = links.chapter_page(name)
+    staging.copy(book.results / "chapters" / f"{name}.ipynb", staging.beside(f"{page}.ipynb"))
+    staging.page(page, json.dumps(chapter_notebook(book, name), ensure_ascii=False, indent=1), ".ipynb")
 
 
 def _write_cell(book: Book, staging: Staging, cell: Cell) -> None:
@@ -106,7 +116,7 @@ def _contents(book: Book, staging: Staging) -> str:
     contents = yaml.safe_load((book.prose / "_toc.yml").read_text(encoding="utf-8"))
 
     def known(entries: list[dict]) -> list[dict]:
-        kept = [entry for entry in entries if "glob" not in entry or any(staging.folder.glob(f"{entry['glob']}.md"))]
+        kept = [entry for entry in entries if "glob" not in entry or any(staging.folder.glob(f"{entry['glob']}.*"))]
         return [entry | ({"sections": known(entry["sections"])} if "sections" in entry else {}) for entry in kept]
 
     parts = [part | {"chapters": known(part["chapters"])} for part in contents["parts"]]

@@ -20,9 +20,8 @@ RULES = {
     "algorithm_1": {"importance": "transition"},
     "kernel": {"importance": "kernel", "lag": 100},
     "released": {"importance": "kernel", "lag": 100, "slips": SLIPS},
-    "released_images": {"importance": "kernel", "lag": 1, "slips": SLIPS},
 }
-"""Ways to choose dimensions: the paper's, and those of the two released scripts (half of 200 steps, and one step)."""
+"""Ways to choose dimensions: the paper's, by the kernel, and that of the released script (half of 200 steps)."""
 
 
 METHODS = {

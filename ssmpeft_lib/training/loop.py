@@ -158,4 +158,6 @@ class Timer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.synchronize()
         self.seconds += perf_counter() - self._start

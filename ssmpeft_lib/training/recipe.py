@@ -22,6 +22,7 @@ class Recipe:
         steps: in place of epochs, for miniatures; validation is then scored `evaluations` times.
         warmup_steps: of the learning rate; the paper has none.
         selection_steps: of the warm-up that chooses dimensions: 500 in the paper, 250 for RTE (Sec. D.4).
+        dropout: of the adapters, in place of the method's default; None keeps that.
         precision: fp32, or bf16 for bf16 mixed precision (Sec. C.1).
         clip: bound on the gradient's norm.
         train_examples, eval_examples: use only so many, or None for all.
@@ -35,6 +36,7 @@ class Recipe:
     evaluations: int = 3
     warmup_steps: int = 0
     selection_steps: int = 500
+    dropout: float | None = None
     weight_decay: float = 0.0
     clip: float = 1.0
     precision: str = "bf16"
@@ -50,36 +52,46 @@ class Recipe:
 
 
 MINIATURE = {
-    "labels": {"steps": 150, "batch_size": 16},
-    "text": {"steps": 300, "batch_size": 16, "eval_examples": 64},
+    "labels": {"steps": 150, "batch_size": 16, "max_new_tokens": 1},
+    "text": {"steps": 200, "batch_size": 16, "max_new_tokens": 32, "eval_examples": 64},
+    "numbers": {"steps": 80, "batch_size": 32},
 }
-"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it)."""
+"""What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it). A data set's facts may
+say otherwise under `miniature_recipe`."""
 
 
 def recipe_for(
     cell: Cell, method: Method, task: Task, overrides: dict[str, Any], searched_rate: float | None = None
 ) -> Recipe:
-    """The recipe of a cell: the scale's defaults, the data set's facts, the method's learning rate, then overrides."""
+    """The recipe of a cell: the scale's defaults, the method's learning rate, the data set's facts, then overrides."""
+    facts = registry.facts("data", cell.dataset)
     if cell.scale == "paper":
-        facts = registry.facts("data", cell.dataset)
         recipe = Recipe(
-            learning_rate=method.learning_rate,
+            learning_rate=method.rate(),
+            batch_size=facts["batch_size"],
             epochs=facts["epochs"],
             selection_steps=facts.get("selection_steps", Recipe.selection_steps),
             max_new_tokens=task.max_new_tokens,
         )
     else:
-        defaults = MINIATURE["text" if task.generates else "labels"]
+        kind = "numbers" if facts.get("modality") == "numbers" else "text" if task.generates else "labels"
+        numbers = MINIATURE[kind] | facts.get("miniature_recipe", {})
         recipe = Recipe(
-            learning_rate=method.learning_rate,
+            learning_rate=method.rate(),
             warmup_steps=10,
             selection_steps=20,
+            # a miniature's few steps learn far less with it
+            dropout=0.0,
             precision="fp32",
             eval_batch_size=64,
-            max_new_tokens=32,
             beams=1,
-            **defaults,
+            **numbers,
         )
+    own = facts.get("recipe", {})
+    # what trains nothing has the rate of zero that says so
+    recipe = replace(
+        recipe, **{key: value for key, value in own.items() if key != "learning_rate" or recipe.learning_rate}
+    )
     if searched_rate is not None:
         recipe = replace(recipe, learning_rate=searched_rate)
     return replace(recipe, **{key: value for key, value in overrides.items() if key != "splits"})

@@ -51,6 +51,11 @@ class TextProblem:
     def steps_an_epoch(self) -> int:
         return len(self.splits["train"]) // self.recipe.batch_size
 
+    def serialised(self, i: int) -> list[str]:
+        """A training example as the model reads it, and what it learns to say."""
+        train = self.splits["train"]
+        return [self.tokenizer.decode(ids.tolist()) for ids in (train.input_ids(i), train.label_ids(i))]
+
     def losses(self, seed: int, first_step: int = 0) -> Iterator[Callable[[], Tensor]]:
         """The loss of one step after another, from a given step on; the order depends on the seed alone."""
         train = self.splits["train"]

@@ -1,18 +1,46 @@
-# The book: prose and generated pages side by side, then Jupyter Book, which executes nothing.
+# The book: prose, chapters that are notebooks and generated pages side by side, then Jupyter Book, which executes nothing.
+rule chapter:
+    input:
+        notebook=ROOT / "notebooks" / "{chapter}.md",
+        sources=plan.chapter_sources(),
+    output:
+        "results/chapters/{chapter}.ipynb",
+    log:
+        "logs/chapters/{chapter}.log",
+    group:
+        plan.group("book")
+    localrule: plan.online
+    conda:
+        "../envs/compute.yml"
+    resources:
+        mem_mb=raised(4000),
+        runtime=raised(60),
+    shell:
+        "ssmpeft run-chapter {input.notebook:q} --output {output:q} &> {log:q}"
+
+
 rule pages:
     input:
         exhibits=plan.exhibit_files(),
         errata="results/errata.json",
-        metrics=plan.metrics_files(),
         prose=plan.prose_files(),
+        chapters=plan.chapter_files(),
     output:
         "results/{scale}/book/_toc.yml",
     log:
         "logs/{scale}/pages.log",
+    benchmark:
+        "results/{scale}/benchmarks/pages.tsv"
+    group:
+        plan.group("book")
+    localrule: plan.online
     conda:
         "../envs/book.yml"
+    resources:
+        mem_mb=raised(2000),
+        runtime=raised(60),
     shell:
-        "{plan.library} make-pages --scale {wildcards.scale} --output {output:q} &> {log:q}"
+        "ssmpeft make-pages --scale {wildcards.scale} --output {output:q} &> {log:q}"
 
 
 rule html:
@@ -22,21 +50,32 @@ rule html:
         "results/{scale}/html/index.html",
     log:
         "logs/{scale}/html.log",
+    benchmark:
+        "results/{scale}/benchmarks/html.tsv"
+    group:
+        plan.group("book")
+    localrule: plan.online
     conda:
         "../envs/book.yml"
+    resources:
+        mem_mb=raised(4000),
+        runtime=raised(120),
     shell:
-        "{plan.library} make-html --pages {input:q} --output {output:q} &> {log:q}"
+        "ssmpeft make-html --pages {input:q} --output {output:q} &> {log:q}"
 
 
-rule verdict:
+rule print:
     input:
-        book="results/{scale}/html/index.html",
-        metrics=plan.metrics_files(),
+        "results/{scale}/book/_toc.yml",
     output:
-        "results/{scale}/every_cell_ran.txt",
+        "results/{scale}/book.pdf",
     log:
-        "logs/{scale}/verdict.log",
+        "logs/{scale}/print.log",
+    localrule: plan.online
     conda:
-        "../envs/compute.yml"
+        "../envs/book.yml"
+    resources:
+        mem_mb=raised(4000),
+        runtime=raised(60),
     shell:
-        "{plan.library} summary --scale {wildcards.scale} --output {output:q} 2>&1 | tee {log:q}; exit ${{PIPESTATUS[0]}}"
+        "ssmpeft make-pdf --pages {input:q} --output {output:q} &> {log:q}"

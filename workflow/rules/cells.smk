@@ -6,10 +6,13 @@ rule template:
         "results/{scale}/cell.ipynb",
     log:
         "logs/{scale}/template.log",
+    group:
+        plan.group("prepare")
+    localrule: plan.online
     conda:
         "../envs/compute.yml"
     shell:
-        "{plan.python} -m jupytext --quiet --to ipynb --output {output:q} {input:q} &> {log:q}"
+        "python -m jupytext --quiet --to ipynb --output {output:q} {input:q} &> {log:q}"
 
 
 rule cell:
@@ -23,14 +26,20 @@ rule cell:
         notebook="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/cell.ipynb",
     log:
         "logs/{scale}/cells/{model}/{method}/{dataset}/seed{seed}.log",
+    group:
+        plan.group("cells")
+    conda:
+        "../envs/compute.yml"
+    threads: plan.needs.threads(workflow.cores)
+    resources:
+        mem_mb=plan.needs.memory_mb,
+        runtime=plan.needs.minutes,
+        gpu=plan.needs.gpus,
     params:
         overrides=plan.overrides_of,
         version=plan.results_version,
-    conda:
-        "../envs/compute.yml"
-    threads: 1
     shell:
-        "{plan.library} run-cell {wildcards.scale}/{wildcards.model}/{wildcards.method}/{wildcards.dataset}/seed{wildcards.seed}"
+        "ssmpeft run-cell {wildcards.scale}/{wildcards.model}/{wildcards.method}/{wildcards.dataset}/seed{wildcards.seed}"
         " --notebook {input.notebook:q} --overrides {params.overrides:q} --threads {threads}"
         " --learning-rate '{input.learning_rate}'"
         " --output {output.notebook:q} &> {log:q}"

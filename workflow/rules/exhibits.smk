@@ -1,18 +1,24 @@
 # Tables and figures: printed values beside the results of their cells.
 rule shares:
     input:
-        specs=[exhibit.path for exhibit in plan.exhibits],
+        specs=plan.specs,
         errata=ROOT / "workflow" / "errata" / "tables.yaml",
     output:
         "results/shares.json",
     log:
         "logs/shares.log",
-    params:
-        version=plan.results_version,
+    group:
+        plan.group("book")
+    localrule: plan.online
     conda:
         "../envs/compute.yml"
+    resources:
+        mem_mb=raised(2000),
+        runtime=raised(30),
+    params:
+        version=plan.results_version,
     shell:
-        "{plan.library} shares {input.specs:q} --output {output:q} &> {log:q}"
+        "ssmpeft shares {input.specs:q} --output {output:q} &> {log:q}"
 
 
 rule exhibit:
@@ -20,16 +26,23 @@ rule exhibit:
         specs=plan.specs_of,
         shares="results/shares.json",
         metrics=plan.metrics_of,
+        kept=plan.kept_of,
     output:
         "results/{scale}/exhibits/{exhibit}.json",
     log:
         "logs/{scale}/exhibits/{exhibit}.log",
-    params:
-        seeds=len(plan.config.seeds),
+    group:
+        plan.group("book")
+    localrule: plan.online
     conda:
         "../envs/book.yml"
+    resources:
+        mem_mb=raised(1000),
+        runtime=raised(30),
+    params:
+        seeds=len(plan.config.seeds),
     shell:
-        "{plan.library} exhibit {input.specs[0]:q} --scale {wildcards.scale} --seeds {params.seeds}"
+        "ssmpeft exhibit {input.specs[0]:q} --scale {wildcards.scale} --seeds {params.seeds}"
         " --shares {input.shares:q} --output {output:q} &> {log:q}"
 
 
@@ -42,7 +55,13 @@ rule errata:
         "results/errata.json",
     log:
         "logs/errata.log",
+    group:
+        plan.group("book")
+    localrule: plan.online
     conda:
         "../envs/book.yml"
+    resources:
+        mem_mb=raised(1000),
+        runtime=raised(30),
     shell:
-        "{plan.library} errata --specs {ROOT:q}/workflow/exhibits --shares {input.shares:q} --output {output:q} &> {log:q}"
+        "ssmpeft errata --shares {input.shares:q} --output {output:q} &> {log:q}"

@@ -4,29 +4,49 @@ rule tokenizer:
         "results/{scale}/tokenizers/{tokenizer}/tokenizer.json",
     log:
         "logs/{scale}/tokenizers/{tokenizer}.log",
+    benchmark:
+        "results/{scale}/benchmarks/tokenizer/{tokenizer}.tsv"
+    group:
+        plan.group("prepare")
+    localrule: plan.online
+    conda:
+        "../envs/compute.yml"
+    resources:
+        mem_mb=raised(2000),
+        runtime=raised(30),
     params:
         source=plan.data_source,
         given=plan.tokenizer_source,
         version=plan.results_version,
-    conda:
-        "../envs/compute.yml"
     shell:
-        "{plan.library} prepare-tokenizer {wildcards.scale} {wildcards.tokenizer} {params.source} {params.given}"
+        "ssmpeft prepare-tokenizer {wildcards.scale} {wildcards.tokenizer} {params.source} {params.given}"
         " --output {output:q} &> {log:q}"
 
 
 rule checkpoint:
     input:
         tokenizer=plan.tokenizer_of_checkpoint,
+        data=plan.data_of_checkpoint,
     output:
         "results/{scale}/models/{checkpoint}/model.json",
     log:
         "logs/{scale}/models/{checkpoint}.log",
-    params:
-        source=plan.data_source,
-        version=plan.results_version,
+    benchmark:
+        "results/{scale}/benchmarks/checkpoint/{checkpoint}.tsv"
+    group:
+        plan.group("prepare")
+    localrule: plan.online
     conda:
         "../envs/compute.yml"
+    resources:
+        mem_mb=raised(3000),
+        runtime=raised(60),
+    params:
+        source=plan.data_source,
+        steps=plan.pretraining,
+        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer),
+        data=lambda wildcards, input: plan.option("data", input.data),
+        version=plan.results_version,
     shell:
-        "{plan.library} prepare-model {wildcards.scale} {wildcards.checkpoint} {params.source}"
-        " --tokenizer {input.tokenizer:q} --output {output:q} &> {log:q}"
+        "ssmpeft prepare-model {wildcards.scale} {wildcards.checkpoint} {params.source}"
+        " {params.steps} {params.tokenizer} {params.data} --output {output:q} &> {log:q}"

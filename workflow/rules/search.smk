@@ -7,15 +7,21 @@ rule search_rates:
         "results/{scale}/search/{model}/{method}/{dataset}/rates/{rates}.json",
     log:
         "logs/{scale}/search/{model}/{method}/{dataset}/{rates}.log",
+    group:
+        plan.group("cells")
+    conda:
+        "../envs/compute.yml"
+    threads: plan.needs.threads(workflow.cores)
+    resources:
+        mem_mb=plan.needs.memory_mb,
+        runtime=plan.needs.minutes,
+        gpu=plan.needs.gpus,
     params:
         overrides=plan.overrides_of_search,
         to_the_end=plan.to_the_end,
         version=plan.results_version,
-    conda:
-        "../envs/compute.yml"
-    threads: 1
     shell:
-        "{plan.library} search-rates {wildcards.scale}/{wildcards.model}/{wildcards.method}/{wildcards.dataset}"
+        "ssmpeft search-rates {wildcards.scale}/{wildcards.model}/{wildcards.method}/{wildcards.dataset}"
         " {wildcards.rates} {params.to_the_end} --overrides {params.overrides:q} --threads {threads}"
         " --output {output:q} &> {log:q}"
 
@@ -27,7 +33,10 @@ rule learning_rate:
         "results/{scale}/search/{model}/{method}/{dataset}/learning_rate.json",
     log:
         "logs/{scale}/search/{model}/{method}/{dataset}/learning_rate.log",
+    group:
+        plan.group("cells")
+    localrule: plan.online
     conda:
         "../envs/compute.yml"
     shell:
-        "{plan.library} choose-rate {input:q} --output {output:q} &> {log:q}"
+        "ssmpeft choose-rate {input:q} --output {output:q} &> {log:q}"

@@ -56,6 +56,13 @@ class SsdStepArguments(ctypes.Structure):
     ]
 
 
+class LinearArguments(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("rows", "inputs", "outputs", "threads", "x_stride", "weight_stride")),
+        *((name, ctypes.c_void_p) for name in ("x", "weight", "bias", "y")),
+    ]
+
+
 _forked = False
 
 

@@ -25,7 +25,7 @@ from filelock import FileLock
 
 logger = logging.getLogger("ssmpeft_lib.ops")
 
-SOURCES = ("scan.cpp", "conv.cpp", "decoding.cpp")
+SOURCES = ("scan.cpp", "conv.cpp", "decoding.cpp", "linear.cpp")
 HEADERS = ("vector.h", "tiles.h", "scan.h")
 FOLDER = Path(__file__).parent
 

@@ -1,0 +1,36 @@
+"""Take the points of Figures 1 and 2 from the recorded runs of the regression, for the pages of the figures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..plan.registry import PACKAGE
+
+RUNS = "one_sequence"
+FIGURES = ("figure1", "figure2")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `figure-points`."""
+    default = PACKAGE.parent / "recorded" / "exhibits"
+    parser.add_argument("--output", type=Path, default=default, help="folder of the files (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write one file for each figure."""
+    import json
+
+    from ..plan.exhibit import load_exhibits
+    from ..plan.results import write_json
+    from ..theory.figure_points import points
+    from ..theory.regression_records import RECORDED, recorded
+
+    made = json.loads((RECORDED / f"{RUNS}.json").read_text(encoding="utf-8"))
+    about = {
+        "runs": f"recorded/regression/{RUNS}.csv",
+        "seeds": len(made["setting"]["seeds"]),
+        "made_by": made["made_by"],
+    }
+    for figure in load_exhibits(PACKAGE.parent / "workflow" / "exhibits", list(FIGURES)):
+        write_json(arguments.output / f"{figure.id}.json", about | {"points": points(figure, recorded(RUNS))})

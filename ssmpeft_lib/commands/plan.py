@@ -1,0 +1,125 @@
+"""Say how many cells, hours and gigabytes a configuration will take, before anyone starts it.
+
+Hours are of one GPU at scale paper and of one core else. Where runs were recorded, their means count; else figures
+follow from the times and memory that the paper prints, and the last column says so. --record writes the means of the
+finished runs below --results into recorded/costs.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ..plan import costs
+from ..plan.cell import Cell
+from ..plan.config import Config
+from ..plan.costs import ROOT, cost_of, gigabytes
+from ..plan.exhibit import cells_of, load_exhibits
+from ..plan.results import read_metrics
+
+SHARE = 0.01
+"""What a method is taken to train and save; the budget of Table 1 is below it."""
+
+MEANINGS = {
+    "recorded": "mean of recorded runs on the same model and data",
+    "printed": "Tables 25 and 26, one H100: the time of a step, sequences as long as the longest, scoring an example "
+    "like training on one; more than short sequences take, less than long generated answers",
+    "extrapolated": "the same for a model of another size or data without a record",
+    "assumed": "a guess, for nothing was recorded yet",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `plan`."""
+    parser.add_argument("--scale", choices=["quick", "real", "paper"], help="instead of the scale in the configuration")
+    parser.add_argument("--config", type=Path, default=ROOT / "config.yaml", help="(default: %(default)s)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="finished runs (default: %(default)s)")
+    parser.add_argument("--record", action="store_true", help="write recorded/costs.json")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the plan."""
+    import yaml
+
+    if arguments.record:
+        costs.record(means_of(arguments.results))
+    document = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+    config = Config.check(document | ({"scale": arguments.scale} if arguments.scale else {}), arguments.config)
+    exhibits = load_exhibits(ROOT / "workflow" / "exhibits", config.exhibits)
+    cells = cells_of(exhibits, config.scale, config.seeds)
+    done = [cell for cell in cells if (arguments.results / cell.path / "metrics.json").exists()]
+    print(
+        f"Scale {config.scale}, {len(config.seeds)} seed(s): {len(cells):,} cells for {len(exhibits)} tables and "
+        f"figures, {len(done):,} of them with a result."
+    )
+    print("\n".join(table(cells)))
+    if config.lr_search != "off":
+        print("The learning-rate search comes on top; it is not in the table.")
+
+
+def table(cells: Iterable[Cell]) -> Iterator[str]:
+    """A line for each model, their sum, disk space, and what the sources mean."""
+    by_model: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_model[cell.model].append(cell)
+    paper = any(cell.scale == "paper" for cell in cells)
+    yield f"{'model':18} {'cells':>6} {'GPU hours' if paper else 'core hours':>12} {'memory, GB':>12}  from"
+    sources, hours = set(), 0.0
+    for model, own in sorted(by_model.items()):
+        each = [cost_of(cell.scale, cell.model, cell.dataset) for cell in own]
+        spent, kinds = sum(cost.seconds for cost in each) / 3600, {cost.source for cost in each}
+        peak = max(cost.memory_gb for cost in each)
+        yield f"{model:18} {len(own):>6,} {spent:>12,.1f} {peak:>12.1f}  {', '.join(sorted(kinds))}"
+        sources, hours = sources | kinds, hours + spent
+    yield f"{'together':18} {sum(map(len, by_model.values())):>6,} {hours:>12,.1f}"
+    if paper:
+        checkpoints, adapters = disk(cells)
+        yield (
+            f"Disk: {checkpoints:,.0f} GB of checkpoints and {adapters:,.0f} GB of adapters in single precision; full "
+            f"fine-tuning saves the whole model, other methods are taken to save {SHARE:.0%} of it."
+        )
+    for source in sorted(sources):
+        yield f"{source}: {MEANINGS[source]}."
+
+
+def disk(cells: Iterable[Cell]) -> tuple[float, float]:
+    """Gigabytes of the models, and of what the cells save."""
+    models = {cell.model for cell in cells}
+    saved = (gigabytes(cell.model) * (1 if cell.method == "full" else SHARE) for cell in cells)
+    return sum(map(gigabytes, models)), sum(saved)
+
+
+def means_of(results: Path) -> dict[str, Any]:
+    """Mean costs of finished runs, by scale, model and data set.
+
+    Raises:
+        ValueError: there are no finished runs.
+    """
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for path in sorted(results.glob("*/cells/*/*/*/*/metrics.json")):
+        metrics = read_metrics(path)
+        if metrics["status"] == "ok":
+            cell = Cell.parse(metrics["cell"])
+            found[cell.scale, cell.model, cell.dataset].append(metrics)
+    if not found:
+        raise ValueError(f"no finished runs below {results}/: nothing to record")
+    means: dict[str, Any] = {}
+    for (scale, model, dataset), runs in found.items():
+        means.setdefault(scale, {}).setdefault(model, {})[dataset] = _means(runs)
+    return means
+
+
+def _means(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    parts = ("selection", "train", "val", "test")
+    spent = [sum(run["cost"].get(f"{part}_seconds", 0) for part in parts) for run in runs]
+    peaks = [run["cost"].get("peak_memory_gb", 0) for run in runs]
+    return {
+        "cells": len(runs),
+        "seconds": round(fmean(spent), 3),
+        "memory_gb": round(max(peaks), 3),
+        "devices": sorted({run["made_by"]["device"] for run in runs}),
+    }

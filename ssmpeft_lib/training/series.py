@@ -1,0 +1,90 @@
+"""Sequences of numbers with a class each, for a network that reads numbers: what a step's loss is, and its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..encoded import Encoded
+from ..tasks import Task
+from .batches import epochs_of_indices
+from .loop import autocast
+from .recipe import Recipe
+
+SHOWN = 32
+"""Numbers of a sequence that are shown."""
+
+
+class SeriesProblem:
+    """A network, a task and its encoded splits; has what `TextProblem` has.
+
+    Args:
+        model: from [batch, seq_len, 1] to logits [batch, labels].
+        task: labels and metrics.
+        splits: `train`, `val` and `test`; the numbers are in the place of an input's token ids.
+        normalised: from the numbers as they are kept to what the model reads.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        splits: dict[str, Encoded],
+        normalised: Callable[[np.ndarray], np.ndarray],
+        recipe: Recipe,
+    ):
+        self.model, self.task, self.recipe, self.normalised = model, task, recipe, normalised
+        self.among_labels: dict[str, list[str]] = {}
+        limits = {"train": recipe.train_examples, "val": recipe.eval_examples, "test": recipe.eval_examples}
+        self.splits = {name: split.subset(limits[name]) for name, split in splits.items()}
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def steps_an_epoch(self) -> int:
+        return len(self.splits["train"]) // self.recipe.batch_size
+
+    def serialised(self, i: int) -> list[str]:
+        """A training example as the model reads it, shortened, and its label."""
+        train = self.splits["train"]
+        values = self.normalised(train.input_ids(i))
+        more = f" … ({len(values)} numbers)" if len(values) > SHOWN else ""
+        return [
+            " ".join(f"{value:.2f}" for value in values[:SHOWN]) + more,
+            self.task.labels[int(train.label_ids(i)[0])],
+        ]
+
+    def losses(self, seed: int, first_step: int = 0) -> Iterator[Callable[[], Tensor]]:
+        """The loss of one step after another, from a given step on; the order depends on the seed alone."""
+        train = self.splits["train"]
+        step = 0
+        for epoch in epochs_of_indices(len(train), self.recipe.batch_size, seed):
+            for indices in epoch:
+                if step >= first_step:
+                    x, y = self._batch(train, indices)
+                    yield lambda x=x, y=y: F.cross_entropy(self.model(x).float(), y)
+                step += 1
+
+    @torch.no_grad()
+    def answers(self, split: str) -> list[str]:
+        """The label that the model finds likeliest for each example of a split, in the split's order."""
+        data = self.splits[split]
+        self.model.eval()
+        found: list[int] = []
+        with autocast(self.recipe.precision, self.device):
+            for start in range(0, len(data), self.recipe.eval_batch_size):
+                x, _ = self._batch(data, range(start, min(start + self.recipe.eval_batch_size, len(data))))
+                found += self.model(x).argmax(-1).tolist()
+        return [self.task.labels[label] for label in found]
+
+    def _batch(self, data: Encoded, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        values = np.stack([data.input_ids(i) for i in indices])
+        x = torch.from_numpy(self.normalised(values)).unsqueeze(-1)
+        y = torch.tensor([int(data.label_ids(i)[0]) for i in indices])
+        return x.to(self.device), y.to(self.device)

@@ -1,0 +1,83 @@
+"""Chapters: notebooks that run whole or not at all, and their pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jupytext
+import pytest
+import yaml
+from fake_results import fake_results
+from reference import REPOSITORY
+
+from ssmpeft_lib.__main__ import main
+from ssmpeft_lib.plan.workflow import Workflow
+from ssmpeft_lib.render.book import Book
+from ssmpeft_lib.render.chapter_page import chapter_notebook
+from ssmpeft_lib.render.pages import make_pages
+
+TEXT = """---
+exhibits: [table08, table99]
+---
+# A chapter
+
+First words.
+
+```{code-cell} ipython3
+:tags: [remove-input]
+1 + 1
+```
+
+```{code-cell} ipython3
+print("shown")
+```
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    fake_results(folder, ("table08",), seeds=1)
+    (folder / "chapters").mkdir()
+    jupytext.write(jupytext.reads(TEXT, fmt="md:myst"), folder / "chapters" / "theory.ipynb")
+    return folder
+
+
+def test_chapter_links_to_the_exhibits_that_this_book_has(results):
+    first = chapter_notebook(Book("quick", results, REPOSITORY / "book"), "theory")["cells"][0]["source"]
+    assert first.startswith("# A chapter\n") and first.rstrip().endswith("First words.")
+    assert 'href="exhibits/table08.html"' in first and "table99" not in first
+
+
+def test_code_is_folded_or_removed(results):
+    cells = chapter_notebook(Book("quick", results, REPOSITORY / "book"), "theory")["cells"]
+    assert [cell["metadata"].get("tags") for cell in cells] == [None, ["remove-input"], ["hide-input"]]
+
+
+def test_exhibit_links_back_and_contents_have_the_chapters_that_are_there(results):
+    source = make_pages("quick", results, REPOSITORY / "book", results / "quick" / "book" / "_toc.yml")
+    assert '<a href="../theory.html">A chapter</a>' in (source / "exhibits" / "table08.md").read_text()
+    globs = [
+        c.get("glob") for part in yaml.safe_load((source / "_toc.yml").read_text())["parts"] for c in part["chapters"]
+    ]
+    assert "theory" in globs and "regression" not in globs
+    assert json.loads((source / "theory.ipynb").read_text())["nbformat"] == 4
+
+
+def test_every_notebook_but_the_cells_is_a_chapter_and_in_the_contents():
+    names = {
+        Path(path).stem
+        for path in Workflow(yaml.safe_load((REPOSITORY / "config.yaml").read_text()), REPOSITORY).chapter_files()
+    }
+    contents = (REPOSITORY / "book" / "_toc.yml").read_text()
+    assert names and "cell" not in names and all(f"glob: {name}\n" in contents for name in names)
+
+
+def test_failing_cell_ends_the_command_and_leaves_no_chapter(tmp_path, capsys):
+    pytest.importorskip("papermill")
+    notebook = tmp_path / "broken.md"
+    notebook.write_text(TEXT + "\n```{code-cell} ipython3\n1 / 0\n```\n")
+    assert main(["run-chapter", str(notebook), "--output", str(tmp_path / "out" / "broken.ipynb")]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "broken.ipynb").exists()
