@@ -171,23 +171,6 @@ TORCH = {"SSMPEFT_BACKEND": "torch"}
 
 LINES = {
     "step-mambapy": Line("step, 4 x 256, against mambapy", against("mambapy", 4, 256, layers=2), ">= 5.5", rounds=5),
-    "step-transformers": Line(
-        "step, 4 x 256, against transformers' default", against("transformers", 4, 256), ">= 40", rounds=3
-    ),
-    "step-transformers-tuned": Line(
-        "step, 4 x 256, against transformers' default, allocator tuned",
-        against("transformers", 4, 256),
-        ">= 12",
-        rounds=5,
-        allocator="tuned",
-    ),
-    "step-transformers-1x1024": Line(
-        "step, 1 x 1,024, against transformers' default",
-        against("transformers", 1, 1024),
-        ">= 150",
-        rounds=1,
-        warm_up=False,
-    ),
     "tiny-transformers": Line(
         "tiny step (d_model 64, 2 layers, 16 x 128) against transformers' default",
         against("transformers", 16, 128, layers=2, d_model=64),
@@ -235,5 +218,23 @@ LINES = {
         rounds=3,
         memory=True,
         environment=TORCH,
+    ),
+    # the slow ones last
+    "step-transformers": Line(
+        "step, 4 x 256, against transformers' default", against("transformers", 4, 256), ">= 40", rounds=3
+    ),
+    "step-transformers-tuned": Line(
+        "step, 4 x 256, against transformers' default, allocator tuned",
+        against("transformers", 4, 256),
+        ">= 12",
+        rounds=5,
+        allocator="tuned",
+    ),
+    "step-transformers-1x1024": Line(
+        "step, 1 x 1,024, against transformers' default",
+        against("transformers", 1, 1024),
+        ">= 150",
+        rounds=1,
+        warm_up=False,
     ),
 }

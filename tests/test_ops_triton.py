@@ -5,6 +5,10 @@ The interpreter takes a tenth of a second for every few numbers, so sizes are to
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from ops_inputs import assert_close, outputs_and_gradients, scan_inputs
@@ -146,6 +150,36 @@ def test_compiles_into_one_graph_and_can_be_checkpointed():
     )
     recomputed = outputs_and_gradients(lambda **given: checkpoint(run, **given, use_reentrant=False), inputs)
     assert_close(recomputed, expected, 1e-13)
+
+
+COMPILE = """
+import triton
+from triton.backends.compiler import GPUTarget
+from ssmpeft_lib.ops import triton_kernels, triton_scan
+
+inputs = {"u", "delta", "z", "B", "C", "out", "grad_out", "grad_u", "grad_delta", "grad_z"}
+warps = {triton_kernels.forward: triton_scan.FORWARD_WARPS, triton_kernels.backward: triton_scan.BACKWARD_WARPS}
+for kernel, count in warps.items():
+    names = kernel.arg_names
+    first = names.index("channels")
+    signature = {name: "i32" for name in names}
+    signature |= {name: "*bf16" if name in inputs else "*fp32" for name in names[:first]}
+    constants = {name: 16 if name in ("CHANNELS", "STEPS", "STATES") else True for name in names if name.isupper()}
+    constants = {name: value for name, value in constants.items() if name not in "ABCD"}
+    signature |= dict.fromkeys(constants, "constexpr")
+    source = triton.compiler.ASTSource(kernel, signature, {(names.index(name),): v for name, v in constants.items()})
+    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": count})
+    assert compiled.asm["cubin"]
+"""
+
+
+@pytest.mark.slow
+def test_compiles_for_a_device_that_is_not_here(tmp_path):
+    """Triton brings its own compiler, down to the machine code of an H100."""
+    variables = {**os.environ, "TRITON_INTERPRET": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    variables["TRITON_CACHE_DIR"] = str(tmp_path)
+    result = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, env=variables)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.gpu

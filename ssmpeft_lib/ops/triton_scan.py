@@ -18,6 +18,9 @@ CHANNELS, STEPS = 16, 16
 """Sizes of the tiles: the kept states, and the partial gradients of B and C, are as large as the input times
 d_state / 16 each."""
 
+FORWARD_WARPS, BACKWARD_WARPS = 4, 8
+"""With fewer, the compiled backward spills registers."""
+
 
 def interpreted() -> bool:
     """Whether Triton's kernels run in Python here."""
@@ -82,6 +85,7 @@ def _forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep,
         *_strides(u, delta, z, B, C, out),
         HAS_INITIAL=initial_state is not None,
         KEEP=keep,
+        num_warps=FORWARD_WARPS,
         **_options(D, z, delta_bias, softplus, states),
     )
 
@@ -106,6 +110,7 @@ def _backward(
             *sizes,
             *_strides(grad_out, u, delta, z, B, C, grad_u, grad_delta, grad_z),
             HAS_LAST=grad_last is not None,
+            num_warps=BACKWARD_WARPS,
             **_options(D, z, delta_bias, softplus, states),
         )
     none = A.new_empty(0)
