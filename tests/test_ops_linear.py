@@ -10,7 +10,6 @@ import torch
 from ops_inputs import assert_close, need, outputs_and_gradients
 from torch import nn
 from torch.nn import functional as F
-
 from transformers import MambaConfig, MambaForCausalLM
 
 from ssmpeft_lib import ops
