@@ -1,21 +1,25 @@
 # Parameter-efficient fine-tuning of state space models: every table and figure of the paper, from its specs.
 #   snakemake --cores all            everything, ending with results/<scale>/html/index.html
 #   snakemake --cores all cells      only the runs          snakemake -n   what would be done
+import shutil
 import sys
 from pathlib import Path
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
-from ssmpeft_lib.plan.resources import gpus_here, raised
+from ssmpeft_lib.plan.resources import raised, visible_gpus
 from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
 
 
 configfile: str(ROOT / "config.yaml")
 
 
-deployment = map(str, workflow.deployment_settings.deployment_method)
-plan = Workflow(config, ROOT, conda="conda" in deployment)
+with_conda = "conda" in map(str, workflow.deployment_settings.deployment_method)
+if with_conda and shutil.which("conda") is None:
+    raise WorkflowError("--use-conda: there is no conda here (conda-forge.org has it); `make book` does without")
+
+plan = Workflow(config, ROOT, with_conda)
 shell.prefix(plan.shell_prefix)
 
 
@@ -37,11 +41,13 @@ include: "workflow/rules/exhibits.smk"
 include: "workflow/rules/book.smk"
 
 
-# Has no output, so that every call ends with what there is, a call with nothing to do as well.
+# Has no output, so that every call ends with what there is, a call with nothing to do as well. Asks for every cell, so
+# that one whose result was removed is run again.
 rule all:
     default_target: True
     input:
         f"results/{plan.scale}/html/index.html",
+        metrics=plan.metrics_files(),
     log:
         f"logs/{plan.scale}/summary.log",
     localrule: True
@@ -54,8 +60,8 @@ rule all:
 
 
 # Where snakemake runs cells itself, a GPU is for one cell at a time.
-if workflow.local_exec and gpus_here():
-    workflow.register_resource("gpu", gpus_here())
+if workflow.local_exec and visible_gpus():
+    workflow.register_resource("gpu", len(visible_gpus()))
 
 
 rule cells:

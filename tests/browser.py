@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from reference import REPOSITORY
+from required import missing
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -51,7 +52,7 @@ def browser() -> Iterator:
     """Chromium, or a skip that says what is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM} (Debian: apt-get install chromium)")
+        missing("browser", f"no Chromium at {CHROMIUM} (Debian: apt-get install chromium)")
     with playwright.sync_playwright() as running:
         started = running.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
         yield started

@@ -131,6 +131,7 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         if trains
         else {},
         selection={},
+        search={},
         progress=SimpleNamespace(history=history, best_step=steps),
         scores=found,
         answers={"test": ["It joined in 1973.", UNTRUSTED, ""]},

@@ -12,11 +12,8 @@ from reference import REPOSITORY
 
 EXHIBIT = "table18"
 CELLS = 10
-CONFIG = {
-    "exhibits": [EXHIBIT],
-    "pretraining_steps": 2,
-    "overrides": [{"match": "*", "set": {"steps": 3, "eval_examples": 4, "train_examples": 64}}],
-}
+OVERRIDE = {"match": "*", "set": {"steps": 3, "eval_examples": 4, "train_examples": 64}}
+CONFIG = {"exhibits": [EXHIBIT], "pretraining_steps": 2, "overrides": [OVERRIDE]}
 
 
 def command(folder: Path, *arguments: str, profile: str = "default", **config: object) -> list[str]:

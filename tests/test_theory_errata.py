@@ -8,6 +8,7 @@ import pytest
 
 from ssmpeft_lib.theory.checks import CHECKS
 from ssmpeft_lib.theory.errata import ERRATA, ROUNDING, agrees, errata, evidence, write_evidence
+from ssmpeft_lib.theory.verdicts import PARTS
 
 ENTRIES = errata()
 CHECKED = [entry for entry in ENTRIES if entry.check]
@@ -64,3 +65,15 @@ def test_a_bad_entry_is_named(tmp_path, change, message):
     path.write_text(ERRATA.read_text().replace(*change))
     with pytest.raises(ValueError, match=message):
         errata(path)
+
+
+def test_bounds_of_the_verdicts_are_those_that_the_theorems_print():
+    printed = {part.number: part for part in PARTS if part.check in ("channel_bound", "rank_of_columns")}
+    for number, part in printed.items():
+        bound = evidence(part.check)[number.replace("needed", "printed")]
+        assert part.holds(bound) and not part.holds(bound + 1)
+
+
+def test_every_statement_has_parts_that_hold_and_parts_that_do_not():
+    found = {(part.statement, part.verdict) for part in PARTS}
+    assert found == {(part.statement, word) for part in PARTS for word in ("confirmed", "not confirmed")}

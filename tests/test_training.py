@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ssmpeft_lib.plan.cell import Cell
-from ssmpeft_lib.plan.results import read_metrics
+from ssmpeft_lib.plan.results import read_metrics, write_json
 from ssmpeft_lib.run import adapt_run, open_run
 from ssmpeft_lib.training import checkpoint as checkpoint_module
 from ssmpeft_lib.training.loop import Diverged
@@ -55,33 +55,89 @@ def test_generation_is_scored_as_text(results):
     assert {"bleu", "meteor", "score"} <= set(run.score("test"))
 
 
-@pytest.mark.parametrize("method", ["lora@linear", "sdlora,freeze_channels=0.5,freeze_states=0.5"])
-def test_a_resumed_run_ends_as_an_uninterrupted_one(results, method, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint_module, "EVERY_SECONDS", 0.0)
+SDLORA = "sdlora,freeze_channels=0.5,freeze_states=0.5"
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """Checkpoints at every validation."""
     monkeypatch.setattr(checkpoint_module.Checkpoint.__init__, "__defaults__", (0.0,))
-    whole = opened(results, method)
-    whole.train()
 
-    stopped = opened(results, method)
-    validate, calls = stopped._validate, []
 
-    def stop_after_the_first(losses):
+def stopped_run(run, folder, validations=1):
+    """Train until the run is interrupted, after some validations; leaves a checkpoint."""
+    validate, calls = run._validate, []
+
+    def stop_later(losses):
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) > validations:
             raise KeyboardInterrupt
         return validate(losses)
 
-    monkeypatch.setattr(stopped, "_validate", stop_after_the_first)
+    run._validate = stop_later
     with pytest.raises(KeyboardInterrupt):
-        stopped.train(tmp_path)
-    assert (tmp_path / "checkpoint.pt").exists()
+        run.train(folder)
+    assert (folder / "checkpoint.pt").exists()
+    # whatever happens between must not matter
+    torch.rand(7)
 
-    resumed = opened(results, method)
-    torch.rand(7)  # whatever happened before must not matter
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", ["lora@linear", SDLORA])
+def test_a_resumed_run_ends_as_an_uninterrupted_one(results, method, precision, tmp_path, often):
+    whole = opened(results, method, precision=precision)
+    whole.train()
+    stopped_run(opened(results, method, precision=precision), tmp_path)
+    resumed = opened(results, method, precision=precision)
     resumed.train(tmp_path)
     assert resumed.progress.history == whole.progress.history
     for name, parameter in whole.trained.items():
         assert torch.equal(parameter, resumed.trained[name]), name
+    assert resumed.score("test") == whole.score("test")
+    for name, made in whole.selection.items():
+        assert torch.equal(made.trained, resumed.selection[name].trained)
+    assert whole.metrics()["cost"].keys() == resumed.metrics()["cost"].keys()
+
+
+def test_a_run_with_a_searched_rate_resumes_too(results, tmp_path, often):
+    found = tmp_path / "learning_rate.json"
+    write_json(found, {"learning_rate": 0.004, "rates": []})
+
+    def searched():
+        overrides = {"steps": STEPS, "train_examples": 64, "eval_examples": 16}
+        run = open_run(Cell("quick", "mamba-130m", "bitfit", "glue-sst2", 0), results, overrides, found)
+        adapt_run(run)
+        return run
+
+    whole = searched()
+    whole.train()
+    stopped_run(searched(), tmp_path, validations=2)
+    resumed = searched()
+    resumed.train(tmp_path)
+    assert resumed.progress.history == whole.progress.history
+    metrics = resumed.metrics()
+    assert metrics["recipe"]["learning_rate"] == metrics["search"]["learning_rate"] == 0.004
+
+
+def test_a_checkpoint_of_another_recipe_is_not_gone_on_from(results, tmp_path, often, caplog):
+    stopped_run(opened(results), tmp_path)
+    other, fresh = opened(results, learning_rate=1e-3), opened(results, learning_rate=1e-3)
+    other.train(tmp_path)
+    fresh.train()
+    assert other.progress.history == fresh.progress.history
+    assert "checkpoint.pt was written with another recipe than this one; training starts anew" in caplog.text
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
+def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(results, tmp_path, often, caplog, damage):
+    stopped_run(opened(results), tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:1000] if damage is None else damage)
+    run, fresh = opened(results), opened(results)
+    run.train(tmp_path)
+    fresh.train()
+    assert run.progress.history == fresh.progress.history
+    assert "checkpoint.pt cannot be read" in caplog.text
 
 
 def test_a_run_is_the_same_twice(results):

@@ -13,7 +13,9 @@ import os
 from pathlib import Path
 
 from ..execution import execute
+from ..gpus import own_gpu
 from ..plan.cell import Cell
+from ..plan.resources import Needs
 from ..plan.results import RESULTS_VERSION, write_metrics
 
 
@@ -44,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     metrics = folder / "metrics.json"
     metrics.unlink(missing_ok=True)
-    error = execute(arguments.notebook, partial, parameters)
+    with own_gpu(Needs(cell.scale).gpus > 0):
+        error = execute(arguments.notebook, partial, parameters)
     os.replace(partial, arguments.output)
     if error is None and not metrics.exists():
         error = {"type": "MissingResult", "message": f"the notebook ended without writing {metrics}"}

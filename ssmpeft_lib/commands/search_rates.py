@@ -11,8 +11,10 @@ import json
 import logging
 from pathlib import Path
 
+from ..gpus import own_gpu
 from ..plan import search
 from ..plan.cell import Cell
+from ..plan.resources import Needs
 from ..plan.results import write_json
 
 
@@ -37,7 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     tried = Search(cell, arguments.results, overrides, arguments.to_the_end, arguments.threads)
     rates = arguments.rates
     try:
-        entries = tried.side_by_side(rates) if len(rates) > 1 else tried.one_by_one(rates)
+        with own_gpu(Needs(cell.scale).gpus > 0):
+            entries = tried.side_by_side(rates) if len(rates) > 1 else tried.one_by_one(rates)
     except Exception as error:
         logging.exception("%s: trying %s failed", arguments.target, arguments.rates)
         message = f"{type(error).__name__}: {error}"

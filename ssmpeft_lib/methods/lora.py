@@ -26,7 +26,7 @@ class LoRA(Method):
 
     family = "lora"
     learning_rate = 1.5e-2
-    learning_rates = {"ssm": 3e-2, "x_proj": 1e-1, "dt_proj": 1e-1}
+    learning_rates = {"ssm": 3e-2, "x_proj": 5e-2, "dt_proj": 5e-2}
 
     def adapt(self, backbone: Backbone) -> None:
         if self.rank < 1:

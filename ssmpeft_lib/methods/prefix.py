@@ -27,7 +27,7 @@ class Prefix(Method):
 
     family = "prompt"
     starts_unchanged = False
-    learning_rate = 0.02
+    learning_rate = 5e-3
 
     def rate(self) -> float:
         # without the network, it is the prefix itself that has to move

@@ -76,9 +76,20 @@ def _one_by_one(count: int, op: Callable, tensors: list[Tensor], mapped: list[bo
 
 def _stacked(versions: Sequence[Tensor]) -> Tensor:
     """Versions in a new first dimension; the others keep the order of their strides."""
-    order = sorted(range(versions[0].dim()), key=versions[0].stride, reverse=True)
-    back = [1 + order.index(dim) for dim in range(len(order))]
-    return torch.stack([version.permute(order) for version in versions]).permute(0, *back)
+    order, back = _by_stride(versions[0], range(versions[0].dim()))
+    return torch.stack([version.permute(order) for version in versions]).permute(0, *(1 + dim for dim in back))
+
+
+def _flat(versions: Tensor) -> Tensor:
+    """[versions, batch, ...] as [versions * batch, ...]; the others keep the order of their strides."""
+    order, back = _by_stride(versions, range(2, versions.dim()))
+    return versions.permute(0, 1, *order).flatten(0, 1).permute(0, *(1 + dim for dim in back))
+
+
+def _by_stride(tensor: Tensor, dims: range) -> tuple[list[int], list[int]]:
+    """Dimensions by falling stride, and the positions that bring them back."""
+    order = sorted(dims, key=tensor.stride, reverse=True)
+    return order, [order.index(dim) for dim in dims]
 
 
 def _as_rows(count: int, op: Callable, tensors: list[Tensor], mapped: list[bool], shared: list[bool]):
@@ -88,7 +99,7 @@ def _as_rows(count: int, op: Callable, tensors: list[Tensor], mapped: list[bool]
         if is_shared or (not is_mapped and len(tensor) == 1 != batch):
             return tensor
         versions = tensor if is_mapped else tensor.expand(count, *tensor.shape)
-        return versions.expand(-1, batch, *versions.shape[2:]).flatten(0, 1)
+        return _flat(versions.expand(-1, batch, *versions.shape[2:]))
 
     outputs = op(*(rows(*each) for each in zip(tensors, mapped, shared, strict=True)))
     if isinstance(outputs, tuple):

@@ -42,7 +42,7 @@ class Needs:
 
     def threads(self, cores: int | None) -> int:
         """Threads of a cell: one on CPUs, so that cells fill the cores; else the cores divided among the GPUs."""
-        found = gpus_here() if self.gpus else 0
+        found = len(visible_gpus()) if self.gpus else 0
         return max(1, (cores or 1) // found) if found else 1
 
 
@@ -51,9 +51,9 @@ def raised(amount: int) -> Callable[[Any, int], int]:
     return lambda wildcards, attempt: amount * attempt
 
 
-def gpus_here() -> int:
-    """How many GPUs this process may use."""
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return len([word for word in visible.split(",") if word.strip() not in ("", "-1")])
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+        return [word for word in map(str.strip, visible.split(",")) if word not in ("", "-1")]
+    return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))

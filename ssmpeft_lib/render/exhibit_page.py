@@ -49,7 +49,7 @@ def exhibit_page(
     page.html(render("exhibit_key.html", view=view))
     add_charts(page, view)
     if document["claims"]:
-        page.heading("What the table is taken to show", "claims-" + view.id)
+        page.heading(f"What the {document['kind']} is taken to show", "claims-" + view.id)
         page.html(claims_html(document["claims"], whose))
     if document["notes"]:
         page.heading("Notes and errata", "notes-" + view.id)

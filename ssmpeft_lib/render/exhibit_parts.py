@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..plan import registry
 from .axes import Scale
 
 ROOMY = 2
@@ -136,6 +137,14 @@ class View:
     def legend_at(self) -> int:
         """Index of the column before which a dense table says what the lines of a cell are."""
         return next((column.index for column in self.columns if not column.share), 0)
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """What stands in, at scale quick, for data sets that have no generated miniature."""
+        sets = {point["dataset"] for row in self.document["rows"] for point in row["points"]}
+        members = {member for name in sets for member in registry.groups().get(name, (name,))}
+        known = sorted(members & registry.entries("data").keys()) if self.document["scale"] == "quick" else []
+        return [words for name in known if (words := registry.facts("data", name).get("miniature"))]
 
     @property
     def rows(self) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 
 import matplotlib
@@ -53,17 +53,21 @@ def numbers(values: Mapping[str, float]) -> HTML:
     return HTML(f"<table class='plain'><tbody>{rows}</tbody></table>")
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str | float]]) -> HTML:
+def table(head: Sequence[str], rows: Iterable[Sequence[str | float]]) -> HTML:
     """A plain table; the first column names its row."""
     cells = [[value if isinstance(value, str) else number(value) for value in row] for row in rows]
     header = "".join(f"<th scope=col>{name}</th>" for name in head)
-    body = "".join(f"<tr><th scope=row>{r[0]}</th>{''.join(f'<td>{v}</td>' for v in r[1:])}</tr>" for r in cells)
+    labels = [html.escape(name, quote=True) for name in head[1:]]
+    rows = (zip(labels, row[1:], strict=True) for row in cells)
+    values = ["".join(f'<td data-label="{label}">{value}</td>' for label, value in row) for row in rows]
+    body = "".join(f"<tr><th scope=row>{row[0]}</th>{found}</tr>" for row, found in zip(cells, values, strict=True))
     return HTML(f"<table class='plain'><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>")
 
 
 def errata_of(statement: str) -> HTML:
     """The errata of one statement: a line each, the rest on demand."""
-    return HTML("".join(card(entry) for entry in errata() if entry.statement == statement))
+    cards = "".join(card(entry) for entry in errata() if entry.statement == statement)
+    return HTML(f"<h3 class='statement'>Errata: {html.escape(statement)}</h3>{cards}")
 
 
 def card(entry: Erratum) -> str:

@@ -139,6 +139,6 @@ def at_a_glance() -> HTML:
             ax.plot(values[1], row, **FAILS)
             ax.text(1e-17, row - 0.28, f"{entry.id}  {entry.title}", fontsize=11.5)
         ax.set(xscale="log", xlim=(5e-18, 1e3), yticks=[], ylim=(len(entries) - 0.5, -0.8))
-        ax.set_xlabel("largest error in float64; filled: repaired (0 drawn at $10^{-17}$), open: as printed")
+        ax.set_xlabel("largest error in float64; filled: repaired (0 at the left edge), open: as printed")
         ax.spines["left"].set_visible(False)
         return figure(fig, "at-a-glance", "Errors as printed, between 0.01 and 100, and repaired, about 1e-15")

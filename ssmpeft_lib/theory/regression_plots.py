@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from IPython.display import HTML
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from .arms import METHODS
 from .page import INK, figure, table
@@ -37,6 +37,9 @@ def fronts(runs: Sequence[Run], metric: str, name: str, methods: Sequence[str] =
             errors = np.array(list(points.values())) / frozen
             _draw(ax, method, list(points), errors)
         ax.set(xscale="log", yscale="log", xlabel="largest share of parameters trained, %")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_locator(FixedLocator(SHARES))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xticks(SHARES, [str(share) for share in SHARES])

@@ -53,7 +53,7 @@ class Recipe:
 
 MINIATURE = {
     "labels": {"steps": 150, "batch_size": 16, "max_new_tokens": 1},
-    "text": {"steps": 300, "batch_size": 16, "max_new_tokens": 32, "eval_examples": 64},
+    "text": {"steps": 200, "batch_size": 16, "max_new_tokens": 32, "eval_examples": 64},
     "numbers": {"steps": 80, "batch_size": 32},
 }
 """What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it). A data set's facts may

@@ -114,7 +114,8 @@ def ancestors(arguments: list[str]) -> list[int]:
         chain.append(pid)
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if b"snakemake" in file.read():
+                # a word of its own: a shell's command may well lie in a folder of that name
+                if any(os.path.basename(word) == b"snakemake" for word in file.read().split(b"\0")):
                     return chain
             with open(f"/proc/{pid}/stat") as file:
                 pid = int(file.read().rpartition(")")[2].split()[1])
@@ -150,15 +151,24 @@ def _send(pid: int, number: int) -> None:
         pass
 
 
-def run_plainly(arguments: list[str]) -> None:
-    """Replace this process by an ordinary one that does the same."""
-    if arguments[0] == "--kernel":
-        command = ["-m", "ipykernel_launcher", "-f", arguments[1]]
-    else:
-        command = ["-m", "ssmpeft_lib", *arguments]
+def run_plainly(arguments: list[str]) -> int:
+    """Do the same in an ordinary process, which ends when those do who asked for it."""
     paths = [os.path.dirname(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    os.execv(sys.executable, [sys.executable, *command])
+    if arguments[0] == "--kernel":
+        # Jupyter signals a kernel by its number, and a kernel watches its parent itself
+        os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", "-f", arguments[1]])
+    watched = ancestors(arguments)
+    child = subprocess.Popen([sys.executable, "-m", "ssmpeft_lib", *arguments])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: _send(child.pid, received))
+    while True:
+        try:
+            status = child.wait(timeout=1.0)
+            return status if status >= 0 else 128 - status
+        except subprocess.TimeoutExpired:
+            if not all(os.path.exists(f"/proc/{pid}") for pid in watched):
+                child.kill()
 
 
 def main() -> int:
@@ -173,8 +183,7 @@ def main() -> int:
             print(f"starting plainly: {error}", file=sys.stderr)
         else:
             return run(connection, arguments)
-    run_plainly(arguments)
-    return 1
+    return run_plainly(arguments)
 
 
 if __name__ == "__main__":

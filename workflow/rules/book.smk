@@ -23,7 +23,6 @@ rule pages:
     input:
         exhibits=plan.exhibit_files(),
         errata="results/errata.json",
-        metrics=plan.metrics_files(),
         prose=plan.prose_files(),
         chapters=plan.chapter_files(),
     output:

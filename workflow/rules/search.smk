@@ -16,6 +16,10 @@ rule search_rates:
         mem_mb=plan.needs.memory_mb,
         runtime=plan.needs.minutes,
         gpu=plan.needs.gpus,
+    params:
+        overrides=plan.overrides_of_search,
+        to_the_end=plan.to_the_end,
+        version=plan.results_version,
     shell:
         "ssmpeft search-rates {wildcards.scale}/{wildcards.model}/{wildcards.method}/{wildcards.dataset}"
         " {wildcards.rates} {params.to_the_end} --overrides {params.overrides:q} --threads {threads}"

@@ -8,11 +8,20 @@ import torch
 
 from ssmpeft_lib.mixers.s4d import S4D, S4DConfig, S4DKernel
 
-from ..selection import Budget, importance_of, ranked, select_dimensions
+from ..selection import SLIPS, Budget, importance_of, ranked, select_dimensions
 from ..systems import largest
 from ._shared import Numbers
 
 BUDGET = Budget(usable_channels=16, usable_states=8, update_channels=8, update_states=4)
+
+VARIANTS = {
+    "Algorithm 1": {},
+    "Table 4, as meant": {"importance": "kernel", "lag": 1},
+    "Table 4, released": {"importance": "kernel", "lag": 1, "slips": SLIPS},
+    "Figures, as meant": {"importance": "kernel", "lag": 100},
+    "Figures, released": {"importance": "kernel", "lag": 100, "slips": SLIPS},
+}
+"""Ways to choose dimensions: the paper's, and those of the two released scripts without and with their slips."""
 
 
 def warmed_kernels(seed: int = 0) -> tuple[S4DKernel, S4DKernel]:
@@ -32,11 +41,27 @@ def norm_of_a_channel() -> Numbers:
     return {"channels": 8, "chosen by the sum and by the maximum": len(tops[1] & tops[float("inf")])}
 
 
+def slips_shown() -> list[list[str]]:
+    """For each script and slip: kept and trained channels shared with the formula without slips, and overflows."""
+    rows = []
+    for script, lag in (("Table 4", 1), ("Figures 1 and 2", 100)):
+        for name, slips in (("no imaginary unit", SLIPS[:1]), ("wrong sign", SLIPS[1:]), ("both", SLIPS)):
+            shared = _shared_with_right(slips, lag)
+            size = importance_of(warmed_kernels()[1], "kernel", lag, slips).detach()
+            kept, trained = (f"{shared[f'{what} by both']} of {shared[what]}" for what in ("kept", "trained"))
+            rows.append([f"{script}: {name}", kept, trained, f"{int((~size.isfinite()).sum())} of {size.numel()}"])
+    return rows
+
+
 def _slip(name: str) -> Numbers:
+    return _shared_with_right((name,), lag=1)
+
+
+def _shared_with_right(slips: tuple[str, ...], lag: int) -> Numbers:
     """How many dimensions the released formula shares with the right one."""
     frozen, warmed = warmed_kernels()
     right, released = (
-        select_dimensions(frozen, warmed, BUDGET, "kernel", lag=1, slips=slips) for slips in ((), (name,))
+        select_dimensions(frozen, warmed, BUDGET, "kernel", lag=lag, slips=chosen) for chosen in ((), slips)
     )
     return {
         "kept": BUDGET.usable_channels,

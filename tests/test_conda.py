@@ -1,0 +1,111 @@
+"""`--use-conda`: wiring against a stand-in for conda (nothing is solved here), and what is said where there is none."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from reference import REPOSITORY
+from small_book import snakemake
+
+ENVIRONMENTS = {
+    "environment.yml": "everything",
+    "workflow/envs/compute.yml": "compute",
+    "workflow/envs/book.yml": "book",
+}
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def conda(tmp_path) -> dict[str, str]:
+    """An environment in which `conda` is the stand-in."""
+    # Snakemake does not quote the path of its `activate`
+    base = tmp_path / "conda"
+    (base / "bin").mkdir(parents=True)
+    client = base / "bin" / "conda"
+    client.write_text(f'#!/bin/sh\nexec {sys.executable} "{REPOSITORY}/tests/stand_in_conda.py" "$@"\n')
+    client.chmod(0o755)
+    # what conda's own script does, as far as rules can tell
+    (base / "bin" / "activate").write_text('export CONDA_PREFIX="$1"\nexport PATH="$1/bin:$PATH"\n')
+    path = os.pathsep.join([str(base / "bin"), os.environ["PATH"]])
+    return os.environ | {"PATH": path, "STAND_IN_CONDA": str(base), "SSMPEFT_WARM": "0"}
+
+
+def test_rules_run_inside_the_environments_of_their_files(conda, tmp_path):
+    folder = tmp_path / "work here"
+    made = snakemake(folder, "--cores", "2", "--use-conda", "--conda-create-envs-only", environment=conda)
+    assert made.returncode == 0, made.stdout[-5000:]
+    files = (folder / ".snakemake" / "conda").glob("*/made-of.yml")
+    names = {path.parent.name: yaml.safe_load(path.read_text())["name"] for path in files}
+    assert sorted(names.values()) == ["ssmpeft-book", "ssmpeft-compute"]
+    done = snakemake(folder, "--cores", "2", "--use-conda", "results/quick/cell.ipynb", environment=conda)
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert (folder / "results" / "quick" / "cell.ipynb").exists()
+    active = re.search(r"Activating conda environment: \S*?([0-9a-f]+_)", done.stdout)
+    assert names[active[1]] == "ssmpeft-compute"
+
+
+def test_every_rule_that_runs_something_names_its_environment(conda, tmp_path):
+    environments = {}
+    for path in [REPOSITORY / "Snakefile", *sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))]:
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
+            if "    shell:" in rule:
+                environments[rule.partition(":")[0]] = re.findall(r"conda:\n\s+\"(\S+)\"", rule)
+    assert len(environments) > 10
+    assert {name for name, found in environments.items() if len(found) != 1} == set()
+
+
+def test_without_conda_the_message_says_what_to_do(tmp_path):
+    if shutil.which("conda"):
+        pytest.skip("there is a conda here")
+    done = snakemake(tmp_path, "-n", "--use-conda")
+    assert done.returncode != 0
+    assert "there is no conda here" in done.stdout and "make book" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_lock_and_environments_hold_the_same_versions():
+    locked = dict(line.split("==") for line in lines(REPOSITORY / "requirements.lock"))
+    for name in ENVIRONMENTS:
+        document = yaml.safe_load((REPOSITORY / name).read_text())
+        pins = dict(line.split("==") for line in document["dependencies"][-1]["pip"])
+        assert pins.items() <= locked.items(), name
+        assert document["dependencies"][0] == "python=3.11"
+    everything = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    assert dict(line.split("==") for line in everything["dependencies"][-1]["pip"]) == locked
+
+
+def test_the_book_needs_more_than_the_cells_and_the_cells_have_what_they_import():
+    pins = {
+        kind: {
+            line.split("==")[0] for line in yaml.safe_load((REPOSITORY / name).read_text())["dependencies"][-1]["pip"]
+        }
+        for name, kind in ENVIRONMENTS.items()
+    }
+    assert pins["compute"] < pins["book"] < pins["everything"]
+    assert {"torch", "transformers", "papermill", "ipykernel", "jupytext", "safetensors"} <= pins["compute"]
+    assert {"jupyter-book", "snakemake", "snakemake-executor-plugin-slurm"} <= pins["book"]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        [BIN / "snakefmt", "--check", "Snakefile", "workflow/rules"],
+        [sys.executable, "-m", "snakemake", "--lint"],
+    ],
+    ids=["snakefmt", "lint"],
+)
+def test_rules_are_clean(check):
+    done = subprocess.run(list(map(str, check)), cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Lints for" not in done.stdout + done.stderr
+
+
+def lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if not line.startswith("#")]
