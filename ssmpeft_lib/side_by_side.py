@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,8 @@ from .adapters.together import Together
 from .run import Run
 from .training.loop import Diverged, Trainer, Watch, autocast, restore, snapshot
 from .warmup import begin_warmup, select
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -87,10 +90,12 @@ def _warm_up(run: Run, rates: Sequence[float]) -> list[tuple[dict[str, Tensor], 
 def _train(run: Run, versions: list[Version], steps: int) -> None:
     together, batches = Together(run.model), run.problem.losses(run.cell.seed)
     run.model.train()
-    for _ in range(steps):
+    for step in range(steps):
         going = [version for version in versions if version.stopped is None]
         if not going:
             return
+        if step % max(1, steps // 10) == 0:
+            logger.info("%s: step %d of %d, %d of %d rates go on", run.cell, step, steps, len(going), len(versions))
         with autocast(run.recipe.precision, run.problem.device):
             losses = together.losses(next(batches), [version.parameters | version.fixed for version in going])
         kept = [

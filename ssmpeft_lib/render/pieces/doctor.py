@@ -17,7 +17,7 @@ def myst(book: Book, page: str) -> str:
     survey = json.loads(path.read_text(encoding="utf-8"))
     groups = groupby(survey["reports"], key=lambda report: report["model"])
     models = [
-        {"name": model, "lines": [_line(report, survey.get("titles", {})) for report in reports]} for model, reports in groups
+        {"name": model, "lines": [_line(report, survey["titles"]) for report in reports]} for model, reports in groups
     ]
     return raw(render("doctor.html", models=models, made_by=survey["made_by"]))
 
@@ -48,4 +48,4 @@ def _side(found, titles):
 
 def _title(name, titles):
     plain = name.removesuffix("_fused")
-    return "" if name == "adapted" else titles.get(plain, plain) + ("" if name == plain else ", fused kernels") + ": "
+    return "" if name == "adapted" else titles[plain] + ("" if name == plain else ", fused kernels") + ": "
