@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,8 +92,7 @@ class Search:
         return run
 
     def _watch(self, run: Run) -> Watch | None:
-        uniform = math.log(run.model.get_input_embeddings().num_embeddings)
-        return None if self.to_the_end else Watch(uniform)
+        return None if self.to_the_end else Watch(run.problem.uniform_loss)
 
 
 def _ended(rate: float, score: float, train_loss: float, steps: int) -> dict[str, Any]:

@@ -229,3 +229,11 @@ def test_a_search_by_snakemake_goes_on_where_it_was_and_a_cell_shows_it(results,
     shown = report.search(run)
     assert f"The learning rate {found['learning_rate']:g} was chosen among 15" in shown.text
     assert shown.markup.count("<tr>") >= 15
+
+
+def test_the_plan_command_counts_the_search(tmp_path, capsys):
+    document = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(document | {"lr_search": "grid", "exhibits": ["table21", "table24"]}))
+    assert main(["plan", "--scale", "paper", "--config", str(path), "--results", str(tmp_path)]) == 0
+    assert "14 times 15 rates, each 1 epoch on 2,000 examples at most, in 210 processes" in capsys.readouterr().out
