@@ -19,6 +19,7 @@ from ssmpeft_lib.adapters.deltas import LowRank
 from ssmpeft_lib.plan import search as plan
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.workflow import Workflow
+from ssmpeft_lib.render.pieces import search as piece
 from ssmpeft_lib.run import adapt_run, open_run
 from ssmpeft_lib.search import Search
 from ssmpeft_lib.side_by_side import train_side_by_side
@@ -237,3 +238,11 @@ def test_the_plan_command_counts_the_search(tmp_path, capsys):
     path.write_text(yaml.safe_dump(document | {"lr_search": "grid", "exhibits": ["table21", "table24"]}))
     assert main(["plan", "--scale", "paper", "--config", str(path), "--results", str(tmp_path)]) == 0
     assert "14 times 15 rates, each 1 epoch on 2,000 examples at most, in 210 processes" in capsys.readouterr().out
+
+
+def test_the_book_shows_what_was_measured():
+    lines = json.loads(piece.RECORDED.read_text())["lines"].values()
+    shown = piece.myst(None, "reproduce")
+    for line in lines:
+        assert f"<code>{line['method']}</code>" in shown
+        assert f"{line['search']['ratio']:.1f}</td>" in shown and f"{line['process']['ratio']:.1f}</td>" in shown
