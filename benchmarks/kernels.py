@@ -2,7 +2,8 @@
 
 Each line runs in a process of its own, with its threads and allocator set, and both of its sides in turns there. Lines
 that need no setting of their own run in forks of this process, which has loaded the libraries.
-`--only` picks lines by name and only shows them; the file always comes from one whole run.
+`--only` picks lines by name; the others keep what an earlier run wrote. Each line says when it was measured, and at
+which commit.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import kernel_decoding
 import kernel_ops
 import kernel_steps
 import paired
+from filelock import FileLock
 
 from ssmpeft_lib.ops import backends
 from ssmpeft_lib.plan.results import write_json
@@ -76,7 +79,7 @@ def shown(name: str, row: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="regular expression: lines to measure and show, writing nothing")
+    parser.add_argument("--only", default="", help="regular expression: lines to measure")
     parser.add_argument("--rounds", type=int, default=1000, help="at most so many rounds a line")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--measure", choices=LINES, help=argparse.SUPPRESS)
@@ -88,15 +91,22 @@ def main() -> None:
     os.environ.update(paired.variables(paired.Line("", tuple)))
     for module in ("mamba", "mamba2"):
         importlib.import_module(f"transformers.models.{module}.modeling_{module}")
-    rows = {}
     made_by = environment() | {"backends": {name: state.detail for name, state in backends().items()}}
     for name in LINES:
         if re.search(options.only, name):
-            rows[name] = measure(name, options.rounds)
-            print(shown(name, rows[name]), flush=True)
-            if not options.only:
-                # after every line, so that a run that is cut short leaves what it measured
-                write_json(options.output, {"made_by": made_by, "lines": rows})
+            row = measure(name, options.rounds)
+            print(shown(name, row), flush=True)
+            add(options.output, made_by, name, row)
+
+
+def add(output: Path, made_by: dict, name: str, row: dict) -> None:
+    """Put a line into the file, among those of this and of other runs on the same machine."""
+    row |= {"commit": made_by.get("commit", ""), "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(output.with_suffix(".lock")):
+        rows = json.loads(output.read_text(encoding="utf-8"))["lines"] if output.exists() else {}
+        rows[name] = row
+        write_json(output, {"made_by": made_by, "lines": {name: rows[name] for name in LINES if name in rows}})
 
 
 if __name__ == "__main__":

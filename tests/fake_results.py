@@ -131,7 +131,7 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         if trains
         else {},
         selection={},
-        search=_SEARCH if trains else {},
+        search={},
         progress=SimpleNamespace(history=history, best_step=steps),
         scores=found,
         answers={"test": ["It joined in 1973.", UNTRUSTED, ""]},
@@ -161,14 +161,6 @@ class MambaForCausalLM:
 
 _MODEL = MambaForCausalLM()
 _RECIPE = {"learning_rate": 0.015, "batch_size": 16, "epochs": 10, "precision": "fp32"}
-_SEARCH = {
-    "learning_rate": 0.015,
-    "protocol": {"score": "accuracy", "epochs": 1, "train_examples": 1024, "val_examples": 256, "seed": 0},
-    "rates": [
-        {"learning_rate": 0.4, "status": "diverged", "message": "the training loss is nan", "steps": 12},
-        {"learning_rate": 0.015, "status": "ok", "score": 81.5, "train_loss": 0.75, "steps": 64},
-    ],
-}
 _MADE_BY = {
     "results_version": 1, "commit": "0123456789ab", "dirty": False, "device": "made up for a test", "threads": 1,
     "python": "3.11.7", "libraries": {"torch": "0.0.0", "transformers": "0.0.0"}, "scan_backend": "none",

@@ -16,6 +16,7 @@ from ssmpeft_lib.plan.archive import pack, unpack
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import RESULTS_VERSION, write_metrics
 
+NOW, NEXT = RESULTS_VERSION, RESULTS_VERSION + 1
 CELLS = [Cell("quick", "mamba-130m", method, "dart", seed) for method in ("lora@out_proj", "full") for seed in (0, 1)]
 
 
@@ -56,8 +57,8 @@ def test_equal_results_make_equal_archives(results, tmp_path):
 
 
 def test_results_of_two_versions_are_not_packed(results, tmp_path):
-    write_cell(results, Cell("quick", "mamba-130m", "bitfit", "dart", 0), version=RESULTS_VERSION + 1)
-    with pytest.raises(ValueError, match=r"may not be mixed .*version 1: .*version 2: .*bitfit/dart/seed0"):
+    write_cell(results, Cell("quick", "mamba-130m", "bitfit", "dart", 0), version=NEXT)
+    with pytest.raises(ValueError, match=rf"may not be mixed .*version {NOW}: .*version {NEXT}: .*bitfit/dart/seed0"):
         pack(results, "quick", tmp_path / "a.tar.gz")
     assert not list(tmp_path.glob("*.gz*"))
 
@@ -68,18 +69,18 @@ def test_there_must_be_something_to_pack(tmp_path):
 
 
 def test_results_of_another_version_than_the_codes_are_not_unpacked(tmp_path):
-    write_cell(tmp_path / "old", CELLS[0], version=RESULTS_VERSION + 1)
+    write_cell(tmp_path / "old", CELLS[0], version=NEXT)
     pack(tmp_path / "old", "quick", tmp_path / "a.tar.gz")
-    with pytest.raises(ValueError, match="are of version 2, this code makes version 1"):
+    with pytest.raises(ValueError, match=f"are of version {NEXT}, this code makes version {NOW}"):
         unpack(tmp_path / "a.tar.gz", tmp_path / "new")
     assert not contents(tmp_path / "new")
 
 
 def test_results_are_not_mixed_with_those_that_are_there(results, tmp_path):
     pack(results, "quick", tmp_path / "a.tar.gz")
-    write_cell(tmp_path / "new", Cell("quick", "mamba-130m", "bitfit", "dart", 0), version=RESULTS_VERSION + 1)
+    write_cell(tmp_path / "new", Cell("quick", "mamba-130m", "bitfit", "dart", 0), version=NEXT)
     before = contents(tmp_path / "new")
-    with pytest.raises(ValueError, match="are of version 2"):
+    with pytest.raises(ValueError, match=f"are of version {NEXT}"):
         unpack(tmp_path / "a.tar.gz", tmp_path / "new")
     assert contents(tmp_path / "new") == before
 

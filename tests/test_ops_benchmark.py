@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from ssmpeft_lib.ops import backends
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
+import device  # noqa: E402
+import gpu_scan  # noqa: E402
+import gpu_steps  # noqa: E402
 import kernel_ops  # noqa: E402
 import kernels  # noqa: E402
 import paired  # noqa: E402
@@ -21,6 +28,17 @@ def test_a_line_is_the_median_of_ratios_by_round():
     assert row["met"] is True and row["rounds"] == 3
     assert row["medians"] == {"theirs": 10.0, "ours": 3.0}
     assert paired.summary(line, {"theirs": [2.0], "ours": [1.0]})["met"] is False
+
+
+def test_a_line_is_put_among_those_of_other_runs(tmp_path):
+    output, (first, second, *_) = tmp_path / "kernels.json", kernels.LINES
+    kernels.add(output, {"commit": "a"}, second, {"what": "old"})
+    kernels.add(output, {"commit": "b"}, first, {"what": "new"})
+    written = json.loads(output.read_text())
+    assert [(name, row["what"], row["commit"]) for name, row in written["lines"].items()] == [
+        (first, "new", "b"),
+        (second, "old", "a"),
+    ]
 
 
 def test_variants_take_turns_after_a_warm_up():
@@ -47,3 +65,24 @@ def test_both_sides_of_a_line_compute_the_same_gradients():
 def test_peak_memory_counts_what_is_held(tmp_path):
     line = paired.Line("", lambda: [paired.Variant("allocates", lambda: bytearray(64 << 20).count(0))], memory=True)
     assert 60 < paired.peak(line, "allocates") < 80
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here they would measure, for minutes")
+def test_the_jobs_for_a_gpu_run_at_toy_sizes():
+    (lora,) = [row for row in gpu_steps.measured("mamba-130m", 1, device.Clock(60)) if row["method"] == "LoRA in_proj"]
+    assert {name: len(result["ms"]) for name, result in lora["variants"].items()} == {"ours": 1, "stock": 1}
+    assert lora["stock_over_ours"] > 0
+    if backends()["triton"].available:
+        rows = gpu_scan.compared(device.Clock(60), 1)
+        assert all(row["relative_errors"]["triton"] < 1.6e-2 for row in rows) and len(rows) == 2
+
+
+def test_a_variant_that_fails_is_said_and_left_out():
+    def fails():
+        raise MemoryError("no room")
+
+    results = device.alternated({"runs": lambda: None, "fails": fails}, 2, device.Clock(60))
+    assert len(results["runs"]["ms"]) == 2
+    assert results["fails"] == {"ms": [], "failed": "MemoryError: no room"}
+    assert device.ratio(results, "fails", "runs") is None

@@ -15,7 +15,7 @@ from ssmpeft_lib.theory import page, plots, slider
 from ssmpeft_lib.theory.errata import errata
 from ssmpeft_lib.theory.systems import System
 
-NOTEBOOKS = [REPOSITORY / "notebooks" / "theory.md"]
+NOTEBOOKS = [REPOSITORY / "notebooks" / f"{name}.md" for name in ("theory", "regression", "practice")]
 
 
 def code_cells(path):

@@ -10,7 +10,7 @@ from official_files import write_tokenizer
 
 from ssmpeft_lib import encode, sources
 from ssmpeft_lib.plan import registry
-from ssmpeft_lib.theory import practice
+from ssmpeft_lib.theory import practice, practice_page
 
 torch.set_num_threads(1)
 
@@ -53,3 +53,41 @@ def test_every_place_imitates_every_other(stage):
 def test_missing_model_is_named_with_the_way_to_make_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"dart.json is missing; make it with: snakemake"):
         practice.Stage.open(tmp_path)
+
+
+def made_up(left_of_w_in, loss_of_whole):
+    starts = [
+        {"seed": seed, "start": name, "rate": rate, "trained": 5, "loss": value + rate + 0.01 * seed}
+        for seed in range(3)
+        for rate in (0.1, 0.2)
+        for name, value in {
+            **dict.fromkeys(practice.STARTS, 1.0),
+            "nothing trained": 2.0,
+            "initial state and convolution": loss_of_whole,
+        }.items()
+    ]
+    imitation = [
+        {"seed": seed, "teacher": a, "student": b, "before": 2.0, "left": (left_of_w_in if b == "W_in" else 1.0) + seed}
+        for seed in range(3)
+        for a in practice.PLACES
+        for b in practice.PLACES
+        if a != b
+    ]
+    return {"starts": starts, "imitation": imitation}
+
+
+@pytest.mark.parametrize("left, loss, word", [(0.5, 0.5, "confirmed"), (1.5, 1.5, "not confirmed")])
+def test_predictions_get_the_verdict_that_the_runs_say(left, loss, word):
+    runs = made_up(left, loss)
+    assert practice_page.losses(runs, "initial state") == pytest.approx({0: 1.1, 1: 1.11, 2: 1.12})
+    assert practice_page.left(runs, "W_B", "W_in")[0] == left / 2
+    shown = practice_page.predictions(runs).data
+    assert shown.count(f">{word}</td>") == 8 and "unclear" not in shown
+
+
+def test_recorded_runs_are_complete():
+    runs = practice_page.recorded()
+    seeds = {run["seed"] for run in runs["starts"]}
+    assert len(seeds) >= 3 and len(runs["copied"]) == len(seeds)
+    assert len(runs["imitation"]) == len(seeds) * 12 * len(practice.PLACE_RATES)
+    assert not runs["made_by"]["dirty"]

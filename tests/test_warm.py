@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -119,6 +120,23 @@ def test_when_the_client_is_killed_its_cell_ends_too(tmp_path, environment):
     client.send_signal(signal.SIGKILL)
     client.wait()
     wait_for(lambda: not alive(kernel), "the kernel to end", 20)
+
+
+@pytest.mark.parametrize("warm", ["1", "0"])
+def test_when_snakemake_is_killed_its_cells_end_too_warm_or_not(tmp_path, environment, warm):
+    marker = tmp_path / "pid"
+    sleeper = f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(120)"
+    command = [sys.executable, "-S", "-E", str(CLIENT), "run-cell", "quick/mamba-130m/lora/dart/seed0"]
+    command += ["--notebook", str(notebook(tmp_path, sleeper)), "--output", str(tmp_path / "o" / "cell.ipynb")]
+    # a parent whose command line says snakemake, as a client looks for, and a shell between the two
+    parent = f"import subprocess; subprocess.run({shlex.join(command)!r} + '; true', shell=True)"
+    started = subprocess.Popen(
+        [sys.executable, "-c", parent, "snakemake"], env=environment | {"SSMPEFT_WARM": warm}, stderr=subprocess.DEVNULL
+    )
+    kernel = int(wait_for(lambda: marker.exists() and marker.read_text(), "the kernel to start", 120))
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    wait_for(lambda: not alive(kernel), "the kernel to end", 60)
 
 
 def alive(pid: int) -> bool:

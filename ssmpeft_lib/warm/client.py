@@ -114,7 +114,8 @@ def ancestors(arguments: list[str]) -> list[int]:
         chain.append(pid)
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if b"snakemake" in file.read():
+                # a word of its own: a shell's command may well lie in a folder of that name
+                if any(os.path.basename(word) == b"snakemake" for word in file.read().split(b"\0")):
                     return chain
             with open(f"/proc/{pid}/stat") as file:
                 pid = int(file.read().rpartition(")")[2].split()[1])

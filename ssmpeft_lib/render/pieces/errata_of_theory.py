@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from .. import links
 from ..book import Book
 from ..environment import render
 from ..page import raw
+
+CHAPTER = "theory"
+"""Where each is shown at work."""
 
 KINDS = {
     "error": "false as printed",
@@ -19,7 +23,8 @@ def myst(book: Book, page: str) -> str:
     if not book.theory_errata:
         return ""
     shown = [entry | {"numbers": _numbers(entry.get("evidence", {}))} for entry in book.theory_errata]
-    return raw(render("errata_of_theory.html", errata=shown, kinds=KINDS))
+    chapter = links.href(page, links.chapter_page(CHAPTER)) if CHAPTER in book.chapters else ""
+    return raw(render("errata_of_theory.html", errata=shown, kinds=KINDS, chapter=chapter))
 
 
 def _numbers(evidence):

@@ -29,7 +29,16 @@ def myst(book: Book, page: str) -> str:
         for title, prefixes in GROUPS.items()
     }
     loads = [row["load_before"] for row in measured["lines"].values() if "load_before" in row]
-    return raw(render("kernels.html", groups=groups, made_by=measured["made_by"], loads=(min(loads), max(loads))))
+    return raw(
+        render(
+            "kernels.html",
+            groups=groups,
+            made_by=measured["made_by"],
+            loads=(min(loads), max(loads)),
+            days=sorted({row["time"][:10] for row in measured["lines"].values()}),
+            commits=sorted({row["commit"] for row in measured["lines"].values()}),
+        )
+    )
 
 
 def _line(row: dict) -> dict:
