@@ -155,6 +155,15 @@ def test_what_cannot_be_done_side_by_side_is_done_one_by_one_and_said(results, m
     assert search.note.startswith("trained one by one: vmap: ") and search.note in caplog.text
 
 
+def test_rates_that_do_not_fit_side_by_side_are_trained_one_by_one(results, monkeypatch):
+    def too_much(run, rates, watches):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("ssmpeft_lib.search.train_side_by_side", too_much)
+    search = Search(target(), results, SMALL)
+    assert len(search.side_by_side(RATES)) == 3 and search.note == "trained one by one: CUDA out of memory"
+
+
 def test_a_failed_rate_is_written_down_and_can_be_forgotten(results, tmp_path, capsys):
     folder = tmp_path / "quick/search/mamba-2.8b/bitfit/glue-sst2"
     tried, chosen = folder / "rates/1e-3.json", folder / "learning_rate.json"
