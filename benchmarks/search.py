@@ -1,8 +1,8 @@
 """Measure what sixteen learning rates side by side cost against one: `python benchmarks/search.py --results DIR`.
 
-Both are whole searches as `search-rates` makes them (one epoch on 2,000 examples, judged on 500), each in a process of
-its own, by turns; DIR is a results directory in which `make book` has prepared the model and the data. The times are
-the processes' own, on one thread: of the search alone, and of the process with interpreter and imports.
+Both are whole searches as `search-rates` makes them (one epoch of a miniature, then its validation set), each in a
+process of its own, by turns; DIR is a results directory in which `make book` has prepared the model and the data. The
+times are the processes' own, on one thread: of the search alone, and of the process with interpreter and imports.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OUTPUT = Path("results/benchmarks/search.json")
 TARGET = "quick/mamba-130m/{}/glue-sst2/seed0"
 
 
-def measure(method: str, batch: int, count: int, results: Path) -> dict[str, float]:
+def measure(method: str, batch: int, count: int, results: Path) -> dict:
     """Seconds of this process so far and of a search in it."""
     import torch
 
@@ -48,10 +48,10 @@ def measure(method: str, batch: int, count: int, results: Path) -> dict[str, flo
     end = time.process_time()
     if search.note or any(entry["status"] != "ok" for entry in entries):
         raise RuntimeError(f"{method}: {search.note or entries}")
-    return {"search": end - start, "process": end}
+    return {"search": end - start, "process": end, "protocol": search.protocol}
 
 
-def in_process(method: str, batch: int, count: int, results: Path) -> dict[str, float]:
+def in_process(method: str, batch: int, count: int, results: Path) -> dict:
     """What a process of its own measures."""
     command = [sys.executable, __file__, "--results", str(results), "--measure", method, str(batch), str(count)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
@@ -64,6 +64,7 @@ def compared(method: str, batch: int, rounds: int, results: Path) -> dict:
     load = os.getloadavg()[0]
     pairs = [[in_process(method, batch, count, results) for count in (1, len(RATES))] for _ in range(rounds)]
     row = {"method": method, "batch_size": batch, "rates": len(RATES), "rounds": rounds, "load_before": load}
+    row["protocol"] = pairs[0][0]["protocol"]
     for what in ("search", "process"):
         ratios = [many[what] / one[what] for one, many in pairs]
         row[what] = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 from typing import Any
+
+import torch
 
 from .adapters.together import NotTogether
 from .plan.cell import Cell
@@ -42,15 +43,19 @@ class Search:
 
     def side_by_side(self, rates: Sequence[float]) -> list[dict[str, Any]]:
         """Try rates as versions over one frozen model; where that cannot be, one by one, which `note` then says."""
+        try:
+            return self._together(rates)
+        except (NotTogether, torch.OutOfMemoryError) as error:
+            self.note = f"trained one by one: {error}"
+        # outside of the handler, which holds what was allocated
+        logging.warning("%s: the rates are %s", self.cell, self.note)
+        return self.one_by_one(rates)
+
+    def _together(self, rates: Sequence[float]) -> list[dict[str, Any]]:
         start = perf_counter()
         run = self._opened(rates[0])
-        try:
-            versions = train_side_by_side(run, rates, [self._watch(run) for _ in rates])
-        except NotTogether as error:
-            self.note = f"trained one by one: {error}"
-            logging.warning("%s: the rates are %s", self.cell, self.note)
-            return self.one_by_one(rates)
         entries = []
+        versions = train_side_by_side(run, rates, [self._watch(run) for _ in rates])
         for rate, version in zip(rates, versions, strict=True):
             if version.stopped:
                 entries.append(_diverged(rate, version.stopped))
@@ -93,8 +98,7 @@ class Search:
         return run
 
     def _watch(self, run: Run) -> Watch | None:
-        uniform = math.log(run.model.get_input_embeddings().num_embeddings)
-        return None if self.to_the_end else Watch(uniform)
+        return None if self.to_the_end else Watch(run.problem.uniform_loss)
 
 
 def _ended(rate: float, score: float, train_loss: float, steps: int) -> dict[str, Any]:

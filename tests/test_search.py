@@ -19,6 +19,7 @@ from ssmpeft_lib.adapters.deltas import LowRank
 from ssmpeft_lib.plan import search as plan
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.workflow import Workflow
+from ssmpeft_lib.render.pieces import search as piece
 from ssmpeft_lib.run import adapt_run, open_run
 from ssmpeft_lib.search import Search
 from ssmpeft_lib.side_by_side import train_side_by_side
@@ -154,6 +155,15 @@ def test_what_cannot_be_done_side_by_side_is_done_one_by_one_and_said(results, m
     assert search.note.startswith("trained one by one: vmap: ") and search.note in caplog.text
 
 
+def test_rates_that_do_not_fit_side_by_side_are_trained_one_by_one(results, monkeypatch):
+    def too_much(run, rates, watches):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("ssmpeft_lib.search.train_side_by_side", too_much)
+    search = Search(target(), results, SMALL)
+    assert len(search.side_by_side(RATES)) == 3 and search.note == "trained one by one: CUDA out of memory"
+
+
 def test_a_failed_rate_is_written_down_and_can_be_forgotten(results, tmp_path, capsys):
     folder = tmp_path / "quick/search/mamba-2.8b/bitfit/glue-sst2"
     tried, chosen = folder / "rates/1e-3.json", folder / "learning_rate.json"
@@ -229,3 +239,19 @@ def test_a_search_by_snakemake_goes_on_where_it_was_and_a_cell_shows_it(results,
     shown = report.search(run)
     assert f"The learning rate {found['learning_rate']:g} was chosen among 15" in shown.text
     assert shown.markup.count("<tr>") >= 15
+
+
+def test_the_plan_command_counts_the_search(tmp_path, capsys):
+    document = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(document | {"lr_search": "grid", "exhibits": ["table21", "table24"]}))
+    assert main(["plan", "--scale", "paper", "--config", str(path), "--results", str(tmp_path)]) == 0
+    assert "14 times 15 rates, each 1 epoch on 2,000 examples at most, in 210 processes" in capsys.readouterr().out
+
+
+def test_the_book_shows_what_was_measured():
+    lines = json.loads(piece.RECORDED.read_text())["lines"].values()
+    shown = piece.myst(None, "reproduce")
+    for line in lines:
+        assert f"<code>{line['method']}</code>" in shown
+        assert f"{line['search']['ratio']:.1f}</td>" in shown and f"{line['process']['ratio']:.1f}</td>" in shown

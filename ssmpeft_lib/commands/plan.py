@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..plan import costs
+from ..plan import costs, search
 from ..plan.cell import Cell
 from ..plan.config import Config
 from ..plan.costs import ROOT, cost_of, gigabytes
@@ -58,7 +58,17 @@ def run(arguments: argparse.Namespace) -> None:
     )
     print("\n".join(table(cells)))
     if config.lr_search != "off":
-        print("The learning-rate search comes on top; it is not in the table.")
+        print(search_line(cells, config))
+
+
+def search_line(cells: Iterable[Cell], config: Config) -> str:
+    """How many trainings the learning-rate search adds; the seeds of a cell share it."""
+    searched = {search.folder(cell) for cell in cells if search.searched(cell, config.overrides_for(cell))}
+    processes = len(searched) * len(search.processes(config.lr_search_together))
+    return (
+        f"The learning-rate search comes on top and is not in the table: {len(searched):,} times {len(search.GRID)} "
+        f"rates, each {search.EPOCHS} epoch on {search.TRAIN_EXAMPLES:,} examples at most, in {processes:,} processes."
+    )
 
 
 def table(cells: Iterable[Cell]) -> Iterator[str]:

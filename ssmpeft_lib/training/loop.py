@@ -34,7 +34,7 @@ class Watch:
     The bound is twice the loss before the first update, or that of a uniform guess where this is more.
 
     Args:
-        uniform: cross-entropy of a uniform guess, the logarithm of the size of the vocabulary.
+        uniform: cross-entropy of a uniform guess among all answers.
         steps: over how many the mean is taken.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -49,6 +50,11 @@ class SeriesProblem:
     @property
     def steps_an_epoch(self) -> int:
         return len(self.splits["train"]) // self.recipe.batch_size
+
+    @property
+    def uniform_loss(self) -> float:
+        """Cross-entropy of a uniform guess among the labels."""
+        return math.log(len(self.task.labels))
 
     def serialised(self, i: int) -> list[str]:
         """A training example as the model reads it, shortened, and its label."""

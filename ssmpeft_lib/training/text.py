@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -55,6 +56,11 @@ class TextProblem:
         """A training example as the model reads it, and what it learns to say."""
         train = self.splits["train"]
         return [self.tokenizer.decode(ids.tolist()) for ids in (train.input_ids(i), train.label_ids(i))]
+
+    @property
+    def uniform_loss(self) -> float:
+        """Cross-entropy of a uniform guess among all tokens."""
+        return math.log(self.tokenizer.get_vocab_size())
 
     def losses(self, seed: int, first_step: int = 0) -> Iterator[Callable[[], Tensor]]:
         """The loss of one step after another, from a given step on; the order depends on the seed alone."""
