@@ -77,9 +77,12 @@ def without_scan(run):
     return stubbed
 
 
-def stubbed_scan():
-    run = step(backbone("ours", 2), 4, 256)
-    return Variant("ours", run), Variant("ours without the scan", without_scan(run))
+def stubbed_scan(prepared=lambda model: model):
+    def variants():
+        run = step(prepared(backbone("ours", 2)), 4, 256)
+        return Variant("ours", run), Variant("ours without the scan", without_scan(run))
+
+    return variants
 
 
 def stubbed_scan_of_transformers():
@@ -183,7 +186,10 @@ LINES = {
         rounds=15,
     ),
     "step-stubbed": Line(
-        "step, 4 x 256, against the same step with the scan stubbed out", stubbed_scan, "<= 1.1", rounds=9
+        "step, 4 x 256, against the same step with the scan stubbed out", stubbed_scan(), "<= 1.1", rounds=9
+    ),
+    "step-stubbed-torchs-products": Line(
+        "the same, both with torch's matrix products", stubbed_scan(with_torchs_products), rounds=9
     ),
     "step-stubbed-transformers": Line(
         "step, 4 x 256, against transformers' step with the scan stubbed out", stubbed_scan_of_transformers, rounds=9

@@ -132,3 +132,9 @@ def test_pixels_are_training_pictures_as_the_loaders_read_them():
     for text in seen:
         values = text.removesuffix("###").split()
         assert len(values) == 64 and all(value in "0123456789" for value in values)
+
+
+def test_older_corpora_are_read_as_latin_1(tmp_path):
+    (tmp_path / "new.txt").write_text("naïve – yes", encoding="utf-8")
+    (tmp_path / "old.txt").write_bytes("¡naïve!".encode("latin-1"))
+    assert corpus.from_folder(tmp_path) == ["naïve – yes", "¡naïve!"]

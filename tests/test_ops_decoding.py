@@ -134,7 +134,8 @@ def test_strided_slices_of_projections():
     sliced = selective_state_step(states[0], u, z, A, B, C, z=z, delta_softplus=True)
     copies = [tensor.clone() for tensor in (u, z, B, C)]
     dense = selective_state_step(states[1], copies[0], copies[1], A, *copies[2:], z=copies[1], delta_softplus=True)
-    assert torch.equal(sliced, dense) and torch.equal(*states)
+    close(sliced, dense, torch.float32)
+    close(*states, torch.float32)
 
 
 def test_bad_arguments_are_named():

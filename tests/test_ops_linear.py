@@ -10,8 +10,10 @@ import torch
 from ops_inputs import assert_close, need, outputs_and_gradients
 from torch import nn
 from torch.nn import functional as F
+from transformers import MambaConfig, MambaForCausalLM
 
 from ssmpeft_lib import ops
+from ssmpeft_lib.adapters.backbone import Backbone
 
 module = importlib.import_module("ssmpeft_lib.ops.linear")
 
@@ -154,6 +156,14 @@ def test_the_layer_is_torchs_but_for_its_product():
     x = torch.randn(2, 70)
     torch.testing.assert_close(ours(x), stock(x))
     assert torch.equal(pickle.loads(pickle.dumps(ours)).weight, stock.weight)
+
+
+def test_a_prepared_model_has_it_everywhere_and_gives_it_back():
+    model = MambaForCausalLM(MambaConfig(hidden_size=8, num_hidden_layers=1, vocab_size=11))
+    backbone = Backbone(model)
+    for change, kind in ((backbone.prepare, ops.Linear), (backbone.restore, nn.Linear)):
+        change()
+        assert {type(layer) for layer in model.modules() if isinstance(layer, nn.Linear)} == {kind}
 
 
 def test_other_types_are_refused_by_onednn():

@@ -23,7 +23,8 @@ class Method:
         family: for colours and marks in the book: prompt, bias, lora, sdlora, full or frozen.
         starts_unchanged: whether the adapted model computes at the start what the model computed before.
         selects: whether a warm-up chooses what it trains; then `begin_warmup` and `select` are there.
-        learning_rate: for the small stand-ins, found on their validation sets; the paper searches per data set.
+        learning_rate: for the small stand-ins, found on their validation sets (benchmarks/quick_rates.py); the paper
+            searches per data set.
         learning_rates: other ones, by target; where little is trained, it takes larger steps. See `rate`.
     """
 

@@ -12,7 +12,7 @@ class Full(Method):
     """`full` trains every parameter of the model; `full@slot+slot` every entry of those slots and nothing else."""
 
     family = "full"
-    learning_rate = 2e-3
+    learning_rate = 4e-3
     learning_rates = {
         "ssm": 2e-2,
         **dict.fromkeys(("conv1d", "conv1d_bias", "x_proj", "in_proj_B", "in_proj_C", "in_proj_dt"), 5e-2),

@@ -60,11 +60,18 @@ def documentation() -> list[str]:
 
 
 def from_folder(folder: Path) -> list[str]:
-    """The text files of a folder."""
+    """The text files of a folder, in UTF-8 or, where that fails, in Latin-1, as older corpora are."""
     found = sorted(Path(folder).rglob("*.txt"))
     if not found:
         raise FileNotFoundError(f"no text to pretrain on: {folder} holds no *.txt file")
-    return [path.read_text(encoding="utf-8") for path in found]
+    return [_text(path) for path in found]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return path.read_text(encoding="latin-1")
 
 
 def pieces(texts: Iterable[str]) -> list[str]:
