@@ -3,6 +3,7 @@ PYTHON ?= python3
 CORES ?= all
 PIP_OPTIONS ?=
 STAMP := .venv/.installed
+SNAKEMAKE := .venv/bin/snakemake --workflow-profile workflow/profiles/default --cores $(CORES)
 
 .PHONY: book pdf test lock clean
 .DEFAULT_GOAL := book
@@ -16,10 +17,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 book: $(STAMP)
-	@.venv/bin/snakemake --cores $(CORES) $(ARGS)
+	@$(SNAKEMAKE) $(ARGS)
 
 pdf: $(STAMP)
-	@.venv/bin/snakemake --cores $(CORES) pdf $(ARGS)
+	@$(SNAKEMAKE) pdf $(ARGS)
 
 test: $(STAMP)
 	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)

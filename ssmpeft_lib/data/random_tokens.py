@@ -17,6 +17,7 @@ DATASETS = {
     "random-tokens": {
         "train": 10000, "val": 8, "test": 8, "max_seq_len": 375, "epochs": 1, "batch_size": 4,
         "folder": None, "splits": {"train": "train", "val": "val", "test": "test"}, "generated": True,
+        "miniature_recipe": {"steps": 40, "batch_size": 4},
     },
 }  # fmt: skip
 

@@ -12,13 +12,13 @@ MODELS = {
         "tokenizer": "gpt-neox-20b",
         "hub": "state-spaces/mamba-1.4b-hf",
         "config": {"hidden_size": 2048, "num_hidden_layers": 48, "vocab_size": 50280},
-        "stand_in": {"hidden_size": 64, "num_hidden_layers": 4},
+        "stand_in": {"hidden_size": 64, "num_hidden_layers": 3},
     },
     "mamba-2.8b": {
         "tokenizer": "gpt-neox-20b",
         "hub": "state-spaces/mamba-2.8b-hf",
         "config": {"hidden_size": 2560, "num_hidden_layers": 64, "vocab_size": 50280},
-        "stand_in": {"hidden_size": 96, "num_hidden_layers": 3},
+        "stand_in": {"hidden_size": 80, "num_hidden_layers": 3},
     },
 }
 
