@@ -24,7 +24,13 @@ def execute(notebook: Path, output: Path, parameters: dict) -> dict[str, str] | 
     os.environ["JUPYTER_PATH"] = os.pathsep.join([str(KERNELS), *filter(None, [os.environ.get("JUPYTER_PATH")])])
     try:
         papermill.execute_notebook(
-            str(notebook), str(output), parameters, kernel_name="ssmpeft", progress_bar=False, log_output=False
+            str(notebook),
+            str(output),
+            parameters,
+            kernel_name="ssmpeft",
+            progress_bar=False,
+            log_output=False,
+            cwd=os.getcwd(),
         )
     except papermill.exceptions.PapermillExecutionError as error:
         return {"type": error.ename, "message": error.evalue}

@@ -36,12 +36,13 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.output.parent
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / ".cell.ipynb"
+    # as they are seen from the working directory, which is the kernel's: a notebook is read on other machines
     parameters = {
         "cell": str(cell),
-        "results": str(arguments.results.resolve()),
-        "output": str(folder.resolve()),
+        "results": os.path.relpath(arguments.results),
+        "output": os.path.relpath(folder),
         "overrides": arguments.overrides,
-        "learning_rate": str(Path(arguments.learning_rate).resolve()) if arguments.learning_rate else "",
+        "learning_rate": os.path.relpath(arguments.learning_rate) if arguments.learning_rate else "",
         "threads": arguments.threads,
     }
     metrics = folder / "metrics.json"
