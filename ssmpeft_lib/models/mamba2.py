@@ -18,10 +18,10 @@ MODELS = {
     "mamba2-1.3b": {
         "tokenizer": "gpt-neox-20b",
         "hub": "state-spaces/mamba2-1.3b",
-        "config": {"hidden_size": 2048, "num_hidden_layers": 38, "num_heads": 64},
+        "config": {"hidden_size": 2048, "num_hidden_layers": 48, "num_heads": 64},
         "stand_in": {
             "hidden_size": 64,
-            "num_hidden_layers": 4,
+            "num_hidden_layers": 3,
             "num_heads": 8,
             "head_dim": 16,
             "state_size": 16,
