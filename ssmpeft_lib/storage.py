@@ -13,10 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .adaptation import Adaptation, adapt, adaptation_of, base_model, untouched_on_error
-from .adapters.attach import Adapted
-from .adapters.prompts import Prompts
+from .adapters.named import Named
 from .adapters.sparse import Sparse
-from .adapters.starts import Starts
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PEFT_TYPE = "SSMPEFT"
@@ -70,7 +68,7 @@ def load(model: nn.Module, folder: str | Path) -> nn.Module:
 def _stored(model: nn.Module, found: Adaptation) -> dict[str, Tensor]:
     """Live tensors of an adapter by the names they are stored under."""
     inside = f".deltas.{found.adapter}."
-    carriers = {name for name, module in model.named_modules() if isinstance(module, Adapted | Starts | Prompts)}
+    carriers = {name for name, module in model.named_modules() if isinstance(module, Named)}
     state = model.state_dict(keep_vars=True)
     stored = {
         key.replace(inside, ".deltas."): tensor

@@ -9,10 +9,11 @@ from torch.nn.utils import parametrize
 
 from ..ops import linear
 from .deltas import Delta
+from .named import Named
 from .region import Region
 
 
-class Adapted(nn.Module):
+class Adapted(Named):
     """Deltas of named adapters at one place of a model: `deltas[adapter][slot]`.
 
     Several adapters may be active; a merged adapter is part of the frozen weight and no longer added.
@@ -20,10 +21,7 @@ class Adapted(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.deltas = nn.ModuleDict()
         self.regions: dict[str, Region] = {}
-        self.active: list[str] = []
-        self.enabled = True
         self.before_merge: dict[str, Tensor] = {}
 
     def frozen(self) -> Tensor:
@@ -43,20 +41,11 @@ class Adapted(nn.Module):
         self.regions[slot] = region
         if hasattr(delta, "start_at"):
             delta.start_at(region.of(weight))
-        if adapter not in self.active:
-            self.active = [*self.active, adapter]
-
-    def remove(self, adapter: str) -> None:
-        """Take an adapter away."""
-        if adapter in self.deltas:
-            del self.deltas[adapter]
-        self.active = [name for name in self.active if name != adapter]
+        self.activate(adapter)
 
     def acting(self) -> list[tuple[Region, Delta]]:
         """Deltas that change what the frozen weight does, with the regions they change."""
-        if not self.enabled:
-            return []
-        names = [name for name in self.active if name in self.deltas and name not in self.before_merge]
+        names = [name for name in self.acting_names() if name not in self.before_merge]
         return [(self.regions[slot], delta) for name in names for slot, delta in self.deltas[name].items()]
 
     def changed(self, weight: Tensor) -> Tensor:

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from .attach import beside
+from .named import Named
 from .padding import first_token
 
 
-class Prompts(nn.Module):
+class Prompts(Named):
     """The soft prompts of one model, one for each adapter; a submodule of the backbone named `soft_prompt`.
 
     Before the backbone runs, the prompt is put in front of the first real token of each row; behind it the prompt's
@@ -19,9 +20,6 @@ class Prompts(nn.Module):
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
-        self.deltas = nn.ModuleDict()
-        self.active: list[str] = []
-        self.enabled = True
         self.added = 0
         self.hooks = (
             backbone.register_forward_pre_hook(self._before, with_kwargs=True),
@@ -31,14 +29,7 @@ class Prompts(nn.Module):
     def add(self, adapter: str, prompt: nn.Module) -> None:
         """Put a prompt in place and make its adapter an active one."""
         self.deltas[adapter] = beside(prompt, prompt.prompt)
-        if adapter not in self.active:
-            self.active = [*self.active, adapter]
-
-    def remove(self, adapter: str) -> None:
-        """Take an adapter away."""
-        if adapter in self.deltas:
-            del self.deltas[adapter]
-        self.active = [name for name in self.active if name != adapter]
+        self.activate(adapter)
 
     def detach(self) -> None:
         """Let the backbone run without prompts again."""
@@ -47,7 +38,7 @@ class Prompts(nn.Module):
 
     def acting(self) -> Tensor | None:
         """The embeddings to prepend, [tokens, d_model], or None."""
-        names = [name for name in self.active if name in self.deltas] if self.enabled else []
+        names = self.acting_names()
         return torch.cat([self.deltas[name].prompt for name in names]) if names else None
 
     def _before(self, backbone: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .attach import beside
+from .named import Named
 
 
 @dataclass
@@ -23,33 +24,22 @@ class Start:
     columns: Tensor | None = None
 
 
-class Starts(nn.Module):
+class Starts(Named):
     """The learned starts of one mixer, one for each adapter; a submodule of the mixer named `start`."""
 
     def __init__(self, mixer: nn.Module):
         super().__init__()
         # not a submodule: the mixer holds this module, not the other way round
         object.__setattr__(self, "mixer", mixer)
-        self.deltas = nn.ModuleDict()
-        self.active: list[str] = []
-        self.enabled = True
 
     def add(self, adapter: str, start: nn.Module) -> None:
         """Put a start in place; it is a module whose call `start(mixer)` returns a `Start`."""
         self.deltas[adapter] = beside(start, next(self.mixer.parameters()))
-        if adapter not in self.active:
-            self.active = [*self.active, adapter]
-
-    def remove(self, adapter: str) -> None:
-        """Take an adapter away."""
-        if adapter in self.deltas:
-            del self.deltas[adapter]
-        self.active = [name for name in self.active if name != adapter]
+        self.activate(adapter)
 
     def forward(self) -> Start | None:
         """The start to use, the sum over active adapters; None for zeros."""
-        names = [name for name in self.active if name in self.deltas] if self.enabled else []
-        starts = [self.deltas[name](self.mixer) for name in names]
+        starts = [self.deltas[name](self.mixer) for name in self.acting_names()]
         if not starts:
             return None
         return Start(_total([s.state for s in starts]), _total([s.columns for s in starts]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,21 +12,20 @@ from torch.nn import functional as F
 
 from ..encoded import Encoded
 from ..tasks import Task
-from .batches import epochs_of_indices
 from .loop import autocast
+from .problem import Problem
 from .recipe import Recipe
 
 SHOWN = 32
 """Numbers of a sequence that are shown."""
 
 
-class SeriesProblem:
-    """A network, a task and its encoded splits; has what `TextProblem` has.
+class SeriesProblem(Problem):
+    """A network, a task and its encoded splits.
 
     Args:
         model: from [batch, seq_len, 1] to logits [batch, labels].
-        task: labels and metrics.
-        splits: `train`, `val` and `test`; the numbers are in the place of an input's token ids.
+        task, splits, recipe: as for `Problem`; the numbers are in the place of an input's token ids.
         normalised: from the numbers as they are kept to what the model reads.
     """
 
@@ -38,18 +37,8 @@ class SeriesProblem:
         normalised: Callable[[np.ndarray], np.ndarray],
         recipe: Recipe,
     ):
-        self.model, self.task, self.recipe, self.normalised = model, task, recipe, normalised
-        self.among_labels: dict[str, list[str]] = {}
-        limits = {"train": recipe.train_examples, "val": recipe.eval_examples, "test": recipe.eval_examples}
-        self.splits = {name: split.subset(limits[name]) for name, split in splits.items()}
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
-    @property
-    def steps_an_epoch(self) -> int:
-        return len(self.splits["train"]) // self.recipe.batch_size
+        super().__init__(model, task, splits, recipe)
+        self.normalised = normalised
 
     @property
     def uniform_loss(self) -> float:
@@ -66,16 +55,10 @@ class SeriesProblem:
             self.task.labels[int(train.label_ids(i)[0])],
         ]
 
-    def losses(self, seed: int, first_step: int = 0) -> Iterator[Callable[[], Tensor]]:
-        """The loss of one step after another, from a given step on; the order depends on the seed alone."""
-        train = self.splits["train"]
-        step = 0
-        for epoch in epochs_of_indices(len(train), self.recipe.batch_size, seed):
-            for indices in epoch:
-                if step >= first_step:
-                    x, y = self._batch(train, indices)
-                    yield lambda x=x, y=y: F.cross_entropy(self.model(x).float(), y)
-                step += 1
+    def loss(self, indices: np.ndarray) -> Callable[[], Tensor]:
+        """Cross-entropy of the labels."""
+        x, y = self._batch(self.splits["train"], indices)
+        return lambda: F.cross_entropy(self.model(x).float(), y)
 
     @torch.no_grad()
     def answers(self, split: str) -> list[str]:

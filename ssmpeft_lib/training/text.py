@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from ..encoded import Encoded
 from ..generation import generate
 from ..tasks import Task
-from .batches import epochs_of_indices, label_logits, loss_of, to_batch
+from .batches import label_logits, loss_of, to_batch
 from .loop import autocast
+from .problem import Problem
 from .recipe import Recipe
 
 
-class TextProblem:
-    """A model, a task and its encoded splits.
+class TextProblem(Problem):
+    """A language model, a task and its encoded splits.
 
     Args:
         model: a transformers causal language model.
-        task: instruction, labels, metrics.
-        splits: `train`, `val` and `test` as encoded by `ssmpeft_lib.encode`.
+        task, splits, recipe: as for `Problem`.
         tokenizer: turns token ids into text.
         eos: the token that ends an answer.
     """
@@ -38,19 +38,9 @@ class TextProblem:
         eos: int,
         recipe: Recipe,
     ):
-        self.model, self.task, self.recipe, self.tokenizer, self.eos = model, task, recipe, tokenizer, eos
+        super().__init__(model, task, splits, recipe)
+        self.tokenizer, self.eos = tokenizer, eos
         self.label_ids = [tokenizer.encode(label, add_special_tokens=False).ids[0] for label in task.labels]
-        self.among_labels: dict[str, list[str]] = {}
-        limits = {"train": recipe.train_examples, "val": recipe.eval_examples, "test": recipe.eval_examples}
-        self.splits = {name: split.subset(limits[name]) for name, split in splits.items()}
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
-    @property
-    def steps_an_epoch(self) -> int:
-        return len(self.splits["train"]) // self.recipe.batch_size
 
     def serialised(self, i: int) -> list[str]:
         """A training example as the model reads it, and what it learns to say."""
@@ -62,16 +52,10 @@ class TextProblem:
         """Cross-entropy of a uniform guess among all tokens."""
         return math.log(self.tokenizer.get_vocab_size())
 
-    def losses(self, seed: int, first_step: int = 0) -> Iterator[Callable[[], Tensor]]:
-        """The loss of one step after another, from a given step on; the order depends on the seed alone."""
-        train = self.splits["train"]
-        step = 0
-        for epoch in epochs_of_indices(len(train), self.recipe.batch_size, seed):
-            for indices in epoch:
-                if step >= first_step:
-                    batch = to_batch(train.batch(indices), self.device)
-                    yield lambda batch=batch: loss_of(self.model, batch)
-                step += 1
+    def loss(self, indices: np.ndarray) -> Callable[[], Tensor]:
+        """Cross-entropy of the label tokens."""
+        batch = to_batch(self.splits["train"].batch(indices), self.device)
+        return lambda: loss_of(self.model, batch)
 
     @torch.no_grad()
     def answers(self, split: str) -> list[str]:
