@@ -34,8 +34,8 @@ def measure(method: str, batch: int, count: int, results: Path) -> dict:
     """Seconds of this process so far and of a search in it."""
     import torch
 
+    from ssmpeft_lib.opening import open_run
     from ssmpeft_lib.plan.cell import Cell
-    from ssmpeft_lib.run import open_run
     from ssmpeft_lib.search import Search
 
     torch.set_num_threads(1)

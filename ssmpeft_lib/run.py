@@ -1,38 +1,32 @@
-"""One cell, from its name to its metrics.json. The only module that sees models, methods and data together."""
+"""A cell being run: its training, its scores, its metrics.json."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from . import provenance
-from .adaptation import adapt, count, parameter_groups
+from .adaptation import count, parameter_groups
 from .adapters.deltas import Delta
-from .adapters.method import Method, build_method
+from .adapters.method import Method
 from .adapters.selection import Selection
 from .adapters.sparse import Sparse
-from .encode import Prepared, load_prepared
 from .metrics import score_all
-from .models import Checkpoint, load_checkpoint
-from .plan import paths, registry
 from .plan.cell import Cell
-from .plan.method_string import MethodString
 from .plan.results import RESULTS_VERSION, write_metrics, write_text
 from .storage import save as save_adapter
 from .tasks import Task
-from .training.checkpoint import Checkpoint as TrainingState
+from .training.checkpoint import Checkpoint
 from .training.loop import Progress, Timer, Trainer, Watch, restore, snapshot
 from .training.memory import PeakMemory
-from .training.recipe import Recipe, for_search, recipe_for
-from .training.series import SeriesProblem
-from .training.text import TextProblem
+from .training.problem import Problem
+from .training.recipe import Recipe
 from .warmup import begin_warmup, select
 
 
@@ -57,7 +51,7 @@ class Run:
     task: Task
     recipe: Recipe
     model: nn.Module
-    problem: TextProblem | SeriesProblem
+    problem: Problem
     data: dict[str, Any]
     progress: Progress = field(default_factory=Progress)
     scores: dict[str, dict] = field(default_factory=dict)
@@ -100,7 +94,7 @@ class Run:
         """
         if not self.total_steps:
             return self.progress
-        checkpoint = TrainingState(Path(folder) / "checkpoint.pt", self.recipe.as_dict()) if folder else None
+        checkpoint = Checkpoint(Path(folder) / "checkpoint.pt", self.recipe.as_dict()) if folder else None
         found = checkpoint.load() if checkpoint else None
         torch.manual_seed(self.cell.seed)
         self.memory.start()
@@ -154,7 +148,7 @@ class Run:
             save_adapter(self.model, folder / "adapter")
         target = folder / "metrics.json"
         write_metrics(target, self.metrics())
-        TrainingState(folder / "checkpoint.pt", self.recipe.as_dict()).remove()
+        Checkpoint(folder / "checkpoint.pt", self.recipe.as_dict()).remove()
         return target
 
     def metrics(self) -> dict[str, Any]:
@@ -247,73 +241,3 @@ class Run:
                 row = {"split": split, "index": index, "answer": answer, "references": references}
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         return lines
-
-
-def open_run(
-    cell: Cell | str,
-    results: Path = Path("results"),
-    overrides: dict[str, Any] | str = "{}",
-    learning_rate: str | Path = "",
-    threads: int = 1,
-    trying: float | None = None,
-) -> Run:
-    """Load what a cell needs: its stand-in or checkpoint, its encoded data, its method, its numbers.
-
-    Args:
-        cell: the cell or its text.
-        results: the results directory, which holds models and encoded data below the scale's name.
-        overrides: of the recipe, from config.yaml; a dict, or JSON.
-        learning_rate: file that a learning-rate search wrote, or empty.
-        threads: of torch, on a CPU.
-        trying: a learning rate to try as the search does; None for a run of the whole recipe.
-    Raises:
-        LookupError: a word of the cell's name is unknown.
-        ValueError: the search found no learning rate.
-        FileNotFoundError: the model or the data were not prepared; names the rule's command.
-    """
-    cell = Cell.parse(cell) if isinstance(cell, str) else cell.check()
-    torch.set_num_threads(threads)
-    torch.manual_seed(cell.seed)
-    results = Path(results)
-    tokenizer = paths.tokenizer_of(cell.scale, cell.model)
-    prepared = load_prepared(results / paths.data_file(cell.scale, cell.dataset, tokenizer))
-    overrides = json.loads(overrides) if isinstance(overrides, str) else overrides
-    search = _found_by_search(Path(learning_rate)) if learning_rate else {}
-    method = build_method(cell.method)
-    recipe = recipe_for(cell, method, prepared.task, overrides, search.get("learning_rate"))
-    if trying is not None:
-        recipe = for_search(recipe, trying)
-    method = with_dropout(method, recipe.dropout, cell.method)
-    checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
-    problem = _problem(cell, checkpoint, prepared, recipe)
-    return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description, search=search)
-
-
-def _found_by_search(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found["learning_rate"] is None:
-        raise ValueError(f"{path}: the search found no learning rate: {found['why']}")
-    return found
-
-
-def with_dropout(method: Method, dropout: float | None, text: str) -> Method:
-    """The method with the recipe's dropout, if it has a dropout and its text does not say which."""
-    if dropout is None or not hasattr(method, "dropout") or "dropout" in MethodString.parse(text).options:
-        return method
-    return replace(method, dropout=dropout)
-
-
-def _problem(cell: Cell, checkpoint: Checkpoint, prepared: Prepared, recipe: Recipe) -> TextProblem | SeriesProblem:
-    """The data set's problem: numbers where its module says how a model reads them, else text."""
-    network, task, splits = checkpoint.network, prepared.task, prepared.splits
-    normalised = getattr(registry.load("data", cell.dataset), "normalised", None)
-    if normalised is not None:
-        return SeriesProblem(network, task, splits, normalised, recipe)
-    tokenizer = Tokenizer.from_file(str(checkpoint.tokenizer))
-    return TextProblem(network, task, splits, tokenizer, checkpoint.eos, recipe)
-
-
-def adapt_run(run: Run) -> dict[str, int | float]:
-    """Attach the method to the run's model; returns what is trained."""
-    adapt(run.model, run.method)
-    return count(run.model)

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from .adapters.together import NotTogether
+from .opening import adapt_run, open_run
 from .plan.cell import Cell
-from .run import Run, adapt_run, open_run
+from .run import Run
 from .side_by_side import train_side_by_side
 from .training.loop import Diverged, Watch
 

@@ -16,11 +16,11 @@ from reference import REPOSITORY
 from ssmpeft_lib import report
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.adapters.deltas import LowRank
+from ssmpeft_lib.opening import adapt_run, open_run
 from ssmpeft_lib.plan import search as plan
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.workflow import Workflow
 from ssmpeft_lib.render.pieces import search as piece
-from ssmpeft_lib.run import adapt_run, open_run
 from ssmpeft_lib.search import Search
 from ssmpeft_lib.side_by_side import train_side_by_side
 from ssmpeft_lib.training.loop import Watch
