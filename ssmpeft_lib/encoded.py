@@ -45,7 +45,10 @@ class Encoded:
         return self._arrays["input_ids"][start:end]
 
     def label_ids(self, i: int) -> np.ndarray:
-        """Label of example `i`, with the end of text where answers are generated, int32 [label_length]."""
+        """Label of example `i`, with the end of text where answers are generated, int32 [label_length].
+
+        Float32 where the label is a series of numbers.
+        """
         start, end = self._spans[1][i]
         return self._arrays["label_ids"][start:end]
 
@@ -133,7 +136,7 @@ def _map(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(size))
-    kinds = {"U8": np.uint8, "I32": np.int32, "I64": np.int64}
+    kinds = {"U8": np.uint8, "I32": np.int32, "I64": np.int64, "F32": np.float32}
     mapped = {}
     for name, entry in header.items():
         start, end = entry["data_offsets"]

@@ -1,6 +1,7 @@
 """The generated miniatures go through the loaders, the encoder and the metrics of the real data."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,11 @@ from ssmpeft_lib import encode, sources
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.metrics import score_all
 from ssmpeft_lib.plan import registry
+from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.theory.regression import draw
+
+GENERATED = {"random-tokens", "synthetic-regression"}
+"""Data sets that are the same at every scale."""
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +26,7 @@ def work(tmp_path_factory):
 
 
 def prepared(name, work):
-    if not registry.facts("data", name).get("generated"):
+    if name not in GENERATED:
         pytest.importorskip(f"ssmpeft_lib.miniature.{registry.module_of('data', name)}")
     source = sources.find(name, "quick", miniatures=work / "miniatures")
     return encode.prepare(name, source, work / "tokenizer.json", work / "encoded")
@@ -29,10 +35,10 @@ def prepared(name, work):
 @pytest.mark.parametrize("name", registry.entries("data"))
 def test_miniature_is_read_encoded_and_scored(name, work):
     data = prepared(name, work)
-    assert data.description["miniature"] == (name != "random-tokens")
+    assert data.description["miniature"] == (name not in GENERATED)
     assert set(data.splits) == set(sources.ROLES)
     for split in data.splits.values():
-        assert len(split) >= 8
+        assert len(split) >= min(8, registry.facts("data", name)["train"])
         assert (split.label_lengths > 0).all() and (split.input_lengths > 0).all()
         batch = split.batch(split.buckets(4)[0])
         assert ((batch["labels"] >= 0).sum(1) > 0).all()
@@ -46,7 +52,7 @@ def test_miniature_is_read_encoded_and_scored(name, work):
     json.dumps(found, allow_nan=False)
 
 
-@pytest.mark.parametrize("name", [name for name in registry.entries("data") if name != "random-tokens"])
+@pytest.mark.parametrize("name", sorted(registry.entries("data").keys() - {"random-tokens"}))
 def test_no_test_input_is_trained_on(name, work):
     splits = prepared(name, work).splits
     trained = {example.input for example in splits["train"].examples}
@@ -71,6 +77,29 @@ def test_command_shows_sizes_lengths_and_three_examples(work, capsys):
     assert "from dev_matched+dev_mismatched" in lines[4]
     assert lines[5].startswith("longest input plus longest label of train: ") and "(original: 425)" in lines[5]
     assert [line.split(":")[0] for line in lines[6:]] == ["example 1", "example 2", "example 3"]
+
+
+def test_command_shows_the_synthetic_regression(capsys):
+    assert main(["data", "synthetic-regression"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["synthetic-regression: generated", "official splits: train 1, fresh 16"]
+    assert re.fullmatch(r"example 1: '[0-9 .]+' -> '[-0-9. e]+'", lines[5])
+
+
+def test_synthetic_regression_is_the_draw_that_the_figures_are_made_from(work):
+    splits = prepared("synthetic-regression", work).splits
+    problem = draw(0)
+    for split, x, y in (("train", problem.x, problem.y), ("test", problem.fresh_x, problem.fresh_y)):
+        assert np.array_equal([splits[split].input_ids(i) for i in range(len(x))], x.flatten(1))
+        assert np.array_equal([splits[split].label_ids(i) for i in range(len(x))], y.flatten(1))
+
+
+@pytest.mark.parametrize(
+    "cell", ["quick/mamba-130m/full/cifar10-pixels/seed0", "quick/s4-deep/full/synthetic-regression/seed0"]
+)
+def test_a_model_that_cannot_read_a_data_set_is_refused(cell):
+    with pytest.raises(ValueError, match=f"cell {cell}: .* reads (text|numbers), and .* is (numbers|series)"):
+        Cell.parse(cell)
 
 
 def test_command_says_what_is_missing(tmp_path, capsys):

@@ -44,10 +44,13 @@ class Cell:
 
         Raises:
             LookupError: no such model, method, data set or option.
-            ValueError: the method string is malformed.
+            ValueError: the method string is malformed, or the model cannot read the data set.
         """
-        registry.module_of("models", self.model)
-        registry.module_of("data", self.dataset)
+        reads = registry.facts("models", self.model).get("reads", "text")
+        given = registry.facts("data", self.dataset).get("modality", "text")
+        # a language model reads the pixels of an image as text
+        if reads != ("text" if given == "pixels" else given):
+            raise ValueError(f"cell {self}: {self.model} reads {reads}, and {self.dataset} is {given}")
         check_method(self.method)
         return self
 
