@@ -21,6 +21,8 @@ def execute(notebook: Path, output: Path, parameters: dict) -> dict[str, str] | 
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    from .kernel import PromptManager
+
     os.environ["JUPYTER_PATH"] = os.pathsep.join([str(KERNELS), *filter(None, [os.environ.get("JUPYTER_PATH")])])
     try:
         papermill.execute_notebook(
@@ -28,6 +30,7 @@ def execute(notebook: Path, output: Path, parameters: dict) -> dict[str, str] | 
             str(output),
             parameters,
             kernel_name="ssmpeft",
+            kernel_manager_class=PromptManager,
             progress_bar=False,
             log_output=False,
             cwd=os.getcwd(),

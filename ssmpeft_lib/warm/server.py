@@ -6,6 +6,7 @@ CUDA is never initialised here, so that each fork may do so. The server ends whe
 from __future__ import annotations
 
 import array
+import gc
 import importlib
 import json
 import os
@@ -26,11 +27,16 @@ MODULES = (
     "transformers.models.mamba.modeling_mamba",
     "transformers.models.mamba2.modeling_mamba2",
     "transformers.models.jamba.modeling_jamba",
+    "ssmpeft_lib.opening",
     "ssmpeft_lib.report",
+    "ssmpeft_lib.commands.run_cell",
+    "ssmpeft_lib.kernel",
     "papermill",
+    "black",
     "jupyter_client",
     "ipykernel.kernelapp",
     "ipykernel.datapub",
+    "ipykernel.debugger",
     "IPython",
     "matplotlib.pyplot",
     "matplotlib.backends.backend_svg",
@@ -42,7 +48,7 @@ MODULES = (
 """What is imported ahead. A module that is not installed is left to the command that needs it."""
 
 
-OURS = ("data", "layers", "methods", "metrics", "mixers", "models")
+OURS = ("data", "layers", "methods", "metrics", "mixers", "models", "training")
 """Folders of the library of which every module is imported ahead."""
 
 
@@ -69,6 +75,8 @@ def serve(path: str, tell: int) -> None:
     if os.fork():
         os._exit(0)
     preload()
+    # a fork that looks for garbage among what it inherited would copy all of it
+    gc.freeze()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if os.path.exists(path):
         os.unlink(path)
