@@ -25,7 +25,7 @@ DATASETS = {
     "celeba": {
         "train": 162770, "val": 19867, "test": 19962, "max_seq_len": 3114, "epochs": 5, "batch_size": 4,
         "folder": "celeba", "splits": {"train": "train", "val": "val", "test": "test"}, "modality": "pixels",
-        "miniature_recipe": {"max_new_tokens": 80},
+        "miniature_recipe": {"steps": 120, "max_new_tokens": 80},
     },
 }  # fmt: skip
 """Sizes are those of the official partition. Table 6 has no row for CelebA: epochs are those of CIFAR-10, and the

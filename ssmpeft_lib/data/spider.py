@@ -26,7 +26,7 @@ DATASETS = {
     "spider": {
         "train": 5543, "val": 1375, "test": 1034, "max_seq_len": 1412, "epochs": 10, "batch_size": 4,
         "folder": "spider", "splits": {"train": "train", "val": None, "test": "dev"},
-        "miniature_recipe": {"steps": 300, "batch_size": 8},
+        "miniature_recipe": {"steps": 200, "batch_size": 8},
     },
 }  # fmt: skip
 

@@ -12,13 +12,15 @@ MODELS = {
         "tokenizer": "gpt-neox-20b",
         "hub": "state-spaces/mamba-1.4b-hf",
         "config": {"hidden_size": 2048, "num_hidden_layers": 48, "vocab_size": 50280},
-        "stand_in": {"hidden_size": 64, "num_hidden_layers": 3},
+        "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
+        "pretraining_steps": 1000,
     },
     "mamba-2.8b": {
         "tokenizer": "gpt-neox-20b",
         "hub": "state-spaces/mamba-2.8b-hf",
         "config": {"hidden_size": 2560, "num_hidden_layers": 64, "vocab_size": 50280},
-        "stand_in": {"hidden_size": 80, "num_hidden_layers": 3},
+        "stand_in": {"hidden_size": 80, "num_hidden_layers": 2},
+        "pretraining_steps": 1000,
     },
 }
 

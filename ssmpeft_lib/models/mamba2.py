@@ -13,7 +13,7 @@ MODELS = {
             "state_size": 16,
             "chunk_size": 16,
         },
-        "pretraining_steps": 3000,
+        "pretraining_steps": 2000,
     },
     "mamba2-1.3b": {
         "tokenizer": "gpt-neox-20b",
@@ -21,12 +21,13 @@ MODELS = {
         "config": {"hidden_size": 2048, "num_hidden_layers": 48, "num_heads": 64},
         "stand_in": {
             "hidden_size": 64,
-            "num_hidden_layers": 3,
+            "num_hidden_layers": 2,
             "num_heads": 8,
             "head_dim": 16,
             "state_size": 16,
             "chunk_size": 16,
         },
+        "pretraining_steps": 1000,
     },
 }
 
