@@ -155,6 +155,13 @@ def test_training_without_a_selection_warns_once_and_loading_ends_it(tmp_path):
     assert not any(module.provisional for module in sparse(loaded).values())
 
 
+@pytest.mark.filterwarnings("error:training entries that no warm-up")
+def test_choosing_in_training_mode_warns_of_nothing():
+    model = adapt(build("Mamba"), f"sdlora,{SHARES}").train()
+    initialize_sdt_weights(model, BATCHES, steps=1)
+    model(ids())
+
+
 @pytest.mark.parametrize("zeroing, silent", [("zero_channels=0.25", 2), ("zero_channels=0.25,zero_states=0.25", 2)])
 def test_silenced_channels_of_s6(zeroing, silent):
     """A_log becomes 10, so that A_bar is 0; before the warm-up has chosen, nothing is silenced."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
+import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
@@ -63,7 +64,9 @@ def find_parts(model: nn.Module, folder: str) -> Iterator[Part]:
     """The parts of a model that a kind in `ssmpeft_lib/<folder>/` knows, in the order of the model."""
     kinds = [importlib.import_module(f"ssmpeft_lib.{folder}.{name}") for name in files(folder)]
     for path, module in model.named_modules():
-        kind = next((kind for kind in kinds if kind.matches(module)), None)
+        # to look for a parameter of an adapted module computes it
+        with torch.no_grad():
+            kind = next((kind for kind in kinds if kind.matches(module)), None)
         if kind is not None:
             block_path = path.rpartition(".")[0]
             layer = split_at_block(path)[1]
