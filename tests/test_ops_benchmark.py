@@ -10,12 +10,16 @@ import pytest
 import torch
 
 from ssmpeft_lib.ops import backends
+from ssmpeft_lib.plan.exhibit import load_exhibits
+from ssmpeft_lib.plan.results import read_metrics
+from ssmpeft_lib.render.results import Results
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import device  # noqa: E402
 import gpu_scan  # noqa: E402
 import gpu_steps  # noqa: E402
+import gpu_tables  # noqa: E402
 import kernel_ops  # noqa: E402
 import kernels  # noqa: E402
 import paired  # noqa: E402
@@ -76,6 +80,27 @@ def test_the_jobs_for_a_gpu_run_at_toy_sizes():
     if backends()["triton"].available:
         rows = gpu_scan.compared(device.Clock(60), 1)
         assert all(row["relative_errors"]["triton"] < 1.6e-2 for row in rows) and len(rows) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here it would measure, for minutes")
+def test_the_job_for_tables_25_to_27_leaves_recorded_results_of_their_cells(tmp_path):
+    gpu_tables.measured("mamba-130m", 4, 2, device.Clock(60), tmp_path)
+    found = Results.recorded(tmp_path)
+    assert found.seeds == [0, 1]
+    for exhibit in load_exhibits(gpu_tables.ROOT / "workflow" / "exhibits", ["table25", "table26", "table27"]):
+        for _, (point, *_) in exhibit.point_rows():
+            # on a CPU the memory of a toy may lie within what the process holds already
+            assert found.measured(point)[0]["mean"] >= (point.exhibit != "table25") * 1e-9, point
+    metrics = read_metrics(next(tmp_path.rglob("sdlora/**/metrics.json")))
+    cost, trained = metrics["cost"], metrics["history"]
+    assert [entry["step"] for entry in trained] == [4] and metrics["data"]["batches"] == 4
+    assert cost["selection_seconds"] == pytest.approx(
+        cost["selection_train_seconds"] + cost["selection_choose_seconds"], abs=1e-3
+    )
+    assert cost["selection_share_of_1_epoch"] == pytest.approx(
+        cost["selection_seconds"] / cost["train_seconds"], rel=1e-2
+    )
 
 
 def test_a_variant_that_fails_is_said_and_left_out():
