@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from torch import nn
 
 from .adaptation import adapt, count
 from .adapters.method import Method, build_method
@@ -91,4 +92,18 @@ def _problem(cell: Cell, checkpoint: Checkpoint, prepared: Prepared, recipe: Rec
 def adapt_run(run: Run) -> dict[str, int | float]:
     """Attach the method to the run's model; returns what is trained."""
     adapt(run.model, run.method)
+    if run.recipe.recompute_every:
+        recompute(run.model, run.recipe.recompute_every)
     return count(run.model)
+
+
+def recompute(model: nn.Module, every_n_layers: int) -> None:
+    """Let every n-th layer be computed again in the backward pass, in place of keeping what it needs there.
+
+    Raises:
+        ValueError: the model is not one of transformers, or its kind cannot do it.
+    """
+    enable = getattr(model, "activation_checkpointing_enable", None)
+    if enable is None:
+        raise ValueError(f"recompute_every: {type(model).__name__} has no layers that can be computed again")
+    enable(every_n_layers=every_n_layers)

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from ssmpeft_lib.opening import adapt_run, open_run
+from ssmpeft_lib.opening import adapt_run, open_run, recompute
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import read_metrics, write_json
 from ssmpeft_lib.training import checkpoint as checkpoint_module
@@ -53,6 +53,29 @@ def test_generation_is_scored_as_text(results):
     run = opened(results, dataset="dart")
     run.train()
     assert {"bleu", "meteor", "score"} <= set(run.score("test"))
+
+
+@pytest.mark.parametrize("method", ["full", "lora@linear+ssm", "prompt,tokens=4"])
+def test_layers_computed_again_give_the_same_gradients_from_less_memory(results, method):
+    kept, gradients = [], []
+    for every in (None, 2, 1):
+        run = opened(results, method, recompute_every=every)
+        saved = []
+        run.model.train()
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, saved=saved: saved.append(x.nbytes) or x, lambda x: x):
+            loss = next(run.problem.losses(0))()
+        loss.backward()
+        kept.append(sum(saved))
+        gradients.append({name: parameter.grad for name, parameter in run.trained.items()})
+    assert kept[0] > kept[1] > kept[2]
+    for again in gradients[1:]:
+        for name, gradient in gradients[0].items():
+            torch.testing.assert_close(again[name], gradient, msg=name)
+
+
+def test_a_model_without_such_layers_says_so():
+    with pytest.raises(ValueError, match="recompute_every: Linear has no layers"):
+        recompute(torch.nn.Linear(1, 1), 1)
 
 
 SDLORA = "sdlora,freeze_channels=0.5,freeze_states=0.5"

@@ -25,6 +25,8 @@ class Recipe:
         dropout: of the adapters, in place of the method's default; None keeps that.
         precision: fp32, or bf16 for bf16 mixed precision (Sec. C.1).
         clip: bound on the gradient's norm.
+        recompute_every: of every so many layers one keeps only its input and is computed again in the backward pass,
+            for less memory and more time (1: every layer); None keeps what all layers need.
         train_examples, eval_examples: use only so many, or None for all.
         max_new_tokens, beams: of generated answers; the paper has 1024 and 5 (Sec. C.1).
     """
@@ -40,6 +42,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float = 1.0
     precision: str = "bf16"
+    recompute_every: int | None = None
     train_examples: int | None = None
     eval_examples: int | None = None
     eval_batch_size: int = 16
