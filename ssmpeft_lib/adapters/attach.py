@@ -96,18 +96,22 @@ class AdaptedLinear(Adapted):
 
     @property
     def weight(self) -> Tensor:
+        """The frozen weight with every acting delta added."""
         return self.changed(self.base_layer.weight)
 
     @property
     def bias(self) -> Tensor | None:
+        """The wrapped layer's bias, with any delta of its own, or None."""
         return self.base_layer.bias
 
     @property
     def in_features(self) -> int:
+        """Size of the inputs, as in the wrapped layer."""
         return self.base_layer.in_features
 
     @property
     def out_features(self) -> int:
+        """Size of the outputs, as in the wrapped layer."""
         return self.base_layer.out_features
 
     def forward(self, x: Tensor, with_bias: bool = True) -> Tensor:
@@ -154,9 +158,11 @@ class AdaptedParameter(Adapted):
         return getattr(self.owner, self.name)
 
     def forward(self, weight: Tensor) -> Tensor:
+        """The value that the owner shows: the frozen one with every acting delta added, in its shape."""
         return self.changed(weight)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
+        """What becomes the frozen value when the parameter is assigned: the assigned value as it is."""
         return weight
 
 

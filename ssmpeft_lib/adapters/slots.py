@@ -130,6 +130,7 @@ class Slot:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of the block; of a linear layer [rows, columns], also where its weight is quantised."""
         if not self.is_linear:
             return tuple(self.block.shape)
         # from the layer's sizes, as a quantised weight is packed

@@ -59,6 +59,7 @@ class LearnedStart(nn.Module):
         self.conv_state = nn.Parameter(torch.zeros(columns_shape)) if columns_shape else None
 
     def forward(self, mixer: nn.Module) -> Start:
+        """The learned tensors with a batch axis of 1 in front; columns that are not learned are None."""
         return Start(self.initial_state[None], None if self.conv_state is None else self.conv_state[None])
 
 

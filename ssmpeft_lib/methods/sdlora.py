@@ -23,6 +23,7 @@ class SDLoRA(SDT):
     """Of the updates' input (Sec. C.1)."""
 
     def choices(self, backbone: Backbone) -> list[Choice]:
+        """As in SDT, but without columns of projections, which get low-rank updates instead."""
         return choices(backbone, [])
 
     def adapt_projections(self, backbone: Backbone) -> None:

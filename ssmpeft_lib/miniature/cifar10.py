@@ -151,6 +151,7 @@ def batch(title: str, count: int, rng: Random, noise: np.random.Generator) -> di
 
 
 def generators(seed: int) -> tuple[Random, np.random.Generator]:
+    """Generators of a seed: one of labels, shapes and colours, one of the pixels' noise."""
     return Random(f"cifar10 {seed}"), np.random.default_rng(seed)
 
 

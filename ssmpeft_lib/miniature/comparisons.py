@@ -44,26 +44,31 @@ class Comparison:
 
 
 def tell_quantified(rng: Random, first: str, others: list[str]) -> tuple[str, list[str]]:
+    """A statement with the first quantifier, and the same one with each of the others."""
     said = relations.quantified(rng)
     return said(first), list(map(said, others))
 
 
 def tell_counted(rng: Random, first: tuple[str, str], others: list[tuple[str, str]]) -> tuple[str, list[str]]:
+    """A statement with a phrase for the first number, and the same one with a phrase for each of the others."""
     said = relations.quantified(rng)
     return said(rng.choice(first)), [said(rng.choice(other)) for other in others]
 
 
 def tell_questions(rng: Random, first: str, others: list[str]) -> tuple[str, list[str]]:
+    """A question of the first kind, and ones of the other kinds about the same deed, without question marks."""
     question, *further = relations.questions(rng, (first, *others))
     return f"{question}?", further
 
 
 def tell_answers(rng: Random, first: str, others: list[str]) -> tuple[str, list[str]]:
+    """A question for a circumstance of a fact, and the fact told with circumstances of the other kinds."""
     event = clauses.fact(rng)
     return f"{relations.asked(event, first)}?", [relations.told(rng, event, other) for other in others]
 
 
 def same(first: object, second: object) -> int:
+    """The verdict where kinds exclude each other: 0 (yes) on the same kind, 2 (no) on another."""
     return 0 if first == second else 2
 
 

@@ -53,4 +53,5 @@ def distinct(draw: Callable[[int], T], kind: int, count: int, seen: set[object],
 
 
 def shuffled(items: list[T], rng: Random) -> list[T]:
+    """The items in random order, as a new list."""
     return rng.sample(items, len(items))

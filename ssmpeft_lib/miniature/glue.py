@@ -28,11 +28,13 @@ Sentences = tuple[str, ...]
 
 
 def rte(rng: Random, label: int) -> Sentences:
+    """A statement under two quantifiers; the second follows from the first for label 0, but not for 1."""
     pair = relations.weighted(rng, (relations.ENTAILED, relations.NOT_ENTAILED)[label])
     return tuple(map(relations.quantified(rng, task=True), pair))
 
 
 def mrpc(rng: Random, label: int) -> Sentences:
+    """A statement with two number phrases, which mean the same for label 1 and different numbers for 0."""
     first, second = relations.two_kinds(rng, relations.NUMBERS, bool(label))
     way = rng.randrange(2)
     statement = relations.quantified(rng, task=True, states=(relations.location, relations.deed))
@@ -40,25 +42,30 @@ def mrpc(rng: Random, label: int) -> Sentences:
 
 
 def cola(rng: Random, label: int) -> Sentences:
+    """A grammatical clause for label 1, a broken one for 0."""
     return (str(clauses.clause(rng, task=True)) if label else clauses.broken_clause(rng, task=True),)
 
 
 def sst2(rng: Random, label: int) -> Sentences:
+    """A review that praises for label 1 and blames for 0."""
     return (relations.opinion(rng, bool(label), REVIEWS),)
 
 
 def qnli(rng: Random, label: int) -> Sentences:
+    """A question for a circumstance, and the fact told with that circumstance for label 0, with another kind for 1."""
     event = clauses.fact(rng, task=True)
     asked, told = relations.two_kinds(rng, tuple(relations.CIRCUMSTANCES), not label)
     return f"{relations.asked(event, asked)}?", relations.told(rng, event, told)
 
 
 def qqp(rng: Random, label: int) -> Sentences:
+    """Two questions about the same deed, of the same kind for label 1 and of different kinds for 0."""
     kinds = relations.two_kinds(rng, tuple(relations.QUESTIONS), bool(label))
     return tuple(f"{question}?" for question in relations.questions(rng, kinds, task=True))
 
 
 def mnli(rng: Random, label: int, genre: str) -> Sentences:
+    """A statement of the genre under two quantifiers; the second follows (label 0), may be true (1) or is false (2)."""
     pair = relations.weighted(rng, (relations.ENTAILED, relations.NEUTRAL, relations.CONTRADICTED)[label])
     return tuple(map(relations.quantified(rng, task=True, states=(GENRES[genre],)), pair))
 
@@ -107,36 +114,43 @@ class Format:
 
 
 def rte_fields(row: Row) -> dict[str, object]:
+    """Columns of RTE: an index, two sentences, the label."""
     first, second = row.sentences
     return {"index": row.index, "sentence1": first, "sentence2": second, "label": row.label}
 
 
 def qnli_fields(row: Row) -> dict[str, object]:
+    """Columns of QNLI: an index, a question, a sentence, the label."""
     question, sentence = row.sentences
     return {"index": row.index, "question": question, "sentence": sentence, "label": row.label}
 
 
 def cola_fields(row: Row) -> dict[str, object]:
+    """Columns of CoLA, which its files do not name: source, label, a star on broken clauses, the sentence."""
     return {"source": "mini", "label": row.label, "mark": "" if row.label == "1" else "*", "sentence": row.sentences[0]}
 
 
 def sst2_fields(row: Row) -> dict[str, object]:
+    """Columns of SST-2: the sentence and the label, without an index."""
     return {"sentence": row.sentences[0], "label": row.label}
 
 
 def mrpc_fields(row: Row) -> dict[str, object]:
+    """Columns of MRPC: the label, made-up ids of the two sentences, the sentences."""
     first, second = row.sentences
     ids = {"#1 ID": 2 * row.index, "#2 ID": 2 * row.index + 1}
     return {"Quality": row.label, **ids, "#1 String": first, "#2 String": second}
 
 
 def qqp_fields(row: Row) -> dict[str, object]:
+    """Columns of QQP: made-up ids of the pair and of its questions, the questions, the label."""
     first, second = row.sentences
     ids = {"id": row.index, "qid1": 2 * row.index, "qid2": 2 * row.index + 1}
     return {**ids, "question1": first, "question2": second, "is_duplicate": row.label}
 
 
 def mnli_fields(row: Row) -> dict[str, object]:
+    """Columns of MNLI; its parses are the sentences in brackets, and everyone who labels gives the gold label."""
     first, second = row.sentences
     # each development example was labelled by five people, a training example by one
     answers = {f"label{person}": row.label for person in range(1, 2 if row.split == "train" else 6)}
@@ -183,6 +197,8 @@ def splits(task: str, seed: int) -> dict[str, list[Item]]:
 
 
 def draw_mnli(rng: Random, genres: tuple[str, ...], sizes: dict[str, int]) -> dict[str, list[Item]]:
+    """Splits of MNLI in some of its genres; no two examples have the same sentences."""
+
     def draw(label: int) -> Item:
         genre = rng.choice(genres)
         return Item(mnli(rng, label, genre), label, genre)

@@ -48,6 +48,7 @@ def holding(split: str, table: str) -> list[tuple[str, str]]:
 
 
 def column_type(column: str) -> str:
+    """Type of a column in `tables.json` and in SQLite: number or text."""
     return "number" if column in {columns[1] for columns in TABLES.values()} else "text"
 
 
@@ -82,6 +83,7 @@ def names(what: str) -> tuple[str, ...]:
 
 
 def write_database(path: Path, pair: tuple[str, str], seed: int) -> None:
+    """Write the SQLite file of a database anew: its two tables with their keys, and rows that depend on the seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     rng = Random(f"spider {pair} {seed}")

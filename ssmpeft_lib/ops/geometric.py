@@ -24,6 +24,11 @@ class GeometricSum(torch.autograd.Function):
 
     @staticmethod
     def forward(weight: Tensor, log_ratio: Tensor, seq_len: int) -> tuple[Tensor, Tensor, Tensor]:
+        """y [..., seq_len], and for the gradient the two tables of powers.
+
+        The tables are those of ratio^(q block), [..., d_state, blocks], and of ratio^r, [..., d_state, block], or
+        [..., 2 d_state, block] with real and imaginary parts where the ratio is complex.
+        """
         block = max(1, isqrt(seq_len))
         within = powers(log_ratio, block)  # [..., d_state, block]
         starts = powers(block * log_ratio, ceil(seq_len / block))  # [..., d_state, blocks]
@@ -37,6 +42,7 @@ class GeometricSum(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
+        """Keep what the gradient needs: the two tables come as outputs, but are not differentiated."""
         weight, _, ctx.seq_len = inputs
         _, starts, right = output
         ctx.mark_non_differentiable(starts, right)
@@ -45,6 +51,7 @@ class GeometricSum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor, *_) -> tuple[Tensor, Tensor, None]:
+        """Gradients of `weight` and `log_ratio`, [..., d_state] each, from that of y, [..., seq_len]."""
         weight, starts, right = ctx.saved_tensors
         blocks, block = starts.shape[-1], right.shape[-1]
         gradient = F.pad(gradient, (0, blocks * block - ctx.seq_len)).unflatten(-1, (blocks, block))
@@ -60,6 +67,7 @@ class GeometricSum(torch.autograd.Function):
 
     @staticmethod
     def vmap(info, in_dims, weight: Tensor, log_ratio: Tensor, seq_len: int):
+        """Under `torch.vmap` the batch becomes the first of the leading axes."""
         weight, log_ratio = (
             tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
             for tensor, dim in ((weight, in_dims[0]), (log_ratio, in_dims[1]))

@@ -57,6 +57,7 @@ def forward(
     SOFTPLUS: tl.constexpr, KEEP: tl.constexpr,
     CHANNELS: tl.constexpr, STEPS: tl.constexpr, STATES: tl.constexpr,
 ):  # fmt: skip
+    """Outputs and the last state; with KEEP also the state before each chunk, for the backward."""
     dtype = A.dtype.element_ty
     b = tl.program_id(0).to(tl.int64)
     d, n = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS), tl.arange(0, STATES)

@@ -98,14 +98,17 @@ class Exhibit:
 
     @property
     def title(self) -> str:
+        """The heading, which names the table or figure."""
         return self.spec["title"]
 
     @property
     def columns(self) -> list[dict]:
+        """The columns as the spec has them: labels and what they assign."""
         return self.spec["columns"]
 
     @property
     def rows(self) -> list[dict]:
+        """The rows as the spec has them: labels, what they assign, and printed numbers."""
         return self.spec["rows"]
 
     @property

@@ -51,10 +51,12 @@ class Workflow:
 
     @property
     def scale(self) -> str:
+        """The configuration's scale: `quick`, `real` or `paper`."""
         return self.config.scale
 
     @cached_property
     def exhibits(self) -> list[Exhibit]:
+        """The exhibits that the configuration chooses, by default all."""
         return load_exhibits(self.root / "workflow" / "exhibits", self.config.exhibits)
 
     @cached_property
@@ -74,6 +76,7 @@ class Workflow:
         return prefix.replace("{", "{{").replace("}", "}}")
 
     def metrics_files(self) -> list[str]:
+        """The results of all cells."""
         return [f"results/{cell.path}/metrics.json" for cell in self.cells]
 
     def metrics_of(self, wildcards: Any) -> list[str]:
@@ -96,13 +99,16 @@ class Workflow:
         return sorted((self.root / "workflow" / "exhibits").glob("*.yaml"))
 
     def exhibit_files(self) -> list[str]:
+        """The chosen exhibits, joined with the results of their cells."""
         return [f"results/{self.scale}/exhibits/{exhibit.id}.json" for exhibit in self.exhibits]
 
     def checkpoint_of(self, wildcards: Any) -> str:
+        """What says that a cell's checkpoint is ready: `model.json`, which is written last."""
         name = paths.checkpoint_of(wildcards.scale, wildcards.model, wildcards.dataset)
         return f"results/{paths.checkpoint_folder(wildcards.scale, name)}/model.json"
 
     def data_of(self, wildcards: Any) -> str:
+        """The data set of a cell, encoded with the tokenizer of its model."""
         tokenizer = paths.tokenizer_of(wildcards.scale, wildcards.model)
         return f"results/{paths.data_file(wildcards.scale, wildcards.dataset, tokenizer)}"
 
@@ -111,6 +117,7 @@ class Workflow:
         return self._tokenizer(wildcards.scale, wildcards.tokenizer)
 
     def tokenizer_of_checkpoint(self, wildcards: Any) -> list[str]:
+        """The tokenizer of a checkpoint's model; none where the model reads no text."""
         return self._tokenizer(
             wildcards.scale, paths.tokenizer_of(wildcards.scale, paths.model_of(wildcards.checkpoint))
         )
@@ -196,6 +203,7 @@ class Workflow:
 
     @property
     def results_version(self) -> int:
+        """Version of what cells compute: a parameter of rules, so that raising it runs them again."""
         return RESULTS_VERSION
 
     @property

@@ -52,10 +52,12 @@ class Comparison:
 
     @property
     def there(self) -> bool:
+        """Whether no row that the claim is about lacks its number."""
         return None not in (*self.ahead, *self.behind)
 
     @property
     def resamples(self) -> bool:
+        """Whether every number is there, and at least one can be resampled."""
         return self.there and any(value.resamples for value in (*self.ahead, *self.behind))
 
     @property
@@ -81,6 +83,7 @@ class Comparison:
         return self.claim.get("by", 0) + TINY if self.behind else -TINY
 
     def holds(self, margin: float) -> bool:
+        """Whether a margin is enough for the claim to hold."""
         return margin > self.bar
 
     def margins(self) -> list[float]:

@@ -108,6 +108,7 @@ class Group:
 
     @property
     def families(self) -> str:
+        """The families of methods among its rows, sorted and joined by spaces."""
         return " ".join(sorted({row.family for row in self.rows}))
 
 
@@ -123,14 +124,17 @@ class View:
 
     @property
     def spans(self) -> list[tuple[str, int]]:
+        """Headings over groups of columns, each with its width; none where no column has a group."""
         return _spans(self.columns, self.legend_at if self.dense else None)
 
     @property
     def scores(self) -> list[Column]:
+        """The columns that are not shares of trained parameters."""
         return [column for column in self.columns if not column.share]
 
     @property
     def dense(self) -> bool:
+        """Whether there are so many scores that printed and own numbers are stacked."""
         return len(self.scores) > ROOMY
 
     @property
@@ -148,6 +152,7 @@ class View:
 
     @property
     def rows(self) -> list[Row]:
+        """The rows of all groups, in order."""
         return [row for group in self.groups for row in group.rows]
 
 

@@ -19,11 +19,13 @@ class Box:
     bottom: float
 
     def touches(self, other: Box) -> bool:
+        """Whether two boxes overlap; a common edge is no overlap."""
         return (
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
 
     def within(self, other: Box) -> bool:
+        """Whether no part of it lies outside of the other."""
         return (
             self.left >= other.left
             and self.right <= other.right

@@ -22,6 +22,7 @@ class Layer:
 
     @classmethod
     def random(cls, rng: np.random.Generator, d_model: int, d_state: int, residual: bool = True) -> Layer:
+        """Random parameters; W keeps the size of its inputs on average, and without a residual u is zero."""
         W = rng.normal(size=(d_model, d_model)) / np.sqrt(d_model)
         bias, u = rng.normal(size=(2, d_model))
         return cls(System.random(rng, d_model, d_state), W, bias, u * residual)

@@ -68,6 +68,7 @@ class FixedKernel(nn.Module):
         self.register_buffer("values", kernel.convolution_kernel(seq_len).detach())
 
     def forward(self, x: Tensor, initial_state: None, form: str) -> Tensor:
+        """Outputs for x [batch, seq_len, d_model], in its shape; always from a zero state and as a convolution."""
         return fft_conv(x.mT, self.values).mT
 
 
@@ -88,6 +89,7 @@ class PrunedKernel(nn.Module):
         self.register_buffer("states", alive[channels].nonzero()[:, 1].view(len(channels), -1))
 
     def forward(self, x: Tensor, initial_state: None, form: str) -> Tensor:
+        """Outputs for x [batch, seq_len, d_model], in its shape; always from a zero state and as a convolution."""
         log_A_bar, B_bar, C = (part[self.channels[:, None], self.states] for part in self.kernel.discrete())
         y = fft_conv((x @ self.pick).mT, s4d_kernel(log_A_bar, C * B_bar, x.shape[-2])).mT
         return y @ self.pick.mT

@@ -27,6 +27,7 @@ class S6:
 
     @classmethod
     def random(cls, rng: np.random.Generator, d_inner: int, d_state: int, dt_rank: int) -> S6:
+        """Normal weights, x_proj with 2 d_state + dt_rank rows, and A between -2 and -0.5."""
         rows = 2 * d_state + dt_rank
         return cls(
             in_proj=rng.normal(size=(d_inner, d_inner)) / np.sqrt(d_inner),
@@ -81,4 +82,5 @@ def closest_in_proj(frozen: S6, tuned_x_proj: ndarray) -> ndarray:
 
 
 def with_in_proj(model: S6, in_proj: ndarray) -> S6:
+    """The model with another input projection, and the rest as it is."""
     return replace(model, in_proj=in_proj)

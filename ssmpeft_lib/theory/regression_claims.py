@@ -71,6 +71,7 @@ def compare(
 
 
 def seeds_of(runs: Sequence[Run]) -> list[int]:
+    """The seeds that occur among the runs, sorted."""
     return sorted({r["seed"] for r in runs})
 
 

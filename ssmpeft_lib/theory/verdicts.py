@@ -28,6 +28,7 @@ class Part:
 
     @property
     def value(self) -> float:
+        """The number that decides, to two digits."""
         return evidence(self.check)[self.number]
 
     @property

@@ -91,10 +91,12 @@ class Fact:
 
     @property
     def active(self) -> str:
+        """The fact with its place, in the active voice."""
         return f"{self.deed} in the {self.place}"
 
     @property
     def passive(self) -> str:
+        """The fact with its place, in the passive voice."""
         return f"the {self.patient} was {self.verb.past} by the {self.adjective}{self.agent} in the {self.place}"
 
 

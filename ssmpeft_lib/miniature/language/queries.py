@@ -50,6 +50,7 @@ class Parts:
 
     @property
     def compared(self) -> str:
+        """The comparison in words, up to its value: `age more than`."""
         return f"{self.number} {COMPARISONS[self.sign]} than"
 
 

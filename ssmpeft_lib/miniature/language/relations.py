@@ -51,16 +51,19 @@ def weighted(rng: Random, table: dict[tuple[str, str], int]) -> tuple[str, str]:
 
 
 def quality(rng: Random, task: bool) -> tuple[str, str]:
+    """A noun, and a quality of several of them: `are old`."""
     noun, adjective = about(rng, task, ADJECTIVES)
     return noun, f"are {adjective}"
 
 
 def location(rng: Random, task: bool) -> tuple[str, str]:
+    """A noun, and where several of them were: `were in the park`."""
     noun, place = about(rng, task, PLACES)
     return noun, f"were in the {place}"
 
 
 def deed(rng: Random, task: bool) -> tuple[str, str]:
+    """A noun, and what several of them did: `chased the cat`."""
     done = clauses.deed(rng, task)
     return done.agent, f"{done.verb.past} the {done.patient}"
 

@@ -27,6 +27,8 @@ NONE = Tensor3()
 
 
 class ScanArguments(ctypes.Structure):
+    """What the selective scan and its gradient take; mirrors the struct in `scan.h`."""
+
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("batch", "channels", "steps", "states", "threads", "softplus")),
         ("initial_batch", ctypes.c_int64),
@@ -38,6 +40,8 @@ class ScanArguments(ctypes.Structure):
 
 
 class ConvArguments(ctypes.Structure):
+    """What the causal convolution and its gradient take; mirrors the struct in `conv.cpp`."""
+
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("batch", "channels", "steps", "width", "threads", "silu")),
         *((name, Tensor3) for name in ("x", "initial", "out")),
@@ -48,6 +52,8 @@ class ConvArguments(ctypes.Structure):
 
 
 class SsdStepArguments(ctypes.Structure):
+    """What one step of Mamba-2's recurrence takes; mirrors the struct in `decoding.cpp`."""
+
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("batch", "heads", "head_dim", "groups", "states", "threads", "softplus")),
         *((name, ctypes.c_double) for name in ("least_delta", "most_delta")),
@@ -57,6 +63,8 @@ class SsdStepArguments(ctypes.Structure):
 
 
 class LinearArguments(ctypes.Structure):
+    """What a linear layer in float32 takes; mirrors the struct in `linear.cpp`."""
+
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("rows", "inputs", "outputs", "threads", "x_stride", "weight_stride")),
         *((name, ctypes.c_void_p) for name in ("x", "weight", "bias", "y")),

@@ -14,6 +14,7 @@ BITFIT = "Biases / BitFit conv1d, dt_proj"
 
 
 def bitfit(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """BitFit's scores in Table 1 against those in Tables 2, 7 and 10."""
     summary = printed.row("table01", BITFIT)
     return {
         "glue": summary["GLUE Avg."],
@@ -25,6 +26,7 @@ def bitfit(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def ssm_modules_on_glue(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """GLUE of LoRA on the SSM modules in Table 3, against the averages of LoRA and of full tuning in Table 7."""
     return {
         "printed": printed.row("table03", "LoRA SSM modules")["Mamba-130M GLUE Avg."],
         "lora": mean(printed.row("table07", "SSM module (S6) / LoRA"), TASKS),
@@ -33,6 +35,7 @@ def ssm_modules_on_glue(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def prefix_on_rte(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """RTE of prefix-tuning in Tables 2 and 7, and what the caption of Table 2 says of its rows."""
     row = printed.row("table02", "Prefix-tuning (1 token, no MLP)")
     detailed = printed.row("table07", "Prompt-based / Prefix-tuning (1 token, no MLP)")
     return {
@@ -46,6 +49,7 @@ def prefix_on_rte(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def glue_averages(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Averages of Table 7 that the row's seven tasks do not give."""
     rows = printed.rows["table07"]
     # a cell that was reconstructed from its row's average proves nothing
     lost = {
@@ -69,6 +73,7 @@ def glue_averages(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def spider_totals(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Totals of Tables 10, 15 and 17 against the levels, weighted by their numbers of questions."""
     panels = [("table10", "(a) Mamba-1.4B "), ("table10", "(b) Mamba-2.8B "), ("table15", ""), ("table17", "")]
     totals = {
         (exhibit, panel, name): (row[panel + "All"], _weighted(row, panel))
@@ -84,6 +89,7 @@ def spider_totals(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def spreads(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Spread of the total time on Mamba-1.4B in Table 27 against those of its two parts."""
     spread = {
         point.row: point.printed.std
         for point in printed.points
@@ -94,6 +100,7 @@ def spreads(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def rounded(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """CIFAR-10 of LoRA in Table 1 against Table 11, where it has two decimals."""
     return {
         "printed": printed.row("table01", "Linear projections / LoRA (placement differs by column)")["CIFAR-10 Acc."],
         "detailed": printed.row("table11", "Linear projections / LoRA in_proj_x + in_proj_z")["Accuracy"],
@@ -101,6 +108,7 @@ def rounded(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def sdlora_on_mamba(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. 5.4, SDLoRA outperforms LoRA: the columns of Table 5 in which its best row is ahead."""
     scores = [column for column in next(iter(printed.rows["table05"].values())) if "Params" not in column]
     lora, sdlora = ({c: _of_label(printed, "table05", label, c) for c in scores} for label in ("LoRA", "SDLoRA"))
     lost = [column for column in scores if max(lora[column]) >= max(sdlora[column])]

@@ -23,6 +23,7 @@ LIMIT = 0.5
 
 
 def lora_in_table1(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Rows of Tables 7 to 11 that the LoRA row of Table 1 has its scores from, and a better one on Spider."""
     summary = printed.row("table01", "Linear projections / LoRA (placement differs by column)")
     slots = {column: _slots(_same(printed, *place, summary[column])) for column, place in DETAILS.items()}
     spider, share = (
@@ -45,6 +46,7 @@ def lora_in_table1(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def placements_of_summaries(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Rows of Tables 7, 14 and 15 that the LoRA rows of Tables 2 and 13 have their scores from."""
     row = printed.row("table02", "LoRA out_proj")
     same = {
         name: sum(row[task] == other[task] for task in TASKS)
@@ -64,6 +66,8 @@ def placements_of_summaries(printed: PrintedNumbers, counts: Counts) -> Evidence
 
 
 def placements_of_dora(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Rows of Tables 8, 10, 17 and 18 that Table 16, the summary of DoRA, has its scores from."""
+
     def slots(row: str, method: str, column: str, exhibit: str, detail: str) -> str:
         number = printed.row("table16", row)[column]
         found = [name for name in _rounding(printed, exhibit, detail, number) if f"/ {method}" in name]

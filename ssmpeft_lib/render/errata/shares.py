@@ -23,6 +23,7 @@ def _missed() -> list[dict]:
 
 
 def lora_without_a(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. 4.2, LoRA adapts A as well: printed shares (Tables 7 and 10) against counts that include A."""
     row = "SSM module (S6) / LoRA"
     spider = printed.row("table10", row)
     return {
@@ -34,6 +35,7 @@ def lora_without_a(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def prefix_shares(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. 4, prefix-tuning trains an MLP: its shares on GLUE (Table 7) and on DART (Table 8)."""
     return {
         "glue": printed.row("table07", "Prompt-based / Prefix-tuning (1 token, no MLP)")["Params (%)"],
         "dart": printed.row("table08", "Prompt-based / Prefix-tuning (64 tokens)")["Params (%)"],
@@ -41,6 +43,7 @@ def prefix_shares(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def exchanged_captions(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Captions of Tables 17 and 18: DoRA's shares on out_proj against counts for the two models."""
     row = "Linear projections / DoRA out_proj"
     return {
         "table17": printed.row("table17", row)["Params (%)"],
@@ -51,6 +54,7 @@ def exchanged_captions(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def labels_of_dora(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Labels of Tables 17 and 18: the share of the row "W_B, W_C, W_down" against counts with fewer matrices."""
     found = {}
     for size, exhibit in (("130m", "table18"), ("1_4b", "table17")):
         found[f"first_{size}"] = printed.row(exhibit, "SSM module (S6) / DoRA x_proj + dt_proj")["Params (%)"]
@@ -60,6 +64,7 @@ def labels_of_dora(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def same_setting(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Tables 14 and 15: the two rows that train the same matrices of the SSM module, and how far apart they are."""
     first, second = "SSM module / LoRA", "SSM module / LoRA in_proj_B + in_proj_C + in_proj_dt"
     meteor, spider = printed.column("table14", "METEOR"), printed.column("table15", "All")
     return {
@@ -75,6 +80,7 @@ def same_setting(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def baseline_on_mamba2(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Table 21: LoRA's shares against counts of rank 7 on W_B, W_C and W_dt, without the projections."""
     row = printed.row("table21", "LoRA")
     rank = 7
     return {
@@ -87,6 +93,7 @@ def baseline_on_mamba2(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def parameters_compared(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. 5.4, a similar number of parameters: the range of shares in Table 5, and the excess in Table 21."""
     found = {}
     for size, name in (("130m", "Mamba-130M"), ("1_4b", "Mamba-1.4B")):
         shares = printed.column("table05", f"{name} Params (%)").values()
@@ -96,6 +103,7 @@ def parameters_compared(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def ranks_of_table5(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. C.1, one rank for all, and Sec. 4, five data sets: the ranks of Table 5, the data sets of Table 1."""
     methods = {point.row: point.method for point in printed.points if point.exhibit == "table05"}
     ranks = [
         method.rpartition("rank=")[2].partition(",")[0] for row, method in methods.items() if row.startswith("LoRA")
@@ -105,6 +113,7 @@ def ranks_of_table5(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def states_trained(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. D.4, shares of frozen states: what they give on Mamba-130M, and what Table 5 prints instead."""
     rows = [row for row in _missed() if row["table"] == 5]
     states = [100 * float(row["holds_with"].rpartition("=")[2]) for row in rows]
     ratios = [100 * float(row["method"].rpartition("=")[2]) for row in rows]
@@ -117,10 +126,12 @@ def states_trained(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def prefix_of_1_4b(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Tables 9 and 10: the share of prefix-tuning with 64 tokens on Mamba-1.4B, printed and counted."""
     return _miss(9) | {"tokens": 64}
 
 
 def share_of_lora_on_s4(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Table 4: the share of LoRA on S4 and the projections, printed and the nearest one counted."""
     return _miss(4)
 
 

@@ -24,6 +24,7 @@ def attainable(percent: float, digits: int, questions: int) -> bool:
 
 
 def splits(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. C.1, scores are on validation sets: which of Table 6's splits the printed scores can be shares of."""
     found: Evidence = {}
     for task, row in TASKS.items():
         sizes, scores = printed.row("table06", row), printed.column("table07", task).values()
@@ -52,6 +53,7 @@ def splits(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def runs_averaged(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Secs. 5.4 and D.6, averages of three runs: which Spider scores of Tables 5, 20, 21 and 24 can be such."""
     size = int(printed.row("table06", SPIDER)["Val"])
     scores, others = printed.column("table05", "Mamba-1.4B Spider Acc., Val").values(), _single(printed)
     return {

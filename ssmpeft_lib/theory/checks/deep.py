@@ -26,6 +26,7 @@ def error_of(d_model: int = 6, n_layers: int = 3, **flaw) -> float:
 
 
 def last_layer() -> Numbers:
+    """Lemma 9 (Sec. D.2, last layer): what its S4 does with finished channels; only the identity keeps them."""
     return {
         "printed": error_of(last="zero"),
         "left untouched": error_of(last="untouched"),
@@ -34,10 +35,12 @@ def last_layer() -> Numbers:
 
 
 def tuned_columns() -> Numbers:
+    """Lemma 9 (Sec. D.2, layers l < L): W as it was, against owned columns that are those of the identity."""
     return {"printed": error_of(columns=False), "repaired": error_of(columns=True)}
 
 
 def linear_activations() -> Numbers:
+    """Lemma 9 and Sec. 5.2: error of the repaired construction with linear activations and with ReLU."""
     X, frozen, target = one_layer()
     tuned = deep.tune_to_layer(frozen, target)
 
@@ -48,17 +51,20 @@ def linear_activations() -> Numbers:
 
 
 def silenced_entries() -> Numbers:
+    """Lemma 9, ceil(D / L) channels and H* states are tuned: entries of the first layer's C that change."""
     _, frozen, target = one_layer()
     first = deep.tune_to_layer(frozen, target)[0].ssm
     return {"claimed": 2 * 3, "entries of C that change": int((first.C != frozen[0].ssm.C).sum())}
 
 
 def group_size() -> Numbers:
+    """Proof of Theorem 10: ceil(D / L) layers a group, against floor(L / L*), for D = 64, L = 4, L* = 1."""
     printed, needed = deep.printed_bounds(64, 4, 1), deep.needed_bounds(64, 4, 1)
     return {"layers": 4, "printed": printed["group"], "repaired": needed["group"]}
 
 
 def channel_bound() -> Numbers:
+    """Theorems 4 and 10: the bound on channels a layer, against those needed where L* does not divide L."""
     sizes = {"D=10, L=5, L*=3": (10, 5, 3), "D=64, L=7, L*=2": (64, 7, 2), "D=12, L=5, L*=2": (12, 5, 2)}
     bounds = {name: (deep.printed_bounds(*size), deep.needed_bounds(*size)) for name, size in sizes.items()}
     return {
@@ -69,6 +75,7 @@ def channel_bound() -> Numbers:
 
 
 def inner_projections() -> Numbers:
+    """Theorem 4: error if inner groups spend rank ceil(L / L*) on their last W, and if they tune it in full."""
     rng, D, L, L_target = draws(), 8, 8, 2
     X, frozen = rng.normal(size=(D, 12)), [deep.Layer.random(rng, D, 5) for _ in range(L)]
     target = [deep.Layer.random(rng, D, 2, residual=False) for _ in range(L_target)]
@@ -78,6 +85,8 @@ def inner_projections() -> Numbers:
 
 
 def rank_of_columns() -> Numbers:
+    """Theorem 4: rank ceil(L / L*) of updates of W, against that of turning owned columns into unit vectors."""
+
     def needed(D: int, L: int) -> int:
         columns = deep.needed_bounds(D, L, 1)["channels"]
         return int(np.linalg.matrix_rank((np.eye(D) - draws().normal(size=(D, D)))[:, :columns]))

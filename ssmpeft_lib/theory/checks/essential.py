@@ -12,6 +12,7 @@ from ._shared import Numbers, draws
 
 
 def exponent() -> Numbers:
+    """Lemma 3's models (Secs. 5.1 and D.1): the convolution with powers m - n, as printed, and n - m."""
     system, x = System(np.array([0.5]), np.ones(1), np.ones(1)), draws().normal(size=6)
     expected = system.run(x)[0]
     errors = [largest(convolve(x, system.kernel(6, as_printed)) - expected) for as_printed in (True, False)]
@@ -25,6 +26,7 @@ def channel_pair(seed: int = 0) -> tuple[System, System]:
 
 
 def removed_state() -> Numbers:
+    """Lemma 3, first term: states removed through A, as printed, leave C B x_n at lag 0; through B or C nothing."""
     (frozen, target), x = channel_pair(), draws(1).normal(size=20)
     count = essential.count_parameters(frozen, target)
     errors = {part: essential.tuned(frozen, target, count, part).run(x)[0] - target.run(x)[0] for part in "ABC"}
@@ -39,6 +41,7 @@ def removed_state() -> Numbers:
 
 
 def not_a_minimum() -> Numbers:
+    """Lemma 3 as a minimum: two states with equal A that act as the target's one, yet entries are counted."""
     frozen = System(np.array([0.5, 0.5]), np.ones(2), np.array([0.25, 0.75]))
     target, x = System(np.array([0.5]), np.ones(1), np.ones(1)), draws().normal(size=20)
     error = largest(frozen.run(x)[0] - target.run(x)[0])
@@ -46,6 +49,7 @@ def not_a_minimum() -> Numbers:
 
 
 def bilinear_term() -> Numbers:
+    """Lemma 7, first term: the exact product is the printed one times (1 - step A / 2)^-2."""
     rng = draws()
     system, step = System(rng.normal(size=5) - 1, *rng.normal(size=(2, 5))), 0.1
     exact, printed = (essential.removal_term(system, "bilinear", step, as_printed) for as_printed in (False, True))
@@ -62,6 +66,7 @@ def integrator() -> Numbers:
 
 
 def bilinear_lag_zero() -> Numbers:
+    """Lemma 7, first term: it is zero at A = -2 / step, where the state passes its input on at lag 0."""
     step = 0.1
     system = System(np.array([-2 / step]), np.ones(1), np.ones(1))
     printed = essential.removal_term(system, "bilinear", step, as_printed=True)
@@ -70,6 +75,7 @@ def bilinear_lag_zero() -> Numbers:
 
 
 def step_sizes() -> Numbers:
+    """Lemmas 7 and 8: equal A, B and C under another step size, as printed, against A and C rescaled."""
     x, system = draws().normal(size=20), System(-np.ones(1), np.ones(1), np.ones(1))
     target = essential.discretized(system, 0.1, "zoh").run(x)[0]
     same = essential.discretized(system, 0.2, "zoh").run(x)[0]
@@ -79,5 +85,6 @@ def step_sizes() -> Numbers:
 
 
 def zoh_never_zero() -> Numbers:
+    """Sec. D.1 and Lemma 9's identity: zero-order hold at A = -50, where A_bar is tiny but not 0."""
     A_bar, B_bar = discretize(np.array([-50.0]), np.array([50.0]), 1.0, "zoh")
     return {"A_bar at A = -50": A_bar[0], "B_bar with B = 50": B_bar[0]}

@@ -15,6 +15,7 @@ SPECTRUM = np.array([-0.8, -0.3, 0.4, 0.9])
 
 
 def missing_initial_state() -> Numbers:
+    """Proposition 5 (Sec. C.3, statement 1): the initial state as printed, without A^M h_0, and with it."""
     rng = draws()
     system, p, x, start = System.random(rng, 4), rng.normal(size=6), rng.normal(size=10), rng.normal(size=4)
 
@@ -26,6 +27,7 @@ def missing_initial_state() -> Numbers:
 
 
 def state_index() -> Numbers:
+    """Proposition 5 (Sec. C.3, statement 1): the state that replaces a prefix is h_M, not h_(M+1)."""
     rng = draws()
     system, p, x = System.random(rng, 4), rng.normal(size=6), rng.normal(size=1)
     wanted = prefix.initial_state_of_prefix(system, p)
@@ -34,16 +36,19 @@ def state_index() -> Numbers:
 
 
 def span_index() -> Numbers:
+    """Eqs. (5) to (7): rank of the printed span, which starts at A^M B, and of the one from A^(M-1) B, for M < H."""
     system = System.random(draws(), 4)
     ranks = [int(np.linalg.matrix_rank(prefix.reachability(system, 3, as_printed))) for as_printed in (True, False)]
     return {"H": 4, "M": 3, "rank as printed": ranks[0], "rank repaired": ranks[1]}
 
 
 def spectrum_system(rng: np.random.Generator) -> System:
+    """A channel with the transitions of `SPECTRUM`, and random B and C."""
     return System(SPECTRUM, *rng.normal(size=(2, 4)))
 
 
 def outputs_against_states() -> Numbers:
+    """Proposition 5, "only if": the output error of prefixes shorter than H, also for N < H or a silent state."""
     rng = draws()
     system, state = spectrum_system(rng), rng.normal(size=4)
     silent = replace(system, C=system.C * [1, 1, 1, 0])
@@ -57,6 +62,7 @@ def outputs_against_states() -> Numbers:
 
 
 def repeated_transition() -> Numbers:
+    """Proposition 5, assumptions: output error with a transition that occurs twice, and with a b_k that is zero."""
     rng = draws()
     system, state = spectrum_system(rng), rng.normal(size=4)
     repeated = replace(system, A=SPECTRUM[[0, 1, 2, 2]])
@@ -69,6 +75,7 @@ def repeated_transition() -> Numbers:
 
 
 def conditioning() -> Numbers:
+    """Eq. (7): condition number of the Vandermonde matrix for 4, 8 and 16 states."""
     return {f"H={H}": prefix.condition_number(np.linspace(0.2, 0.95, H)) for H in (4, 8, 16)}
 
 
@@ -89,6 +96,7 @@ def convolution_before_the_scan() -> Numbers:
 
 
 def selective_prefix() -> Numbers:
+    """Proposition 1 for an S6: error of starting it in the state that it has after the prefix."""
     rng = draws()
     model, P, X = projections.S6.random(rng, 5, 3, 2), rng.normal(size=(5, 4)), rng.normal(size=(5, 7))
     expected = model.run(np.hstack([P, X]))[0][:, 4:]

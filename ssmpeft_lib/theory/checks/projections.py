@@ -20,6 +20,8 @@ def tuned_projections(seed: int = 0, d_inner: int = 24) -> tuple[projections.S6,
 
 
 def full_row_rank() -> Numbers:
+    """Lemma 2 (eqs. (14) to (16)): error of the closest W_in_hat for D above, at and below 2H + R, and a low rank."""
+
     def residual(d_inner: int, rank: int = 11) -> float:
         model, tuned = tuned_projections(d_inner=d_inner)
         U, S, Vt = np.linalg.svd(model.x_proj, full_matrices=False)
@@ -30,6 +32,7 @@ def full_row_rank() -> Numbers:
 
 
 def equal_parameters() -> Numbers:
+    """Lemma 2 (Sec. 4.2): with W_in_hat the parameters theta are equal, the outputs are not."""
     model, tuned = tuned_projections()
     X = draws(1).normal(size=(24, 12))
     target = replace(model, x_proj=tuned)
@@ -45,6 +48,7 @@ def equal_parameters() -> Numbers:
 
 
 def rank_of_the_update() -> Numbers:
+    """Sec. C.4: rank of the change of W_in that covers one of rank 2, with Q zero and with the repaired Q."""
     model, tuned = tuned_projections()
     rank = {
         free: int(np.linalg.matrix_rank(projections.covering_in_proj(model, tuned, free) - model.in_proj, tol=1e-9))
@@ -54,6 +58,7 @@ def rank_of_the_update() -> Numbers:
 
 
 def activation_between() -> Numbers:
+    """Sec. 4.2 on Mamba: error of W_in_hat with nothing and with a SiLU between in_proj and x_proj."""
     model, tuned = tuned_projections()
     covered, X = projections.covering_in_proj(model, tuned), draws(1).normal(size=(24, 50))
 
@@ -64,5 +69,6 @@ def activation_between() -> Numbers:
 
 
 def step_size_shapes() -> Numbers:
+    """Sec. C.4: size of the product in eq. (9), and of that after eq. (11), with the printed shapes."""
     down, up = np.zeros((24, 3)), np.zeros((3, 24))
     return {"eq. (9)": (up @ down).shape[0], "after eq. (11)": (down @ up).shape[0], "D": 24}

@@ -36,6 +36,7 @@ def warmed_kernels(seed: int = 0) -> tuple[S4DKernel, S4DKernel]:
 
 
 def norm_of_a_channel() -> Numbers:
+    """Algorithm 1, magnitude of a channel: of eight channels, those chosen by the sum and by the maximum alike."""
     weight = importance_of(warmed_kernels()[1], "transition", 1).detach()
     tops = {order: set(ranked(torch.linalg.vector_norm(weight, order, dim=1))[:8]) for order in (1, float("inf"))}
     return {"channels": 8, "chosen by the sum and by the maximum": len(tops[1] & tops[float("inf")])}
@@ -72,14 +73,17 @@ def _shared_with_right(slips: tuple[str, ...], lag: int) -> Numbers:
 
 
 def summed_parts() -> Numbers:
+    """Released code for S4 (select_dims_hard): channels that it chooses rightly without the imaginary unit in A."""
     return _slip("summed_parts")
 
 
 def frozen_sign() -> Numbers:
+    """Released code for S4 (select_dims_hard): channels that it chooses rightly with the frozen real part added."""
     return _slip("frozen_sign")
 
 
 def residual_placement() -> Numbers:
+    """Eq. (4) has the residual behind W, the released S4 layer before it: how far their outputs differ."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         layer, x = S4D(S4DConfig(16, 4)), torch.randn(1, 20, 16)
