@@ -54,8 +54,8 @@ def network(model: str) -> torch.nn.Module:
         return registry.load("models", model).build(**sizes)
 
 
-def trained(cell: Cell, prepared: encode.Prepared, batches: int) -> Run:
-    """A run of so many batches, trained."""
+def opened(cell: Cell, prepared: encode.Prepared, batches: int) -> Run:
+    """A run of so many batches, adapted; random weights."""
     torch.manual_seed(cell.seed)
     method = build_method(cell.method)
     recipe = recipe_for(cell, method, prepared.task, {})
@@ -66,7 +66,6 @@ def trained(cell: Cell, prepared: encode.Prepared, batches: int) -> Run:
     data = prepared.description | {"batches": batches, "weights": "random"}
     run = Run(cell, method, prepared.task, recipe, built, problem, data)
     adapt_run(run)
-    run.train()
     return run
 
 
@@ -92,7 +91,8 @@ def measured(model: str, batches: int, repetitions: int, clock: Clock, output: P
                     print(f"no time left for repetition {repetition} of {method}")
                     continue
                 cell = Cell("paper", model, method, DATASET, max(repetition, 0))
-                run = trained(cell, prepared, WARM_UP_BATCHES if repetition < 0 else batches)
+                run = opened(cell, prepared, WARM_UP_BATCHES if repetition < 0 else batches)
+                run.train()
                 document = run.metrics()
                 del run
                 gc.collect()

@@ -17,6 +17,7 @@ from ssmpeft_lib.render.results import Results
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import device  # noqa: E402
+import gpu_batching  # noqa: E402
 import gpu_scan  # noqa: E402
 import gpu_steps  # noqa: E402
 import gpu_tables  # noqa: E402
@@ -80,6 +81,15 @@ def test_the_jobs_for_a_gpu_run_at_toy_sizes():
     if backends()["triton"].available:
         rows = gpu_scan.compared(device.Clock(60), 1)
         assert all(row["relative_errors"]["triton"] < 1.6e-2 for row in rows) and len(rows) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here it would measure, for minutes")
+def test_the_job_for_batching_runs_at_toy_sizes():
+    decoding = gpu_batching.decoding("mamba-130m", 1, device.Clock(60))
+    assert all(gain > 0 for gain in decoding["gains"].values()), decoding
+    for method in gpu_batching.METHODS:
+        assert gpu_batching.rates("mamba-130m", method, 1, device.Clock(60))["ratio"] > 0
 
 
 @pytest.mark.slow
