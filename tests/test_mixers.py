@@ -61,6 +61,20 @@ def test_left_padding_changes_nothing(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_padding_under_autocast(family):
+    """Weights in float32 and arithmetic in bfloat16, as the paper trains; padding must not change a type on the way."""
+    model = with_start(family)
+    padded = left_padded(ids(), padding=4)
+    expected = logits(model, **{"tokens": padded.pop("input_ids")}, **padded)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = logits(model, left_padded(ids(), padding=4)["input_ids"], **padded)
+        loss = model(**left_padded(ids(), padding=4), labels=ids()).loss
+    loss.backward()
+    torch.testing.assert_close(found.float()[1:, 4:], expected[1:, 4:], rtol=0.05, atol=0.05)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_cached_generation_equals_full_forward(family):
     model = with_start(family)
     padded = left_padded(ids(), padding=3)

@@ -126,7 +126,7 @@ class S6Forward(MixerForward):
             x, columns = place_columns(x, columns, first_token(mask))
         u = self._convolved(x, columns)
         if mask is not None:
-            u = u * mask[:, None]
+            u = u * mask[:, None].to(u.dtype)
         delta, B, C = self._selective(u)
         if mask is not None:
             delta = delta.masked_fill(mask[:, None] == 0, MASKED_DELTA)
@@ -152,7 +152,9 @@ class S6Forward(MixerForward):
         sizes = [self.time_step_rank, self.ssm_state_size, self.ssm_state_size]
         dt, B, C = self.x_proj(u.transpose(1, 2)).split(sizes, dim=-1)
         if hasattr(self, "dt_layernorm"):
-            dt, B, C = self.dt_layernorm(dt), self.b_layernorm(B), self.c_layernorm(C)
+            normed = self.dt_layernorm(dt), self.b_layernorm(B), self.c_layernorm(C)
+            # under autocast the norms answer in the type of their weights
+            dt, B, C = (part.to(u.dtype) for part in normed)
         # the bias is added in the scan, in float32, as the fused kernels do
         delta = linear_without_bias(self.dt_proj, dt)
         return delta.transpose(1, 2), B.transpose(1, 2), C.transpose(1, 2)

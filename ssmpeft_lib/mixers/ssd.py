@@ -106,7 +106,7 @@ class SSDForward(MixerForward):
         convolved = self._convolved(xBC, columns)
         bias, limit = self.dt_bias, self.time_step_limit
         if mask is not None:
-            convolved = convolved * mask[:, None]
+            convolved = convolved * mask[:, None].to(convolved.dtype)
             # here and not in the scan, whose lower limit would let a masked step move the state
             delta = (F.softplus(delta + bias).clamp(*limit) * mask[..., None]).to(delta.dtype)
             bias, limit = None, (0.0, torch.inf)

@@ -81,7 +81,8 @@ def fft_conv(u: Tensor, kernel: Tensor, D: Tensor | None) -> Tensor:
     """y[t] = sum over s <= t of kernel[t - s] u[s], plus D u, as a product with the Toeplitz matrix of the kernel."""
     seq_len = u.shape[-1]
     compute = accumulation_dtype(u.dtype)
-    lag = torch.arange(seq_len)[:, None] - torch.arange(seq_len)
+    steps = torch.arange(seq_len, device=u.device)
+    lag = steps[:, None] - steps
     toeplitz = torch.where(lag >= 0, kernel[:, lag.clamp(min=0)], 0.0)
     y = torch.einsum("hts,bhs->bht", toeplitz.to(compute), u.to(compute))
     if D is not None:

@@ -8,6 +8,7 @@ as an `autograd.Function`, which eager calls use because it is the cheaper of th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ def differentiable(
         backward: (gradient_op, ctx, *gradients of the outputs) -> gradients of the inputs.
         gradient: schema, implementation and fake of the op that `backward` is given as `gradient_op`.
     """
+    implementation, gradient = _precise(implementation), (gradient[0], _precise(gradient[1]), gradient[2])
     forward_op = register(schema, implementation, fake)
     gradient_op = register(*gradient)
 
@@ -61,6 +63,20 @@ def differentiable(
         return eager.apply(*inputs) if torch.is_grad_enabled() else implementation(*inputs)
 
     return call
+
+
+def _precise(implementation: Callable) -> Callable:
+    """The same with the types it is given: autocast would have its products in 16 bits, and the rest in 32."""
+
+    @wraps(implementation)
+    def run(*inputs):
+        device = inputs[0].device.type
+        if not torch.is_autocast_enabled(device):
+            return implementation(*inputs)
+        with torch.autocast(device, enabled=False):
+            return implementation(*inputs)
+
+    return run
 
 
 def needs_gradient(*tensors: Tensor | None) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -60,6 +61,11 @@ def _dense(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.contiguous()
 
 
+def _on_device_of(u: Tensor) -> AbstractContextManager:
+    """Triton launches on the current device, which need not be that of the layer."""
+    return torch.cuda.device(u.device) if u.is_cuda else nullcontext()
+
+
 def _blocks(u: Tensor) -> tuple[int, int]:
     """Programs: sequences, and blocks of channels."""
     return u.shape[0], -(-u.shape[1] // CHANNELS)
@@ -78,16 +84,17 @@ def _forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep,
     sizes = channels, _, states, _ = _sizes(u, A)
     if 0 in _blocks(u):
         return
-    triton_kernels.forward[_blocks(u)](
-        *(u, delta, z, B, C, A, D, delta_bias, initial_state, out, last_state, checkpoints),
-        *sizes,
-        0 if initial_state is None or len(initial_state) != len(u) else channels * states,
-        *_strides(u, delta, z, B, C, out),
-        HAS_INITIAL=initial_state is not None,
-        KEEP=keep,
-        num_warps=FORWARD_WARPS,
-        **_options(D, z, delta_bias, softplus, states),
-    )
+    with _on_device_of(u):
+        triton_kernels.forward[_blocks(u)](
+            *(u, delta, z, B, C, A, D, delta_bias, initial_state, out, last_state, checkpoints),
+            *sizes,
+            0 if initial_state is None or len(initial_state) != len(u) else channels * states,
+            *_strides(u, delta, z, B, C, out),
+            HAS_INITIAL=initial_state is not None,
+            KEEP=keep,
+            num_warps=FORWARD_WARPS,
+            **_options(D, z, delta_bias, softplus, states),
+        )
 
 
 def _backward(
@@ -104,15 +111,16 @@ def _backward(
     grad_A, grad_initial = (A.new_empty(batch, channels, states) for _ in range(2))
     grad_D, grad_bias = (A.new_empty(batch, channels) for _ in range(2))
     if batch and blocks:
-        triton_kernels.backward[batch, blocks](
-            *(grad_out, grad_last, u, delta, z, B, C, A, D, delta_bias, checkpoints),
-            *(grad_u, grad_delta, grad_z, grad_B, grad_C, grad_A, grad_D, grad_bias, grad_initial),
-            *sizes,
-            *_strides(grad_out, u, delta, z, B, C, grad_u, grad_delta, grad_z),
-            HAS_LAST=grad_last is not None,
-            num_warps=BACKWARD_WARPS,
-            **_options(D, z, delta_bias, softplus, states),
-        )
+        with _on_device_of(u):
+            triton_kernels.backward[batch, blocks](
+                *(grad_out, grad_last, u, delta, z, B, C, A, D, delta_bias, checkpoints),
+                *(grad_u, grad_delta, grad_z, grad_B, grad_C, grad_A, grad_D, grad_bias, grad_initial),
+                *sizes,
+                *_strides(grad_out, u, delta, z, B, C, grad_u, grad_delta, grad_z),
+                HAS_LAST=grad_last is not None,
+                num_warps=BACKWARD_WARPS,
+                **_options(D, z, delta_bias, softplus, states),
+            )
     none = A.new_empty(0)
     if initial_state is not None and len(initial_state) != batch:
         grad_initial = grad_initial.sum(0, keepdim=True)
