@@ -69,6 +69,11 @@ class Run:
         return self.recipe.steps or self.recipe.epochs * self.problem.steps_an_epoch
 
     @property
+    def selection_steps(self) -> int:
+        """Steps of the warm-up that chooses dimensions; no more than the run has."""
+        return min(self.recipe.selection_steps, self.total_steps)
+
+    @property
     def trained(self) -> dict[str, nn.Parameter]:
         """The parameters that are trained, by name."""
         return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
@@ -190,7 +195,7 @@ class Run:
         trainer = Trainer(groups, self.recipe, self.total_steps)
         steps = self.problem.losses(self.cell.seed)
         with self.timers["selection_train"]:
-            while trainer.step < self.recipe.selection_steps:
+            while trainer.step < self.selection_steps:
                 trainer.take(next(steps))
         with self.timers["selection_choose"]:
             self.selection = select(self.model, warmup)

@@ -77,7 +77,7 @@ def _warm_up(run: Run, rates: Sequence[float]) -> list[tuple[dict[str, Tensor], 
         parameters = _copies(run.trained)
         groups = [{"params": list(parameters.values()), "lr": rate}]
         versions.append(Version(Trainer(groups, replace(run.recipe, learning_rate=rate), run.total_steps), parameters))
-    _train(run, versions, run.recipe.selection_steps)
+    _train(run, versions, run.selection_steps)
     for version in versions:
         # the choice at the rate before has ended the warm-up
         warmup = warmup or begin_warmup(run.model)

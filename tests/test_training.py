@@ -11,7 +11,7 @@ from ssmpeft_lib.opening import adapt_run, open_run, recompute
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import read_metrics, write_json
 from ssmpeft_lib.training import checkpoint as checkpoint_module
-from ssmpeft_lib.training.loop import Diverged
+from ssmpeft_lib.training.loop import Diverged, Trainer
 from ssmpeft_lib.training.recipe import Recipe
 
 STEPS = 24
@@ -71,6 +71,13 @@ def test_layers_computed_again_give_the_same_gradients_from_less_memory(results,
     for again in gradients[1:]:
         for name, gradient in gradients[0].items():
             torch.testing.assert_close(again[name], gradient, msg=name)
+
+
+def test_a_warm_up_is_no_longer_than_the_run_and_no_rate_is_negative(results):
+    run = opened(results, "sdlora", steps=3)
+    assert run.recipe.selection_steps > run.selection_steps == run.total_steps == 3
+    trainer = Trainer([{"params": list(run.trained.values()), "lr": 1.0}], run.recipe, run.total_steps)
+    assert min(trainer.schedule(step) for step in range(30)) == 0
 
 
 def test_a_model_without_such_layers_says_so():

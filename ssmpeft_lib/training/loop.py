@@ -90,7 +90,7 @@ class Trainer:
     def schedule(self, step: int) -> float:
         """What a step's learning rate is multiplied with: linear warm-up where there is any, linear decay to zero."""
         warm = min(1.0, (step + 1) / self.recipe.warmup_steps) if self.recipe.warmup_steps else 1.0
-        return warm * (1 - step / self.total_steps)
+        return warm * max(0.0, 1 - step / self.total_steps)
 
     def resume(self, optimizer: dict, step: int) -> None:
         """Go on after a step, with the optimiser's state of then."""
