@@ -9,6 +9,7 @@ import pytest
 import torch
 from families import build, ids, logits
 from test_conversion import MAMBA2, mamba2, original
+from transformers.quantizers.quantizers_utils import should_convert_module
 
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.models import load_checkpoint, load_network, quantization
@@ -63,4 +64,5 @@ def test_quantised_model_needs_a_gpu_and_says_so(tmp_path, monkeypatch):
 def test_mamba_layers_are_not_quantised():
     config = quantization(registry.facts("models", "jamba-mini-52b")["bits"])
     assert config.load_in_4bit and config.bnb_4bit_quant_type == "nf4"
-    assert "mamba" in config.llm_int8_skip_modules
+    names = {"model.layers.0.mamba.in_proj": False, "lm_head": False, "model.layers.4.self_attn.q_proj": True}
+    assert {name: should_convert_module(name, config.llm_int8_skip_modules) for name in names} == names

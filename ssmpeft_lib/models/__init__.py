@@ -54,7 +54,9 @@ def load_network(model: str, folder: Path, scale: str) -> nn.Module:
     """Weights in transformers' format, from safetensors only and without remote code; or by the model's own `load`.
 
     Stand-ins stay on the CPU, where they are fastest. At scale paper the model is on the GPU if there is one, and what
-    its facts do not keep is quantised there (the paper has all but the Mamba layers of Jamba-Mini in 4 bits).
+    its facts do not keep is quantised there (the paper has all but the Mamba layers of Jamba-Mini in 4 bits). The
+    experts of transformers' Jamba are one tensor for all of them, which bitsandbytes leaves in 16 bits: Jamba-Mini then
+    takes some 95 GB, where the paper says 72.
 
     Raises:
         RuntimeError: it is to be quantised, and there is no GPU.
@@ -85,5 +87,6 @@ def quantization(bits: Mapping[str, Any]) -> BitsAndBytesConfig:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=list(bits["keep"]),
+        # patterns, which are matched from the beginning of a module's path
+        llm_int8_skip_modules=[rf"(?:.*\.)?{name}(?:\.|$)" for name in bits["keep"]],
     )
