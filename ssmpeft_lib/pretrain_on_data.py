@@ -46,11 +46,13 @@ def pretrain_on_data(
     torch.manual_seed(seed)
     prepared = load_prepared(data)
     module = registry.load("models", model)
-    network = module.build(**registry.facts("models", model)["config"])
+    on_gpu = scale == "paper" and torch.cuda.is_available()
+    network = module.build(**registry.facts("models", model)["config"]).to("cuda" if on_gpu else "cpu")
     normalised = registry.load("data", paths.pretrained_on(model)).normalised
     problem = SeriesProblem(network, prepared.task, prepared.splits, normalised, RECIPE)
+    total = STEPS.get(scale, EPOCHS * problem.steps_an_epoch) if steps is None else steps
     start = perf_counter()
-    history = _train(network, problem, seed, steps or STEPS.get(scale, EPOCHS * problem.steps_an_epoch))
+    history = _train(network, problem, seed, total)
     module.save(network, folder)
     about = {
         "model": model,

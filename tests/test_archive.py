@@ -95,6 +95,16 @@ def test_another_result_of_a_cell_is_replaced_only_when_asked(results, tmp_path)
     unpack(tmp_path / "a.tar.gz", tmp_path / "new")
 
 
+def test_a_replaced_cell_keeps_nothing_of_its_earlier_result(results, tmp_path):
+    (results / CELLS[0].path / "predictions.jsonl").unlink(missing_ok=True)
+    pack(results, "quick", tmp_path / "a.tar.gz")
+    write_cell(tmp_path / "new", CELLS[0], note="another")
+    stale = tmp_path / "new" / CELLS[0].path / "predictions.jsonl"
+    stale.write_text("{}")
+    unpack(tmp_path / "a.tar.gz", tmp_path / "new", replace=True)
+    assert not stale.exists()
+
+
 @pytest.mark.parametrize("keep", [0.3, 0.9])
 def test_a_cut_archive_leaves_nothing_behind(results, tmp_path, keep):
     pack(results, "quick", tmp_path / "a.tar.gz")

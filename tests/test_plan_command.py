@@ -13,7 +13,7 @@ from exhibit_specs import points
 from reference import REPOSITORY
 
 from ssmpeft_lib.__main__ import main
-from ssmpeft_lib.plan import costs, paths
+from ssmpeft_lib.plan import costs, paths, search
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.resources import Needs
 from ssmpeft_lib.plan.results import write_metrics
@@ -47,6 +47,9 @@ def test_the_whole_papers_matrix_is_planned_with_the_right_number_of_jobs(tmp_pa
     assert done.returncode == 0, done.stderr
     jobs = {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, flags=re.M)}
     assert jobs["cell"] == len(cells)
+    searched = {search.folder(cell) for cell in cells if search.searched(cell, {})}
+    assert jobs["learning_rate"] == len(searched)
+    assert jobs["search_rates"] == len(searched) * len(search.GRID)
     encoded = {(paths.tokenizer_of("paper", cell.model), cell.dataset) for cell in cells}
     pretrained = {(model, paths.pretrained_on(model)) for model in {cell.model for cell in cells}}
     encoded |= {(paths.tokenizer_of("paper", model), dataset) for model, dataset in pretrained if dataset}
@@ -56,7 +59,7 @@ def test_the_whole_papers_matrix_is_planned_with_the_right_number_of_jobs(tmp_pa
     assert jobs["exhibit"] == len(list((REPOSITORY / "workflow" / "exhibits").glob("*.yaml")))
     assert jobs["chapter"] == len(list((REPOSITORY / "notebooks").glob("*.md"))) - 1
     once = {"shares", "template", "errata", "pages", "html", "all"}
-    several = {"cell", "tokenizer", "checkpoint", "data", "exhibit", "chapter"}
+    several = {"cell", "learning_rate", "search_rates", "tokenizer", "checkpoint", "data", "exhibit", "chapter"}
     assert jobs.keys() - {"total"} == once | several
     assert jobs["total"] == sum(jobs[name] for name in several) + len(once)
 
@@ -100,7 +103,13 @@ def test_every_planned_cell_has_a_cost_at_every_scale():
 def test_finished_runs_are_recorded_and_count_from_then_on(nothing_recorded, tmp_path, capsys):
     for seed, seconds in enumerate((2.0, 4.0)):
         cell = Cell("quick", "mamba-130m", "lora", "dart", seed)
-        cost = {"train_seconds": seconds, "val_seconds": 0.5, "test_seconds": 0.25, "peak_memory_gb": seconds / 8}
+        cost = {
+            "train_seconds": seconds,
+            "validation_seconds": 1.0,
+            "val_seconds": 0.5,
+            "test_seconds": 0.25,
+            "peak_memory_gb": seconds / 8,
+        }
         metrics = {
             "schema": 1,
             "status": "ok",
@@ -114,10 +123,18 @@ def test_finished_runs_are_recorded_and_count_from_then_on(nothing_recorded, tmp
         write_metrics(tmp_path / "results" / cell.path / "metrics.json", metrics | {"made_by": made_by})
     assert main(["plan", "--record", "--results", str(tmp_path / "results")]) == 0
     written = yaml.safe_load(nothing_recorded.read_text())["costs"]["quick"]["mamba-130m"]["dart"]
-    assert written == {"cells": 2, "seconds": 3.75, "memory_gb": 0.5, "devices": ["a machine"]}
-    assert costs.cost_of("quick", "mamba-130m", "dart") == costs.Cost(3.75, 0.5, "recorded")
+    assert written == {"cells": 2, "seconds": 4.75, "memory_gb": 0.5, "devices": ["a machine"]}
+    assert costs.cost_of("quick", "mamba-130m", "dart") == costs.Cost(4.75, 0.5, "recorded")
     assert costs.cost_of("quick", "mamba-1.4b", "dart").source == "extrapolated"
     assert "recorded" in capsys.readouterr().out
+
+
+def test_what_only_leaves_out_is_not_planned(tmp_path, capsys):
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text()) | {"only": ["mamba-130m/full/dart"]}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    assert main(["plan", "--config", str(path), "--results", str(tmp_path)]) == 0
+    assert "Scale quick, 1 seed(s): 1 cells for" in capsys.readouterr().out
 
 
 def test_nothing_to_record_is_said(tmp_path, capsys):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import yaml
 from reference import REPOSITORY
 
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.config import Config
+from ssmpeft_lib.plan.workflow import Workflow
 
 DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
 
@@ -39,6 +42,10 @@ def test_every_key_of_the_schema_is_explained_in_the_file():
             {"overrides": [{"match": "*", "set": {"batch_size": 0}}]},
             r"key 'overrides.0.set.batch_size': 0 is less than",
         ),
+        (
+            {"overrides": [{"match": "mamba-130m/*/dart", "set": {"splits": {"train": "dev"}}}]},
+            r"splits are of a data set, .* match 'mamba-130m/\*/dart' must be \*/dart",
+        ),
         ({"warm_kernels": "yes"}, r"key 'warm_kernels': got 'yes', needs boolean"),
     ],
 )
@@ -57,6 +64,19 @@ def test_only_leaves_cells_out():
 
 def test_yaml_reads_off_as_false_and_it_is_understood():
     assert Config.check(DEFAULT | {"lr_search": False}).lr_search == "off"
+
+
+def test_learning_rates_are_searched_at_the_scale_of_the_paper_unless_the_configuration_says_otherwise():
+    assert Config.check(DEFAULT).lr_search == "off"
+    assert Config.check(DEFAULT | {"scale": "paper"}).lr_search == "grid"
+    assert Config.check(DEFAULT | {"scale": "paper", "lr_search": False}).lr_search == "off"
+
+
+def test_splits_may_be_given_to_data_sets_by_a_glob():
+    overrides = [{"match": "*/glue-*", "set": {"splits": {"train": "dev"}}}]
+    plan = Workflow(DEFAULT | {"overrides": overrides}, REPOSITORY)
+    found = [plan.splits_of(SimpleNamespace(dataset=name)) for name in ("glue-rte", "glue-qnli", "dart")]
+    assert found == ['{"train": "dev"}', '{"train": "dev"}', "{}"]
 
 
 def test_later_overrides_win():

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     document = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
     config = Config.check(document | ({"scale": arguments.scale} if arguments.scale else {}), arguments.config)
     exhibits = load_exhibits(ROOT / "workflow" / "exhibits", config.exhibits)
-    cells = cells_of(exhibits, config.scale, config.seeds)
+    cells = [cell for cell in cells_of(exhibits, config.scale, config.seeds) if config.wants(cell)]
     done = [cell for cell in cells if (arguments.results / cell.path / "metrics.json").exists()]
     print(
         f"Scale {config.scale}, {len(config.seeds)} seed(s): {len(cells):,} cells for {len(exhibits)} tables and "
@@ -124,7 +124,7 @@ def means_of(results: Path) -> dict[str, Any]:
 
 
 def _means(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    parts = ("selection", "train", "val", "test")
+    parts = ("selection", "train", "validation", "val", "test")
     spent = [sum(run["cost"].get(f"{part}_seconds", 0) for part in parts) for run in runs]
     peaks = [run["cost"].get("peak_memory_gb", 0) for run in runs]
     return {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 from pathlib import Path
 
 from ..execution import execute
@@ -46,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         "threads": arguments.threads,
     }
     metrics = folder / "metrics.json"
-    metrics.unlink(missing_ok=True)
+    for earlier in (metrics, folder / "predictions.jsonl"):
+        earlier.unlink(missing_ok=True)
+    shutil.rmtree(folder / "adapter", ignore_errors=True)
     with own_gpu(Needs(cell.scale).gpus > 0):
         error = execute(arguments.notebook, partial, parameters)
     os.replace(partial, arguments.output)

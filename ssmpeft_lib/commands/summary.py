@@ -17,7 +17,13 @@ STAGES = {
 }
 """Rules that Snakemake times, by the folder or file of `benchmarks/` they write, in the order of the pipeline."""
 
-COSTS = {"selection": "choosing dimensions", "train": "training", "val": "validation scores", "test": "test scores"}
+COSTS = {
+    "selection": "choosing dimensions",
+    "train": "training",
+    "validation": "validation while training",
+    "val": "validation scores",
+    "test": "test scores",
+}
 """What a cell times itself, by the beginning of the key in metrics.json."""
 
 

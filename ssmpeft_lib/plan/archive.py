@@ -88,7 +88,10 @@ def unpack(archive: Path, results: Path, replace: bool = False) -> list[Cell]:
         cells = [_check_result(draft / name, name.parent.as_posix()) for name in found]
         _one_version(draft, [draft / name for name in found], expected=RESULTS_VERSION)
         _check_against(results, draft, found, replace)
-        # a cell without metrics.json has no result: that file comes last
+        # a cell without metrics.json has no result: that file goes first and comes last
+        for cell in found:
+            for name in sorted(FILES, key=lambda name: name != METRICS):
+                (results / cell.parent / name).unlink(missing_ok=True)
         for name in sorted(names, key=lambda name: name.name == METRICS):
             (results / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(draft / name, results / name)

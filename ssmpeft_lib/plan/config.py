@@ -47,6 +47,13 @@ class Config:
         """Check a configuration that has been read already, as Snakemake does with its `configfile:`."""
         check_against_schema(_spell_off(document), "config", path)
         scale = document["scale"]
+        for entry in document.get("overrides") or []:
+            before = entry["match"].rpartition("/")[0]
+            if "splits" in entry["set"] and before.strip("*/"):
+                raise ValueError(
+                    f"{path}: overrides: splits are of a data set, for all models and methods: match "
+                    f"{entry['match']!r} must be */{entry['match'].rpartition('/')[2]}"
+                )
         data_dir, tokenizer = (_existing(document, key, path) for key in ("data_dir", "tokenizer"))
         if scale == "real" and data_dir is None:
             raise ValueError(
@@ -60,7 +67,7 @@ class Config:
             run_cells=document.get("cells", "run") == "run",
             data_dir=data_dir,
             tokenizer=tokenizer,
-            lr_search=_spell_off(document).get("lr_search", "off"),
+            lr_search=_spell_off(document).get("lr_search") or ("grid" if scale == "paper" else "off"),
             lr_search_together=document.get("lr_search_together", 1),
             warm_kernels=document.get("warm_kernels", True),
             pretraining_steps=document.get("pretraining_steps"),

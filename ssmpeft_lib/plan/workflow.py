@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,7 @@ class Workflow:
     def splits_of(self, wildcards: Any) -> str:
         """The splits that an override gives a data set, as JSON."""
         for entry in reversed(self.config.overrides):
-            if "splits" in entry["set"] and entry["match"].rpartition("/")[2] in ("*", wildcards.dataset):
+            if "splits" in entry["set"] and fnmatchcase(wildcards.dataset, entry["match"].rpartition("/")[2]):
                 return json.dumps(entry["set"]["splits"], sort_keys=True)
         return "{}"
 

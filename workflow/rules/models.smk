@@ -36,6 +36,8 @@ rule checkpoint:
     group:
         plan.group("prepare")
     localrule: plan.online
+    # long, and many cells wait for it
+    priority: 1
     conda:
         "../envs/compute.yml"
     resources:
