@@ -169,6 +169,16 @@ def test_support_is_the_share_of_resamples_in_which_a_claim_holds():
     assert lane["columns"][0]["interval"][0] < 0 < lane["columns"][0]["interval"][1]
 
 
+def test_a_column_without_resamples_counts_as_it_is():
+    """Of two columns that hold one has resamples: in all of its draws the claim holds as a whole."""
+    scores = {"a / first": 2.0, "a / second": 2.0, "b / third": 1.0}
+    resampled = {name: Value(score, by_seed={seed: [score] for seed in range(3)}) for name, score in scores.items()}
+    values = [resampled, {name: Value(score) for name, score in scores.items()}]
+    columns = [Column(str(i), "higher", {"ours": one}) for i, one in enumerate(values)]
+    lane = evaluated({"rows": "a", "beat": "b"}, ROWS, columns, "spec.yaml")["lanes"]["ours"]
+    assert lane["verdict"] == "holds" and lane["support"] == 1
+
+
 def test_one_seed_without_resamples_has_no_support():
     values = {row.name: Value(float(i), by_seed={0: [float(i)]}) for i, row in enumerate(ROWS)}
     assert lane_of({"rows": "third", "beat": "a"}, values, lane="ours")["support"] is None

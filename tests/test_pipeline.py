@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -158,6 +160,49 @@ def planned(folder: Path, **options) -> dict[str, int]:
     done = snakemake(folder, "-n", "-q", "all", **options)
     assert done.returncode == 0, done.stdout
     return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", done.stdout, flags=re.M)}
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 20 megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk takes the right to mount one: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_leaves_nothing_half_written_and_one_command_goes_on(folder, small_disk):
+    place = small_disk / "work"
+    kept = ["models", "data", "tokenizers", "cell.ipynb"]
+    for path in (path for name in kept for path in sorted((folder / "results/quick").glob(f"{name}**/*"))):
+        if path.is_file():
+            target = place / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+    # Snakemake's own records need a few blocks; the first cells' notebooks then take the rest
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - 300_000))
+    full = snakemake(place, "--cores", "2", "cells")
+    assert full.returncode != 0 or "failed" in full.stdout
+    for path in [*results(place), *results(place, "cell.ipynb")]:
+        json.loads(path.read_text())
+    whole = {path for path in results(place) if json.loads(path.read_text())["status"] == "ok"}
+    assert len(whole) < CELLS
+
+    filler.unlink()
+    assert main(["forget-failed", "--results", str(place / "results")]) == 0
+    snakemake(place, "--unlock")
+    before = times(place)
+    done = snakemake(place, "--cores", "2", "cells")
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert {json.loads(path.read_text())["status"] for path in results(place)} == {"ok"}
+    assert len(results(place)) == CELLS
+    print(len(whole), len([path for path in whole if times(place)[path] == before[path]]))
 
 
 def processes_in(folder: Path) -> list[int]:

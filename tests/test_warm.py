@@ -57,7 +57,7 @@ def notebook(folder: Path, *cells: str) -> Path:
 
 def run_cell(folder: Path, environment: dict, path: Path) -> tuple[str, dict]:
     """Output of the notebook's first cell, and metrics.json."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     output = folder / "cell.ipynb"
     command = [sys.executable, "-S", "-E", CLIENT, "run-cell", "quick/mamba-130m/lora/dart/seed0"]
     done = subprocess.run(
@@ -85,6 +85,31 @@ def test_a_failed_cell_keeps_its_notebook_and_says_why(tmp_path, environment):
     assert metrics["error"] == {"type": "ZeroDivisionError", "message": "division by zero"}
     executed = json.loads((tmp_path / "failed" / "cell.ipynb").read_text())
     assert any(out["output_type"] == "error" for cell in executed["cells"] for out in cell.get("outputs", []))
+
+
+def test_a_failed_cell_keeps_no_answers_of_an_earlier_run(tmp_path, environment):
+    folder = tmp_path / "failed"
+    (folder / "adapter").mkdir(parents=True)
+    (folder / "predictions.jsonl").write_text("{}")
+    run_cell(folder, environment, notebook(tmp_path, "1 / 0"))
+    assert {path.name for path in folder.iterdir()} == {"cell.ipynb", "metrics.json"}
+
+
+def test_another_virtual_environment_has_another_server(tmp_path, environment):
+    """Even one with the same interpreter, and the same environment once its packages have changed."""
+    keys = []
+    for home in ("one", "two"):
+        (tmp_path / home / "bin").mkdir(parents=True)
+        (tmp_path / home / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
+        folder = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+        (tmp_path / home / folder).mkdir(parents=True)
+        for touched in (False, True):
+            if touched:
+                os.utime(tmp_path / home / folder, ns=(1, 1))
+            code = f"import sys; sys.path.insert(0, {str(CLIENT.parent)!r}); import client; print(client.server_key())"
+            command = [tmp_path / home / "bin" / "python", "-S", "-E", "-c", code]
+            keys.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert len(set(keys)) == 4
 
 
 def test_a_kernel_that_dies_is_a_failed_cell(tmp_path, environment):

@@ -92,6 +92,10 @@ def _lane(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
             ]
             column |= {"seeds": len(held), "seeds_held": sum(held)}
         columns.append(column)
+    if drawn:
+        # what was decided and not resampled stays as it is in every draw
+        fixed = [column["held"] for column in columns if column.get("held") is not None and "support" not in column]
+        drawn += [[held] * len(drawn[0]) for held in fixed]
     decided = [column["held"] for column in columns if column.get("held") is not None]
     needed = claim.get("at_least", len(decided))
     return {

@@ -2,7 +2,8 @@
 
 What keeps it contained: a copy of the database in memory (the file is opened read-only and closed again), an
 authorizer that lets nothing but reading through, SQLite's own limits, a bound on the CPU time and the rows of a query,
-and the operating system's limits on memory, files and processes. Whoever started it kills it when it does not answer.
+and the operating system's limits on memory and on the size of files. Whoever started it kills it when it does not
+answer.
 """
 
 from __future__ import annotations

@@ -22,14 +22,27 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 START_SECONDS = 120
 """How long the first client waits for the server's imports."""
 
-KEYED = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "OMP_NUM_THREADS", "MALLOC_", "LD_PRELOAD", "HF_", "SSMPEFT_")
+KEYED = (
+    "CUDA_VISIBLE_DEVICES",
+    "SLURM_JOB_ID",
+    "OMP_",
+    "MKL_",
+    "MALLOC_",
+    "LD_PRELOAD",
+    "HF_",
+    "NLTK_DATA",
+    "TRITON_",
+    "SSMPEFT_",
+)
 """Beginnings of the variables that are fixed when the server starts: another value means another server."""
 
 
 def server_key() -> str:
     """Digest of everything a server cannot change later: interpreter, installed packages, our code, environment."""
     parts = [sys.executable, PACKAGE]
-    for folder in sorted({os.path.dirname(os.path.dirname(os.path.realpath(sys.executable))), sys.prefix}):
+    # a virtual environment is where its link to the interpreter lies
+    homes = {os.path.dirname(os.path.dirname(path)) for path in (sys.executable, os.path.realpath(sys.executable))}
+    for folder in sorted(homes):
         for site in (f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages", "pyvenv.cfg"):
             path = os.path.join(folder, site)
             parts.append(f"{path}:{os.stat(path).st_mtime_ns}" if os.path.exists(path) else "")
