@@ -33,11 +33,11 @@ rule checkpoint:
         "logs/{scale}/models/{checkpoint}.log",
     benchmark:
         "results/{scale}/benchmarks/checkpoint/{checkpoint}.tsv"
+    # long, and many cells wait for it
+    priority: 1
     group:
         plan.group("prepare")
     localrule: plan.online
-    # long, and many cells wait for it
-    priority: 1
     conda:
         "../envs/compute.yml"
     resources:
