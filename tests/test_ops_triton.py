@@ -12,13 +12,13 @@ import sys
 import pytest
 import torch
 from ops_inputs import assert_close, outputs_and_gradients, scan_inputs
+from required import missing
 from torch.utils.checkpoint import checkpoint
 
 from ssmpeft_lib.ops import selective_scan, triton_scan
 
-pytest.importorskip("triton", reason="triton is not installed")
 if obstacle := triton_scan.obstacle():
-    pytest.skip(obstacle, allow_module_level=True)
+    missing("triton", obstacle)
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SEQUENCES = ("u", "delta", "B", "C", "z")
