@@ -1,6 +1,6 @@
 """Time what preparing and scoring data costs, on real DART and Spider, beside the plain way in the same run.
 
-    python benchmarks/data.py --data-dir DIR --tokenizer tokenizer.json --output data.json
+    python benchmarks/data.py --data-dir DIR --tokenizer tokenizer.json --output recorded/data.json
 
 Prints a table and writes it as JSON with the machine's description. Peers: one call of the tokenizer a text, as the
 authors' code does; `evaluate`'s recipe for METEOR (nltk, text by text); queries run one after the other in this
@@ -11,7 +11,6 @@ the clock and of CPU seconds, child processes included. Ratios are of CPU second
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import random
@@ -21,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -29,6 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from ssmpeft_lib import encode, sources
 from ssmpeft_lib.data import dart, spider
 from ssmpeft_lib.metrics import bleu, meteor, spider_exec
+from ssmpeft_lib.plan.results import write_json
+from ssmpeft_lib.provenance import cpu_name
 from ssmpeft_lib.spider.compare import same_result
 from ssmpeft_lib.tasks import Example
 
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
+    about = machine()
     rows = [
         *encoding(arguments, "dart", {"train": "dev", "val": None}),
         *encoding(arguments, "spider", {}),
@@ -53,9 +55,7 @@ def main() -> None:
     for row in rows:
         print("{what:<52} {seconds:>8.3f} s {cpu:>8.3f} CPU-s {per_second:>10,.0f}/s   {peer}".format(**row))
     if arguments.output:
-        arguments.output.write_text(
-            json.dumps({"machine": machine(), "repeats": arguments.repeats, "rows": rows}, indent=1)
-        )
+        write_json(arguments.output, about | {"repeats": arguments.repeats, "rows": rows})
 
 
 def encoding(arguments: argparse.Namespace, dataset: str, splits: dict) -> list[dict]:
@@ -211,14 +211,18 @@ def alternate(repeats: int, *functions: Callable[[], int]) -> list[Timing]:
 def row(what: str, ours: Timing, peer: str = "", peers: Timing | None = None) -> dict:
     """A line of the table."""
     ratio = f"{peers.cpu / max(ours.cpu, 0.01):.2f} x as fast as {peer}" if peers else ""
-    return {"what": what, **asdict(ours), "per_second": ours.records / ours.seconds, "peer": ratio}
+    seconds, cpu = round(ours.seconds, 4), round(ours.cpu, 4)
+    return {
+        **{"what": what, "seconds": seconds, "cpu": cpu, "records": ours.records},
+        **{"per_second": round(ours.records / ours.seconds), "peer": ratio},
+    }
 
 
 def machine() -> dict:
+    """What is measured on, and what else ran there before."""
     return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load": os.getloadavg()[0],
+        "machine": cpu_name(),
+        "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "tokenizer_threads": os.environ.get("TOKENIZERS_PARALLELISM", "all cores"),

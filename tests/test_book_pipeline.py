@@ -20,6 +20,28 @@ MEASURED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def nothing_recorded(monkeypatch, tmp_path):
+    """No file of the repository."""
+    monkeypatch.setattr(pipeline, "DATA", tmp_path / "data.json")
+
+
+def test_data_and_scores_stand_alone_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(pipeline, "RECORDED", tmp_path / "nothing.json")
+    row = {
+        "what": "spider: load",
+        "seconds": 2.5,
+        "cpu": 1.25,
+        "per_second": 12_345,
+        "peer": "3.00 x as fast as that",
+    }
+    made = {"machine": "a machine, 2 cores", "load": 0.5, "repeats": 5, "rows": [row, row | {"peer": ""}]}
+    (tmp_path / "data.json").write_text(json.dumps(made))
+    text = pipeline.myst(None, "reproduce")
+    assert "a machine, 2 cores; load average 0.5" in text and "2.5\u00a0s" in text
+    assert "12\u202f345" in text and "3.00 x as fast as that" in text
+
+
 @pytest.mark.parametrize("parts", [["planning", "cell", "book"], ["cell"]])
 def test_what_was_measured_is_shown_with_its_machine(monkeypatch, tmp_path, parts):
     path = tmp_path / "pipeline.json"

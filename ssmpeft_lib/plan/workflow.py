@@ -135,6 +135,10 @@ class Workflow:
         """What the book is made of beside results."""
         return sorted(path for path in (self.root / "book").rglob("*") if path.is_file())
 
+    def measured_files(self) -> list[Path]:
+        """What was measured and is kept in the repository, for the pages that show it."""
+        return sorted((self.root / "recorded").glob("*.json"))
+
     def chapter_files(self) -> list[str]:
         """The executed notebooks that are pages of the book: all notebooks but that of a cell."""
         notebooks = sorted((self.root / "notebooks").glob("*.md"))

@@ -24,6 +24,7 @@ rule pages:
         exhibits=plan.exhibit_files(),
         errata="results/errata.json",
         prose=plan.prose_files(),
+        measured=plan.measured_files(),
         chapters=plan.chapter_files(),
     output:
         "results/{scale}/book/_toc.yml",

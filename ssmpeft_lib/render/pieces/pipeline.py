@@ -1,4 +1,4 @@
-"""What the pipeline itself costs: planning, the parts of one cell, the book; from recorded/pipeline.json."""
+"""What the pipeline itself costs: planning, data, the parts of one cell, the book; from what is recorded of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from ..environment import render
 from ..page import raw
 
 RECORDED = PACKAGE.parent / "recorded" / "pipeline.json"
+DATA = PACKAGE.parent / "recorded" / "data.json"
 
 
 def myst(book: Book, page: str) -> str:
-    """Three tables; nothing where nothing was measured."""
-    if not RECORDED.exists():
-        return ""
-    return raw(render("pipeline.html", **json.loads(RECORDED.read_text(encoding="utf-8"))))
+    """A table for each part that was measured; nothing where nothing was."""
+    parts = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
+    if DATA.exists():
+        parts["data"] = json.loads(DATA.read_text(encoding="utf-8"))
+    return raw(render("pipeline.html", **parts)) if parts else ""
