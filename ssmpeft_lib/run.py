@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ class Run:
         steps = self.problem.losses(self.cell.seed, trainer.step)
         while trainer.step < self.total_steps:
             with self.timers["train"]:
-                self.model.train()
+                if not self.model.training:
+                    self.model.train()
                 losses.append(trainer.take(next(steps)))
             if trainer.step % every == 0 or trainer.step == self.total_steps:
                 self.progress.step, self.progress.seconds = trainer.step, self.timers["train"].seconds
@@ -235,7 +237,7 @@ class Run:
 
     def _steps_between_validations(self) -> int:
         if self.recipe.steps:
-            return max(1, self.recipe.steps // self.recipe.evaluations)
+            return ceil(self.recipe.steps / self.recipe.evaluations)
         return self.problem.steps_an_epoch
 
     def _prediction_lines(self) -> list[str]:

@@ -15,6 +15,7 @@ DATASETS = {
     "samsum": {
         "train": 14732, "val": 818, "test": 819, "max_seq_len": 1174, "epochs": 10, "batch_size": 4,
         "folder": "samsum", "splits": {"train": "train", "val": "val", "test": "test"},
+        "miniature_recipe": {"steps": 150},
     },
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ MODELS = {
             "state_size": 16,
             "chunk_size": 16,
         },
-        "pretraining_steps": 2000,
+        "pretraining_steps": 1500,
     },
     "mamba2-1.3b": {
         "tokenizer": "gpt-neox-20b",

@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from .worker import READY
+
+QUESTIONS_A_WORKER = 128
+"""Another worker takes as long to start as one takes for some hundred questions."""
 
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
 
@@ -84,7 +88,8 @@ def judge_all(questions: Sequence[Question], limits: Limits | None = None, worke
                 for i in waiting.get_nowait():
                     reasons[i] = worker.judge(questions[i])
 
-    workers = min(workers or len(os.sched_getaffinity(0)), len(by_database), 8)
+    useful = min(len(os.sched_getaffinity(0)), ceil(len(questions) / QUESTIONS_A_WORKER), 8)
+    workers = min(workers or useful, len(by_database))
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         for done in [pool.submit(work) for _ in range(workers)]:
             done.result()

@@ -6,7 +6,6 @@ CUDA is never initialised here, so that each fork may do so. The server ends whe
 from __future__ import annotations
 
 import array
-import gc
 import importlib
 import json
 import os
@@ -75,8 +74,6 @@ def serve(path: str, tell: int) -> None:
     if os.fork():
         os._exit(0)
     preload()
-    # a fork that looks for garbage among what it inherited would copy all of it
-    gc.freeze()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if os.path.exists(path):
         os.unlink(path)
