@@ -12,8 +12,13 @@ gc.set_threshold(500_000, 50, 1000)
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
+from snakemake.scheduling.job_scheduler import JobScheduler
+
 from ssmpeft_lib.plan.resources import raised, visible_gpus
+from ssmpeft_lib.plan.scheduling import one_timer
 from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
+
+one_timer(JobScheduler)
 
 
 configfile: str(ROOT / "config.yaml")
