@@ -1,6 +1,6 @@
 """Say how many cells, hours and gigabytes a configuration will take, before anyone starts it.
 
-Hours are of one GPU at scale paper and of one core else. Where runs were recorded, their means count; else figures
+Time is of one GPU at scale paper and of one core else. Where runs were recorded, their means count; else figures
 follow from the times and memory that the paper prints, and the last column says so. --record writes the means of the
 finished runs below --results into recorded/costs.json.
 """
@@ -20,6 +20,7 @@ from ..plan.config import Config
 from ..plan.costs import ROOT, cost_of, gigabytes
 from ..plan.exhibit import cells_of, load_exhibits
 from ..plan.results import read_metrics
+from ..render.numbers import duration, memory
 
 SHARE = 0.01
 """What a method is taken to train and save; the budget of Table 1 is below it."""
@@ -77,15 +78,15 @@ def table(cells: Iterable[Cell]) -> Iterator[str]:
     for cell in cells:
         by_model[cell.model].append(cell)
     paper = any(cell.scale == "paper" for cell in cells)
-    yield f"{'model':18} {'cells':>6} {'GPU hours' if paper else 'core hours':>12} {'memory, GB':>12}  from"
-    sources, hours = set(), 0.0
+    yield f"{'model':18} {'cells':>6} {'GPU time' if paper else 'core time':>14} {'memory':>10}  from"
+    sources, together = set(), 0.0
     for model, own in sorted(by_model.items()):
         each = [cost_of(cell.scale, cell.model, cell.dataset) for cell in own]
-        spent, kinds = sum(cost.seconds for cost in each) / 3600, {cost.source for cost in each}
+        spent, kinds = sum(cost.seconds for cost in each), {cost.source for cost in each}
         peak = max(cost.memory_gb for cost in each)
-        yield f"{model:18} {len(own):>6,} {spent:>12,.1f} {peak:>12.1f}  {', '.join(sorted(kinds))}"
-        sources, hours = sources | kinds, hours + spent
-    yield f"{'together':18} {sum(map(len, by_model.values())):>6,} {hours:>12,.1f}"
+        yield f"{model:18} {len(own):>6,} {duration(spent):>14} {memory(peak):>10}  {', '.join(sorted(kinds))}"
+        sources, together = sources | kinds, together + spent
+    yield f"{'together':18} {sum(map(len, by_model.values())):>6,} {duration(together):>14}"
     if paper:
         checkpoints, adapters = disk(cells)
         yield (
