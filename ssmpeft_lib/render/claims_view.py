@@ -53,6 +53,11 @@ def _lane(lane: dict[str, Any]) -> dict[str, Any]:
     return lane | {"of": of, "strength": "" if support is None else f"in {100 * support:.0f} % of resamples"}
 
 
+def _margin(value: float) -> str:
+    """With a digit behind the point, or with three where that would be nothing: of memory in miniature, say."""
+    return signed(value, 3 if abs(value) < 0.05 else 1)
+
+
 def _bar(column: dict[str, Any], longest: float) -> dict[str, Any]:
     margin = column["margin"]
     if margin is None:
@@ -62,10 +67,10 @@ def _bar(column: dict[str, Any], longest: float) -> dict[str, Any]:
     low, high = column.get("interval", (None, None))
     edges = sorted((50.0, end))
     return {
-        "text": signed(margin, 1),
+        "text": _margin(margin),
         "held": column["held"],
         "seeds": "undecided" if column["held"] is None else seeds,
-        "interval": "" if low is None else f"{signed(low, 1)} to {signed(high, 1)}",
+        "interval": "" if low is None else f"{_margin(low)} to {_margin(high)}",
         "start": f"{edges[0]:.1f}",
         "end": f"{100 - edges[1]:.1f}",
     }
