@@ -55,7 +55,7 @@ def _lane(lane: dict[str, Any]) -> dict[str, Any]:
 
 def _margin(value: float) -> str:
     """With a digit behind the point, or with three where that would be nothing: of memory in miniature, say."""
-    return signed(value, 3 if abs(value) < 0.05 else 1)
+    return signed(value, 3 if 0 < abs(value) < 0.05 else 1)
 
 
 def _bar(column: dict[str, Any], longest: float) -> dict[str, Any]:
