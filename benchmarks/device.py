@@ -13,7 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
+from ssmpeft_lib.plan import registry
 from ssmpeft_lib.provenance import environment
 
 CUDA = torch.cuda.is_available()
@@ -28,6 +30,16 @@ def about() -> dict[str, Any]:
         made_by["device"] = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
         made_by["cuda"] = torch.version.cuda
     return made_by
+
+
+def network(model: str) -> nn.Module:
+    """A model with random weights, in the paper's size; a toy without a device."""
+    facts = registry.facts("models", model)
+    torch.manual_seed(0)
+    with DEVICE:
+        return registry.load("models", model).build(
+            **(facts["config"] if CUDA else facts["stand_in"] | {"vocab_size": 1000})
+        )
 
 
 class Clock:

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 import torch
-from device import CUDA, DEVICE, Clock, about, alternated, ratio
-from gpu_tables import DATASET, network, opened
+from device import CUDA, DEVICE, Clock, about, alternated, network, ratio
+from gpu_tables import DATASET, opened
 
 from ssmpeft_lib import encode, sources
 from ssmpeft_lib.adapters.backbone import Backbone
@@ -50,11 +50,8 @@ def decoding(model: str, rounds: int, clock: Clock) -> dict:
         return lambda: generate(built, prompts[:count].tolist(), NEW_TOKENS, eos=-1, beams=BEAMS)
 
     found |= alternated({"ours, one": ours(1), "ours, many": ours(PROMPTS)}, rounds, clock)
-    gains = {
-        name: value and value * PROMPTS
-        for name in ("ours, one", "transformers, one")
-        for value in [ratio(found, name, "ours, many")]
-    }
+    times = {name: ratio(found, name, "ours, many") for name in ("ours, one", "transformers, one")}
+    gains = {name: time and time * PROMPTS for name, time in times.items()}
     return {"prompts": PROMPTS, "prompt": PROMPT, "new_tokens": NEW_TOKENS, "variants": found, "gains": gains}
 
 

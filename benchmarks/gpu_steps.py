@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 from unittest import mock
 
+import device
 import torch
 from device import CUDA, DEVICE, Clock, about, alternated, ratio
 from torch import nn
@@ -20,7 +21,6 @@ from torch.nn import functional as F
 from ssmpeft_lib.adaptation import adapt
 from ssmpeft_lib.checkup.stock import adapt_with_stock_peft
 from ssmpeft_lib.ops import backends
-from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.results import write_json
 from ssmpeft_lib.warmup import begin_warmup, select
 
@@ -36,13 +36,7 @@ METHODS = {
 
 
 def network(model: str) -> nn.Module:
-    facts = registry.facts("models", model)
-    torch.manual_seed(0)
-    with DEVICE:
-        built = registry.load("models", model).build(
-            **(facts["config"] if CUDA else facts["stand_in"] | {"vocab_size": 64})
-        )
-    return built.to(torch.bfloat16) if CUDA else built
+    return device.network(model).to(torch.bfloat16 if CUDA else torch.float32)
 
 
 def step(model: nn.Module, seq_len: int):

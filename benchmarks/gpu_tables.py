@@ -15,16 +15,14 @@ import gc
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from device import CUDA, DEVICE, Clock, about
+from device import CUDA, Clock, about, network
 from tokenizers import Tokenizer, models
 
 from ssmpeft_lib import encode, sources
 from ssmpeft_lib.adapters.method import build_method
 from ssmpeft_lib.opening import adapt_run
-from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.exhibit import load_exhibits
 from ssmpeft_lib.plan.results import write_metrics
@@ -37,21 +35,12 @@ DATASET = "random-tokens"
 BATCHES = 2500
 WARM_UP_BATCHES = 8 if CUDA else 1
 SELECTION_SHARE = 20
-SCALED = ("train_seconds", "selection_train_seconds", "selection_seconds")
-"""What grows with the number of batches; `selection_seconds` but for the choice itself, which is put back."""
 
 
 def methods() -> list[str]:
     """Of Table 25, from its spec."""
     (table,) = load_exhibits(ROOT / "workflow" / "exhibits", ["table25"])
     return [row["method"] for row in table.rows]
-
-
-def network(model: str) -> torch.nn.Module:
-    facts = registry.facts("models", model)
-    sizes = facts["config"] if CUDA else facts["stand_in"] | {"vocab_size": 1000}
-    with DEVICE:
-        return registry.load("models", model).build(**sizes)
 
 
 def opened(cell: Cell, prepared: encode.Prepared, batches: int) -> Run:
@@ -69,18 +58,6 @@ def opened(cell: Cell, prepared: encode.Prepared, batches: int) -> Run:
     return run
 
 
-def extrapolated(cost: dict[str, Any], batches: int) -> dict[str, Any]:
-    """The cost of all batches, from that of some."""
-    factor = BATCHES / batches
-    found = cost | {name: round(cost[name] * factor, 4) for name in SCALED if name in cost}
-    if "selection_seconds" in cost:
-        found["selection_seconds"] = round(found["selection_train_seconds"] + cost["selection_choose_seconds"], 4)
-        for epochs in (1, 5):
-            share = found["selection_seconds"] / (epochs * found["train_seconds"])
-            found[f"selection_share_of_{epochs}_epoch{'s' * (epochs > 1)}"] = round(share, 5)
-    return found
-
-
 def measured(model: str, batches: int, repetitions: int, clock: Clock, output: Path) -> None:
     """Every method in turn, so many times; what there is no time for is left out."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -93,6 +70,8 @@ def measured(model: str, batches: int, repetitions: int, clock: Clock, output: P
                 cell = Cell("paper", model, method, DATASET, max(repetition, 0))
                 run = opened(cell, prepared, WARM_UP_BATCHES if repetition < 0 else batches)
                 run.train()
+                for part in {"train", "selection_train"} & run.timers.keys():
+                    run.timers[part].seconds *= BATCHES / batches
                 document = run.metrics()
                 del run
                 gc.collect()
@@ -100,7 +79,6 @@ def measured(model: str, batches: int, repetitions: int, clock: Clock, output: P
                     torch.cuda.empty_cache()
                 if repetition < 0:
                     continue
-                document["cost"] = extrapolated(document["cost"], batches)
                 document["made_by"] |= about()
                 folder = output / cell.path
                 folder.mkdir(parents=True, exist_ok=True)

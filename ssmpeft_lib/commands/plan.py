@@ -17,7 +17,7 @@ from typing import Any
 from ..plan import costs, search
 from ..plan.cell import Cell
 from ..plan.config import Config
-from ..plan.costs import ROOT, cost_of, gigabytes
+from ..plan.costs import PARTS, ROOT, cost_of, gigabytes
 from ..plan.exhibit import cells_of, load_exhibits
 from ..plan.results import read_metrics
 from ..render.numbers import duration, memory
@@ -125,8 +125,7 @@ def means_of(results: Path) -> dict[str, Any]:
 
 
 def _means(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    parts = ("selection", "train", "validation", "val", "test")
-    spent = [sum(run["cost"].get(f"{part}_seconds", 0) for part in parts) for run in runs]
+    spent = [sum(run["cost"].get(f"{part}_seconds", 0) for part in PARTS) for run in runs]
     peaks = [run["cost"].get("peak_memory_gb", 0) for run in runs]
     return {
         "cells": len(runs),

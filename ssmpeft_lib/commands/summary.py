@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..plan.costs import PARTS
 from ..plan.results import read_metrics
 
 STAGES = {
@@ -16,15 +17,6 @@ STAGES = {
     "html": "the book",
 }
 """Rules that Snakemake times, by the folder or file of `benchmarks/` they write, in the order of the pipeline."""
-
-COSTS = {
-    "selection": "choosing dimensions",
-    "train": "training",
-    "validation": "validation while training",
-    "val": "validation scores",
-    "test": "test scores",
-}
-"""What a cell times itself, by the beginning of the key in metrics.json."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +54,7 @@ def budget_of_rules(folder: Path) -> Iterator[tuple[str, int, float]]:
 
 def budget_of_cells(metrics: list[dict]) -> Iterator[tuple[str, int, float]]:
     """Stage, cells and seconds, from what cells say of themselves."""
-    for name, stage in COSTS.items():
+    for name, stage in PARTS.items():
         spent = [found["cost"][key] for found in metrics if (key := f"{name}_seconds") in found.get("cost", {})]
         if spent:
             yield f"cells: {stage}", len(spent), sum(spent)

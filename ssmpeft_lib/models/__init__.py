@@ -56,7 +56,7 @@ def load_network(model: str, folder: Path, scale: str) -> nn.Module:
     Stand-ins stay on the CPU, where they are fastest. At scale paper the model is on the GPU if there is one, and what
     its facts do not keep is quantised there (the paper has all but the Mamba layers of Jamba-Mini in 4 bits). The
     experts of transformers' Jamba are one tensor for all of them, which bitsandbytes leaves in 16 bits: Jamba-Mini then
-    takes some 95 GB, where the paper says 72.
+    takes more memory than the paper says (Table 25).
 
     Raises:
         RuntimeError: it is to be quantised, and there is no GPU.

@@ -10,7 +10,6 @@ from ..mixers.s4d import S4D, S4DConfig
 
 MODELS = {
     "s4-deep": {
-        "reads": "numbers",
         "config": {"n_layers": 8, "d_model": 64, "d_state": 16, "d_input": 1, "d_output": 10},
         "stand_in": {"n_layers": 2, "d_model": 64, "d_state": 16, "d_input": 1, "d_output": 10},
         "share_of": "base",

@@ -46,7 +46,7 @@ class Cell:
             LookupError: no such model, method, data set or option.
             ValueError: the method string is malformed, or the model cannot read the data set.
         """
-        reads = registry.facts("models", self.model).get("reads", "text")
+        reads = "text" if "tokenizer" in registry.facts("models", self.model) else "numbers"
         given = registry.facts("data", self.dataset).get("modality", "text")
         # a language model reads the pixels of an image as text
         if reads != ("text" if given == "pixels" else given):

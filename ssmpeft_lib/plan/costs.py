@@ -34,6 +34,15 @@ LINE = ("mamba-130m", "mamba-1.4b")
 
 MILLIONS = {"m": 1, "b": 1000}
 
+PARTS = {
+    "selection": "choosing dimensions",
+    "train": "training",
+    "validation": "validation while training",
+    "val": "validation scores",
+    "test": "test scores",
+}
+"""What a cell times itself, by the beginning of the key in metrics.json."""
+
 UNKNOWN_SECONDS, UNKNOWN_GB = 60.0, 0.5
 """Of a small stand-in's cell, where nothing was recorded."""
 
