@@ -16,8 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ssmpeft_lib", description="Fine-tuning of state space models.")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     # only the command asked for is imported: most of them import torch
-    wanted = next((word for word in given if not word.startswith("-")), None)
-    for name in files("commands"):
+    wanted = next((word.replace("-", "_") for word in given if not word.startswith("-")), None)
+    commands = files("commands")
+    for name in [wanted] if wanted in commands else commands:
         text = _docstring(name)
         subparser = subparsers.add_parser(
             name.replace("_", "-"),
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
             description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if wanted == name.replace("_", "-"):
+        if name == wanted:
             command = importlib.import_module(f"ssmpeft_lib.commands.{name}")
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)

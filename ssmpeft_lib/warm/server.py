@@ -6,6 +6,7 @@ CUDA is never initialised here, so that each fork may do so. The server ends whe
 from __future__ import annotations
 
 import array
+import gc
 import importlib
 import json
 import os
@@ -66,6 +67,13 @@ def preload() -> None:
         get_checkpoint_conversion_mapping("mamba")
     except (ImportError, TypeError):
         pass
+    try:
+        import nbformat
+
+        # compiles the schema of notebooks
+        nbformat.validate(nbformat.v4.new_notebook())
+    except ImportError:
+        pass
 
 
 def serve(path: str, tell: int) -> None:
@@ -74,6 +82,9 @@ def serve(path: str, tell: int) -> None:
     if os.fork():
         os._exit(0)
     preload()
+    # else a fork that looks for garbage writes to every page of what was imported, and so copies it
+    gc.collect()
+    gc.freeze()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     if os.path.exists(path):
         os.unlink(path)
