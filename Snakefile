@@ -12,13 +12,11 @@ gc.set_threshold(500_000, 50, 1000)
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
-from snakemake.scheduling.job_scheduler import JobScheduler
-
 from ssmpeft_lib.plan.resources import raised, visible_gpus
-from ssmpeft_lib.plan.scheduling import one_timer
+from ssmpeft_lib.plan.scheduling import spare_snakemake
 from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
 
-one_timer(JobScheduler)
+spare_snakemake()
 
 
 configfile: str(ROOT / "config.yaml")
@@ -28,7 +26,7 @@ with_conda = "conda" in map(str, workflow.deployment_settings.deployment_method)
 if with_conda and shutil.which("conda") is None:
     raise WorkflowError("--use-conda: there is no conda here (conda-forge.org has it); `make book` does without")
 
-plan = Workflow(config, ROOT, with_conda)
+plan = Workflow(config, ROOT, with_conda, on_cluster=lambda: not workflow.local_exec)
 shell.prefix(plan.shell_prefix)
 
 

@@ -73,9 +73,9 @@ def planning(scratch: Path, repeats: int) -> Iterator[dict[str, Any]]:
         # the schema allows a hundred seeds
         config = {"seeds": {"quick": max(1, round(wanted / one_seed)), "real": 1, "paper": 1}}
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        fresh = snakemake(folder, "-n", "-q", "all")
+        fresh = snakemake(folder, "-n")
         everything_there(folder)
-        again = snakemake(folder, "-n", "-q", "all")
+        again = snakemake(folder, "-n")
         count = len(list((folder / "results" / "quick" / "cells").glob("*/*/*/*/metrics.json")))
         yield {"cells": count, "fresh": fresh, "nothing_to_do": again}
 

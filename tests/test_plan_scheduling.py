@@ -1,13 +1,17 @@
-"""The one timer of Snakemake's scheduler."""
+"""What spares Snakemake work."""
 
 from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
+import pytest
+from snakemake.executors.dryrun import Executor
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.settings.enums import Quietness
 
-from ssmpeft_lib.plan.scheduling import one_timer
+from ssmpeft_lib.plan.scheduling import one_timer, remember_parameters, skip_hidden_jobs
 
 
 def test_a_second_timer_waits_for_the_first(monkeypatch):
@@ -25,3 +29,32 @@ def test_a_second_timer_waits_for_the_first(monkeypatch):
         # the look that follows asks for the next one at once
         time.sleep(0.01)
     assert not scheduler._open_jobs.acquire(timeout=0.2)
+
+
+@pytest.mark.parametrize(("quiet", "told"), [(set(), 1), ({Quietness.PROGRESS}, 1), ({Quietness.RULES}, 0)])
+def test_a_dry_run_writes_about_jobs_where_that_is_seen(monkeypatch, quiet, told):
+    monkeypatch.setattr(Executor, "printjob", Executor.printjob)
+    skip_hidden_jobs(Executor)
+    executor = object.__new__(Executor)
+    settings = SimpleNamespace(cache=None)
+    executor.workflow = SimpleNamespace(
+        output_settings=SimpleNamespace(quiet=quiet), workflow_settings=settings, is_main_process=True
+    )
+    written = []
+    job = SimpleNamespace(is_group=lambda: False, log_info=lambda: written.append(1))
+    executor.printjob(job)
+    assert len(written) == told
+
+
+def test_parameters_are_looked_up_once_for_each_function():
+    looked_up = []
+    module = SimpleNamespace(get_function_params=lambda function: looked_up.append(function) or {"wildcards": None})
+
+    class Plan:
+        def data_of(self, wildcards): ...
+
+    plan = Plan()
+    remember_parameters(module)
+    for _ in range(3):
+        assert module.get_function_params(plan.data_of) == {"wildcards": None}
+    assert looked_up == [plan.data_of]

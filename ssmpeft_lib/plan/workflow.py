@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -42,13 +42,20 @@ class Workflow:
         config: contents of config.yaml.
         root: the repository, which holds specs, notebooks and the library; the working directory may be another.
         conda: whether rules run in conda environments, where `python` is the environment's.
+        on_cluster: tells, once Snakemake knows, whether jobs are handed to a cluster, which may run several as one.
     """
 
-    def __init__(self, config: Mapping[str, Any], root: Path, conda: bool = False):
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        root: Path,
+        conda: bool = False,
+        on_cluster: Callable[[], bool] = lambda: False,
+    ):
         self.config = Config.check(config, root / "config.yaml")
         self.root = root
         self.needs = Needs(self.config.scale)
-        self.conda = conda
+        self.conda, self.on_cluster = conda, on_cluster
 
     @property
     def scale(self) -> str:
@@ -217,9 +224,12 @@ class Workflow:
         cluster are often offline."""
         return self.scale == "paper"
 
-    def group(self, name: str) -> str | None:
-        """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot."""
-        return None if self.scale == "paper" else name
+    def group(self, name: str) -> Callable[[Any], str | None] | None:
+        """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot.
+
+        None either where there is no cluster: planning takes a fifth longer with groups.
+        """
+        return None if self.scale == "paper" else lambda wildcards: name if self.on_cluster() else None
 
     def _tokenizer(self, scale: str, tokenizer: str) -> list[str]:
         return [] if tokenizer == paths.NO_TOKENIZER else [f"results/{paths.tokenizer_file(scale, tokenizer)}"]
