@@ -12,11 +12,17 @@ gc.set_threshold(500_000, 50, 1000)
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+
+from ssmpeft_lib.plan.failures import FailedJobs, failed_cells
 from ssmpeft_lib.plan.resources import raised, visible_gpus
 from ssmpeft_lib.plan.scheduling import spare_snakemake
 from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
 
 spare_snakemake()
+if Quietness.RULES in workflow.output_settings.quiet:
+    logger.addHandler(FailedJobs())
 
 
 configfile: str(ROOT / "config.yaml")
@@ -26,8 +32,14 @@ with_conda = "conda" in map(str, workflow.deployment_settings.deployment_method)
 if with_conda and shutil.which("conda") is None:
     raise WorkflowError("--use-conda: there is no conda here (conda-forge.org has it); `make book` does without")
 
-plan = Workflow(config, ROOT, with_conda, on_cluster=lambda: not workflow.local_exec)
+# a number of jobs, in place of cores, is what only a cluster is given; which executor runs is not known yet
+on_cluster = workflow.resource_settings.nodes is not None
+
+plan = Workflow(config, ROOT, with_conda, on_cluster)
 shell.prefix(plan.shell_prefix)
+if workflow.is_main_process:
+    for words in plan.idle_globs():
+        logger.warning(f"config.yaml: {words}")
 
 
 wildcard_constraints:
@@ -55,19 +67,17 @@ rule all:
     input:
         f"results/{plan.scale}/html/index.html",
         metrics=plan.metrics_files(),
-    log:
-        f"logs/{plan.scale}/summary.log",
     localrule: True
     conda:
         "workflow/envs/compute.yml"
     params:
         scale=plan.scale,
     shell:
-        "SSMPEFT_WARM=0 ssmpeft summary --scale {params.scale} 2>&1 | tee {log:q}"
+        "SSMPEFT_WARM=0 ssmpeft summary --scale {params.scale}"
 
 
 # Where snakemake runs cells itself, a GPU is for one cell at a time.
-if workflow.local_exec and visible_gpus():
+if not on_cluster and visible_gpus():
     workflow.register_resource("gpu", len(visible_gpus()))
 
 
@@ -89,3 +99,10 @@ rule book:
 rule pdf:
     input:
         f"results/{plan.scale}/book.pdf",
+
+
+# A cell that fails ends well, so that the others go on; whoever asked for it is told all the same.
+onsuccess:
+    failed = failed_cells(job.output.metrics for job in workflow.dag.jobs if job.rule.name == "cell")
+    if failed:
+        raise WorkflowError(failed)

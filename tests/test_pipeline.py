@@ -148,6 +148,20 @@ def test_a_failing_cell_leaves_a_hole_a_notebook_and_an_exit_status(folder):
     # and it is tried again once forgotten
     assert main(["forget-failed", "--results", str(folder / "results")]) == 0
     assert planned(folder, **options)["cell"] == 1
+    # who asks for no book is told as well
+    done = snakemake(folder, "--cores", "2", "cells", **options)
+    assert done.returncode == 1
+    assert f"failed: quick/{FAILS}: ValueError: 64 training examples do not fill a batch of 100" in done.stdout
+    assert "forget-failed" in done.stdout and "Traceback" not in done.stdout
+
+
+def test_a_job_that_fails_before_the_cells_says_why(tmp_path):
+    no_such_split = {"match": "*/dart", "set": {"splits": {"val": "nonsense"}}}
+    target = "results/quick/data/stand-in/dart.json"
+    done = snakemake(tmp_path, "--cores", "2", target, overrides=[no_such_split])
+    assert done.returncode == 1
+    assert f"data failed: {target}" in done.stdout
+    assert re.search(r"^ +.*nonsense", done.stdout, re.M), done.stdout
 
 
 def copy_shares(source: Path, target: Path) -> None:

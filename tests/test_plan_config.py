@@ -72,6 +72,15 @@ def test_learning_rates_are_searched_at_the_scale_of_the_paper_unless_the_config
     assert Config.check(DEFAULT | {"scale": "paper", "lr_search": False}).lr_search == "off"
 
 
+def test_globs_that_match_nothing_are_told_with_what_they_may_mean():
+    overrides = [{"match": "*/doora/dart", "set": {"steps": 3}}, {"match": "*/dora@*/dart", "set": {"steps": 3}}]
+    plan = Workflow(DEFAULT | {"only": ["mamba-13m/*", "mamba-130m/*"], "overrides": overrides}, REPOSITORY)
+    only, override = plan.idle_globs()
+    assert only.startswith("only: 'mamba-13m/*' matches no cell of any exhibit") and "mamba-130m/" in only
+    assert override.startswith("overrides: match: '*/doora/dart' matches no cell") and "/dart" in override
+    assert Workflow(DEFAULT, REPOSITORY).idle_globs() == []
+
+
 def test_splits_may_be_given_to_data_sets_by_a_glob():
     overrides = [{"match": "*/glue-*", "set": {"splits": {"train": "dev"}}}]
     plan = Workflow(DEFAULT | {"overrides": overrides}, REPOSITORY)

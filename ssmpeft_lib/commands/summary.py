@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..plan.costs import PARTS
-from ..plan.results import read_metrics
+from ..plan.results import FORGET, describe_failure, read_metrics
 
 STAGES = {
     "tokenizer": "tokenizers",
@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  {stage:30} {jobs:>6,} jobs {seconds:>12,.1f} s")
     print(f"{len(metrics) - len(failed):,} of {len(metrics):,} cells ran.")
     for found in failed:
-        print(f"failed: {found['cell']}: {found['error']['type']}: {found['error']['message']}")
+        print(describe_failure(found))
     if failed:
-        print("To run them again: python -m ssmpeft_lib forget-failed, then the same command as before.")
+        print(FORGET)
     book = root / "html" / "index.html"
     if book.exists():
         print(f"The book: {book.resolve()}")

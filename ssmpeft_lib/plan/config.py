@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,16 @@ class Config:
     def wants(self, cell: Cell) -> bool:
         """Whether `only` lets a cell run."""
         return any(fnmatchcase(_name(cell), pattern) for pattern in self.only)
+
+    def idle_globs(self, cells: Iterable[Cell]) -> Iterator[str]:
+        """For each glob that matches none of some cells, words that say so: it may be misspelt."""
+        names = {_name(cell) for cell in cells}
+        overrides = (("overrides: match", entry["match"]) for entry in self.overrides)
+        for key, glob in (*(("only", glob) for glob in self.only), *overrides):
+            if not any(fnmatchcase(name, glob) for name in names):
+                near = get_close_matches(glob, names, n=1, cutoff=0)
+                meant = f", such as {near[0]}" if near else ""
+                yield f"{key}: {glob!r} matches no cell of any exhibit; cells are model/method/dataset{meant}"
 
 
 def _name(cell: Cell) -> str:

@@ -14,6 +14,9 @@ from .schema import check_against_schema
 RESULTS_VERSION = 2
 """Raised by whoever changes what a cell computes; cells of another version are run again."""
 
+FORGET = "To run them again: python -m ssmpeft_lib forget-failed, then the same command as before."
+"""What to do about cells that failed."""
+
 
 class MissingMetric(LookupError):
     """A metrics.json has no value at a dotted path."""
@@ -69,6 +72,11 @@ def read_metrics(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not valid JSON ({error}); remove the file and run again") from None
     check_against_schema(metrics, "metrics", path)
     return metrics
+
+
+def describe_failure(metrics: dict[str, Any]) -> str:
+    """A failed cell in a line."""
+    return f"failed: {metrics['cell']}: {metrics['error']['type']}: {metrics['error']['message']}"
 
 
 def value_at(metrics: dict[str, Any], dotted: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -42,16 +42,10 @@ class Workflow:
         config: contents of config.yaml.
         root: the repository, which holds specs, notebooks and the library; the working directory may be another.
         conda: whether rules run in conda environments, where `python` is the environment's.
-        on_cluster: tells, once Snakemake knows, whether jobs are handed to a cluster, which may run several as one.
+        on_cluster: whether jobs are handed to a cluster, which may run several of them as one.
     """
 
-    def __init__(
-        self,
-        config: Mapping[str, Any],
-        root: Path,
-        conda: bool = False,
-        on_cluster: Callable[[], bool] = lambda: False,
-    ):
+    def __init__(self, config: Mapping[str, Any], root: Path, conda: bool = False, on_cluster: bool = False):
         self.config = Config.check(config, root / "config.yaml")
         self.root = root
         self.needs = Needs(self.config.scale)
@@ -71,6 +65,13 @@ class Workflow:
     def cells(self) -> list[Cell]:
         """Every cell that the configuration wants; with `cells: existing` those that have a result."""
         return self._to_run(cells_of(self.exhibits, self.scale, self.config.seeds))
+
+    def idle_globs(self) -> list[str]:
+        """What to say of globs in config.yaml that match no cell of any exhibit, chosen or not."""
+        if not self.config.overrides and self.config.only == ["*"]:
+            return []
+        every = load_exhibits(self.root / "workflow" / "exhibits", "all")
+        return list(self.config.idle_globs(cells_of(every, self.scale, range(1))))
 
     @property
     def shell_prefix(self) -> str:
@@ -224,12 +225,12 @@ class Workflow:
         cluster are often offline."""
         return self.scale == "paper"
 
-    def group(self, name: str) -> Callable[[Any], str | None] | None:
+    def group(self, name: str) -> str | None:
         """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot.
 
         None either where there is no cluster: planning takes a fifth longer with groups.
         """
-        return None if self.scale == "paper" else lambda wildcards: name if self.on_cluster() else None
+        return name if self.on_cluster and self.scale != "paper" else None
 
     def _tokenizer(self, scale: str, tokenizer: str) -> list[str]:
         return [] if tokenizer == paths.NO_TOKENIZER else [f"results/{paths.tokenizer_file(scale, tokenizer)}"]
