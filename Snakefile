@@ -21,7 +21,7 @@ from ssmpeft_lib.plan.scheduling import spare_snakemake
 from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
 
 spare_snakemake()
-if Quietness.RULES in workflow.output_settings.quiet:
+if Quietness.RULES in (workflow.output_settings.quiet or ()):
     logger.addHandler(FailedJobs())
 
 
@@ -67,13 +67,15 @@ rule all:
     input:
         f"results/{plan.scale}/html/index.html",
         metrics=plan.metrics_files(),
+    log:
+        f"logs/{plan.scale}/summary.log",
     localrule: True
     conda:
         "workflow/envs/compute.yml"
     params:
         scale=plan.scale,
     shell:
-        "SSMPEFT_WARM=0 ssmpeft summary --scale {params.scale}"
+        "SSMPEFT_WARM=0 ssmpeft summary --scale {params.scale} 2>&1 | tee {log:q}"
 
 
 # Where snakemake runs cells itself, a GPU is for one cell at a time.

@@ -18,8 +18,8 @@ class FailedJobs(logging.StreamHandler):
     """Writes to the terminal which job failed and the end of its log: with `quiet: rules`, Snakemake hides both."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Only what says that a job failed."""
-        return getattr(record, "event", None) == LogEvent.JOB_ERROR
+        """Only what says that a job failed; one that makes no file has said why on the terminal itself."""
+        return getattr(record, "event", None) == LogEvent.JOB_ERROR and bool(record.output)
 
     def format(self, record: logging.LogRecord) -> str:
         """The rule, what it should have made, and its log from the end."""
