@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,29 @@ def test_trainer_goes_on_from_a_checkpoint_to_the_same_numbers(tmp_path):
 
     whole = final("whole", None)
     torch.testing.assert_close(final("rest", str(tmp_path / "whole" / "checkpoint-2")), whole, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", ["lora_plus@out_proj", "sdlora_plus,freeze_channels=0.9,freeze_states=0.5"])
+def test_trainer_takes_the_rates_of_the_method(method, tmp_path):
+    model = get_peft_model(build("Mamba"), config("Mamba", "bitfit"))
+    model.add_adapter("plus", config("Mamba", method))
+    model.set_adapter("plus")
+    options = {"max_steps": 2, "learning_rate": 0.05, "report_to": [], "use_cpu": True, "disable_tqdm": True}
+    arguments = TrainingArguments(tmp_path, **options, warmup_steps=1)
+    data = [{"input_ids": row, "labels": row} for row in ids(4)] * 4
+    selecting = [SelectBeforeTraining(steps=1)] if method.startswith("sd") else []
+    optimizer = torch.optim.AdamW(ssmpeft_lib.parameter_groups(model, 0.05))
+    trainer = Trainer(model, arguments, train_dataset=data, callbacks=selecting, optimizers=(optimizer, None))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="the method trains some parameters")
+        trainer.train()
+    rates = {id(p): group["initial_lr"] for group in trainer.optimizer.param_groups for p in group["params"]}
+    trained = {name: rates[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+    assert all(rate == (0.05 * 16 if name.endswith("lora_B") else 0.05) for name, rate in trained.items())
+    assert len(set(trained.values())) == 2
+    if selecting:
+        with pytest.warns(UserWarning, match="one for all; give Trainer optimizers="):
+            Trainer(model, arguments, train_dataset=data, callbacks=selecting).train()
 
 
 def test_disabled_adapter_is_the_base_model(trained):
