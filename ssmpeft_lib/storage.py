@@ -72,7 +72,7 @@ def load(model: nn.Module, folder: str | Path) -> nn.Module:
     check_class(config.get("base_class"), model)
     with untouched_on_error(model):
         adapt(model, config["method"])
-        _fill(model, tensors, Path(folder), config)
+        _fill(model, tensors, Path(folder) / WEIGHTS)
     return model
 
 
@@ -113,7 +113,7 @@ def _stored(model: nn.Module, found: Adaptation) -> tuple[dict[str, Tensor], dic
     return carried, own
 
 
-def _fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path, config: dict) -> None:
+def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     for name, parameter in model.named_parameters():
         # such as a new head, which was trained beside the method
         if PREFIX + name in tensors:
@@ -128,9 +128,8 @@ def _fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path, config: di
         if key in tensors and tensors[key].shape != tensor.shape
     ]
     if problems:
-        made_for = f" (made for {config['base_class']})" if config.get("base_class") else ""
         raise ValueError(
-            f"{folder / WEIGHTS}{made_for} does not fit {type(model).__name__}: {problems[0]}"
+            f"{path} does not fit this {type(model).__name__}: {problems[0]}"
             + (f", and {len(problems) - 1} more" if len(problems) > 1 else "")
             + "; load it into the model that it was trained on"
         )

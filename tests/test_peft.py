@@ -401,6 +401,14 @@ def test_registered_whichever_is_imported_first(first, second):
     assert done.stdout.split() == ["PeftType.SSMPEFT", "set()"], done.stderr
 
 
+@pytest.mark.parametrize("name", ["SSMPeftConfig", "SelectBeforeTraining", "export_lora"])
+def test_every_name_can_be_the_first_that_is_imported(name):
+    code = f"from ssmpeft_lib import {name}; from peft import PeftType; print(PeftType('SSMPEFT'))"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == ["PeftType.SSMPEFT"], done.stderr
+
+
 def test_public_names_are_there():
     for name in ssmpeft_lib.__all__:
         assert callable(getattr(ssmpeft_lib, name)), name
