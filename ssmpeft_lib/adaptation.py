@@ -44,10 +44,8 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
         ValueError: the model has no SSM layers or is adapted already, or an option has a value that it does not take.
     """
     method = build_method(method) if isinstance(method, str) else method
-    if getattr(model, "ssmpeft", None):
-        raise ValueError(f"the model is adapted already ({adaptation_of(model).method}); merge or remove that first")
-    backbone = Backbone(model)
     with untouched_on_error(model):
+        backbone = Backbone(model)
         model.requires_grad_(False)
         backbone.prepare()
         method.adapt(backbone)
@@ -57,7 +55,14 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
 
 @contextmanager
 def untouched_on_error(model: nn.Module) -> Iterator[None]:
-    """Take everything away again that was put on a plain model when something goes wrong."""
+    """Take everything away again that was put on a plain model when something goes wrong.
+
+    Raises:
+        ValueError: the model is adapted already; its adapters stay.
+    """
+    if getattr(model, "ssmpeft", None):
+        adapters = "; ".join(str(found.method) for found in model.ssmpeft.values())
+        raise ValueError(f"the model is adapted already ({adapters}); merge or remove that first")
     trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
         yield

@@ -148,6 +148,15 @@ def test_a_model_is_adapted_once():
         adapt(model, "lora")
 
 
+def test_load_leaves_the_adapter_of_a_model_that_has_one(saved):
+    model = adapted("Mamba", "lora@in_proj_x")
+    structure, before = str(model), logits(model, ids())
+    with pytest.raises(ValueError, match="adapted already .lora@in_proj_x.; merge or remove that first"):
+        load(model, saved)
+    assert str(model) == structure and model.ssmpeft
+    torch.testing.assert_close(logits(model, ids()), before, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_are_spelled_out_in_full(method):
     found = build_method(method)
