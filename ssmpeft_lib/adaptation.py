@@ -44,8 +44,8 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
         ValueError: the model has no SSM layers or is adapted already, or an option has a value that it does not take.
     """
     method = build_method(method) if isinstance(method, str) else method
+    backbone = Backbone(model)
     with untouched_on_error(model):
-        backbone = Backbone(model)
         model.requires_grad_(False)
         backbone.prepare()
         method.adapt(backbone)
