@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from .peft.hook import register_when_imported
+from .peft_hook import register_when_imported
 
 _HOME = {
     "adapt": "adaptation",

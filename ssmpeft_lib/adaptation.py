@@ -12,6 +12,7 @@ from .adapters.attach import Adapted, AdaptedLinear, AdaptedParameter
 from .adapters.backbone import Backbone
 from .adapters.deltas import Delta
 from .adapters.method import Method, build_method
+from .adapters.named import Named
 from .adapters.prompts import Prompts
 from .adapters.slots import Wrappers, unparametrize
 from .adapters.starts import Starts
@@ -43,8 +44,6 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
         ValueError: the model has no SSM layers or is adapted already, or an option has a value that it does not take.
     """
     method = build_method(method) if isinstance(method, str) else method
-    if getattr(model, "ssmpeft", None):
-        raise ValueError(f"the model is adapted already ({adaptation_of(model).method}); merge or remove that first")
     backbone = Backbone(model)
     with untouched_on_error(model):
         model.requires_grad_(False)
@@ -56,12 +55,19 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
 
 @contextmanager
 def untouched_on_error(model: nn.Module) -> Iterator[None]:
-    """Take everything away again that was put on a plain model when something goes wrong."""
+    """Take everything away again that was put on a plain model when something goes wrong.
+
+    Raises:
+        ValueError: the model is adapted already; its adapters stay.
+    """
+    if getattr(model, "ssmpeft", None):
+        adapters = "; ".join(str(found.method) for found in model.ssmpeft.values())
+        raise ValueError(f"the model is adapted already ({adapters}); merge or remove that first")
     trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
         yield
     except Exception:
-        remove(model)
+        _restore(model)
         for parameter, flag in trainable:
             parameter.requires_grad_(flag)
         raise
@@ -71,18 +77,32 @@ def adaptation_of(model: nn.Module, adapter: str | None = None) -> Adaptation:
     """What a model was adapted with, here or through peft.
 
     Args:
-        adapter: whose; None where there is only one.
+        adapter: whose; None for the only one, or the only active one.
     Raises:
         ValueError: the model is not adapted, or not under that name, or the name is needed.
     """
-    found: dict[str, Adaptation] = getattr(base_model(model), "ssmpeft", {})
-    if not found:
-        raise ValueError(f"{type(model).__name__} is not adapted; call ssmpeft_lib.adapt or peft.get_peft_model first")
+    found = _adaptations(model)
     if adapter is None and len(found) == 1:
         return next(iter(found.values()))
+    if adapter is None:
+        named = [module for module in base_model(model).modules() if isinstance(module, Named)]
+        active = sorted(found.keys() & {name for module in named for name in module.active})
+        if len(active) != 1:
+            raise ValueError(
+                f"{len(active)} adapters of this model are active ({', '.join(active) or 'none'}); "
+                f"name one of {', '.join(sorted(found))}"
+            )
+        return found[active[0]]
     if adapter not in found:
         raise ValueError(f"no adapter {adapter!r} on this model; name one of {', '.join(sorted(found))}")
     return found[adapter]
+
+
+def _adaptations(model: nn.Module) -> dict[str, Adaptation]:
+    found: dict[str, Adaptation] = getattr(base_model(model), "ssmpeft", {})
+    if not found:
+        raise ValueError(f"{type(model).__name__} is not adapted; call ssmpeft_lib.adapt or peft.get_peft_model first")
+    return found
 
 
 def base_model(model: nn.Module) -> nn.Module:
@@ -106,23 +126,33 @@ def parameter_groups(
 ) -> list[dict]:
     """The trainable parameters for an optimiser, in groups where a method gives some another learning rate (LoRA+).
 
+    Each parameter follows the method of the adapter that it belongs to. transformers' Trainer builds an optimiser of
+    one rate for all, unless it gets one: `Trainer(..., optimizers=(torch.optim.AdamW(groups), None))`.
+
     Args:
         parameters: what stands for the model's own parameters, by their names; None for those themselves.
+    Raises:
+        ValueError: the model is not adapted.
     """
-    factor = adaptation_of(model).method.learning_rate_factor
-    groups: dict[float, list[nn.Parameter]] = {}
+    found, groups = _adaptations(model), {}
     for name, parameter in (dict(model.named_parameters()) if parameters is None else parameters).items():
         if parameter.requires_grad:
-            groups.setdefault(factor(name), []).append(parameter)
+            adapter = name.partition(".deltas.")[2].partition(".")[0]
+            times = found[adapter].method.learning_rate_factor(name) if adapter in found else 1.0
+            groups.setdefault(times, []).append(parameter)
     return [{"params": group, "lr": times * learning_rate} for times, group in groups.items()]
 
 
 def merge(model: nn.Module) -> nn.Module:
     """Add every delta to the weight it changes and remove all traces of adaptation, in place.
 
+    Returns:
+        the plain model; of one that peft wrapped, what was inside.
     Raises:
         ValueError: the model has a learned start or a soft prompt, which no weight can hold, or quantised weights.
     """
+    if hasattr(model, "merge_and_unload"):
+        return model.merge_and_unload()
     for name, module in model.named_modules():
         if isinstance(module, Starts | Prompts):
             raise ValueError(f"{name} is a learned input and cannot be merged into a weight; save the adapter instead")
@@ -132,11 +162,22 @@ def merge(model: nn.Module) -> nn.Module:
         if isinstance(module, Adapted):
             for adapter in list(module.active):
                 module.merge_in(adapter)
-    return remove(model)
+    return _restore(model)
 
 
 def remove(model: nn.Module) -> nn.Module:
-    """Take everything that adapts a model away, in place; what is merged stays in the weights."""
+    """Take everything that adapts a model away, in place; what is merged stays in the weights.
+
+    Returns:
+        the plain model; of one that peft wrapped, what was inside.
+    """
+    if hasattr(model, "unload"):
+        return model.unload()
+    return _restore(model)
+
+
+def _restore(model: nn.Module) -> nn.Module:
+    """Take everything away from a model that nothing wraps."""
     for name, module in list(model.named_modules()):
         if isinstance(module, AdaptedParameter):
             unparametrize(module)

@@ -19,14 +19,16 @@ from .adapters.sparse import Sparse
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PEFT_TYPE = "SSMPEFT"
 PREFIX = "base_model.model."
+LOAD_WITH = "import ssmpeft_lib, then peft.PeftModel.from_pretrained"
+"""The note in a saved configuration to whoever finds the adapter: peft alone does not know its type."""
 
 
 def save(model: nn.Module, folder: str | Path, adapter: str | None = None) -> Path:
     """Write an adapter into a folder: what is trained, and the indices of what was selected.
 
     Args:
-        model: adapted by `adapt`.
-        adapter: whose, where the model has several.
+        model: adapted by `adapt` or by peft's `get_peft_model`.
+        adapter: whose; None for the only one, or the only active one.
     Returns:
         the folder, with adapter_config.json and adapter_model.safetensors.
     Raises:
@@ -35,13 +37,17 @@ def save(model: nn.Module, folder: str | Path, adapter: str | None = None) -> Pa
     found = adaptation_of(model, adapter)
     model, folder = base_model(model), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {PREFIX + key: tensor.detach().cpu().contiguous() for key, tensor in _stored(model, found).items()}
+    carried, own = _stored(model, found)
+    tensors = {PREFIX + key: tensor.detach().cpu().contiguous() for key, tensor in (carried | own).items()}
+    whole = f".modules_to_save.{found.adapter}."
     config = {
         "peft_type": PEFT_TYPE,
         "method": found.method.spelled_out(),
         "base_class": type(model).__name__,
         "base_model_name_or_path": getattr(getattr(model, "config", None), "_name_or_path", None) or None,
         "task_type": "CAUSAL_LM" if hasattr(model, "generate") else None,
+        "modules_to_save": sorted({key.partition(whole)[0] for key in model.state_dict() if whole in key}) or None,
+        "load_with": LOAD_WITH,
     }
     replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
     replace(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8"))
@@ -56,32 +62,64 @@ def load(model: nn.Module, folder: str | Path) -> nn.Module:
         folder: written by `save` or by peft's `save_pretrained`.
     Raises:
         FileNotFoundError: a file of the adapter is missing.
-        ValueError: a file cannot be read, or the adapter is of another kind or for another model.
+        NotADirectoryError: `folder` is a file.
+        ValueError: a file cannot be read, or the adapter is of another kind or for another model, or holds modules that
+            peft trained whole.
     """
+    if Path(folder).is_file():
+        raise NotADirectoryError(f"{folder} is a file; give its folder, an adapter is one with {CONFIG} and {WEIGHTS}")
     config, tensors = _config(Path(folder) / CONFIG), _weights(Path(folder) / WEIGHTS)
+    check_class(config.get("base_class"), model)
     with untouched_on_error(model):
         adapt(model, config["method"])
-        _fill(model, tensors, Path(folder), config)
+        _fill(model, tensors, Path(folder) / WEIGHTS)
     return model
 
 
-def _stored(model: nn.Module, found: Adaptation) -> dict[str, Tensor]:
-    """Live tensors of an adapter by the names they are stored under."""
-    inside = f".deltas.{found.adapter}."
+def check_class(base_class: str | None, model: nn.Module) -> None:
+    """Raise a ValueError when an adapter was made for another class of models; None fits all."""
+    if base_class is not None and base_class not in {kind.__name__ for kind in type(model).__mro__}:
+        raise ValueError(
+            f"the adapter was made for {base_class} and does not fit {type(model).__name__}; load it into the model "
+            "that it was trained on"
+        )
+
+
+def check_indices(module: nn.Module) -> None:
+    """Raise a ValueError when a module inside chooses entries that its weight does not have."""
+    for name, delta in module.named_modules():
+        if isinstance(delta, Sparse) and not delta.points_inside:
+            raise ValueError(
+                f"{name or 'a sparse delta'}: an index lies outside of its weight {list(delta.shape)}; the file was "
+                "damaged, copy it again"
+            )
+
+
+def _stored(model: nn.Module, found: Adaptation) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Live tensors of an adapter, and the model's own ones, by the names they are stored under, which are peft's."""
+    inside, whole = f".deltas.{found.adapter}.", f".modules_to_save.{found.adapter}."
     carriers = {name for name, module in model.named_modules() if isinstance(module, Named)}
     state = model.state_dict(keep_vars=True)
-    stored = {
-        key.replace(inside, ".deltas."): tensor
+    carried = {
+        key.replace(inside, ".deltas.").replace(whole, "."): tensor
         for key, tensor in state.items()
-        if inside in key and key.partition(inside)[0] in carriers
+        if whole in key or (inside in key and key.partition(inside)[0] in carriers)
     }
-    # full fine-tuning trains the model's own parameters, a tied one under one name
-    own = {name: p for name, p in model.named_parameters() if p.requires_grad and ".deltas." not in name}
-    return stored | own
+    # the model's own parameters: those of full fine-tuning, and others that were unfrozen; a tied one under one name
+    others = (".deltas.", ".modules_to_save.")
+    own = {
+        name: p for name, p in model.named_parameters() if p.requires_grad and not any(mark in name for mark in others)
+    }
+    return carried, own
 
 
-def _fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path, config: dict) -> None:
-    expected = {PREFIX + key: tensor for key, tensor in _stored(model, adaptation_of(model)).items()}
+def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    for name, parameter in model.named_parameters():
+        # such as a new head, which was trained beside the method
+        if PREFIX + name in tensors:
+            parameter.requires_grad_(True)
+    carried, own = _stored(model, adaptation_of(model))
+    expected = {PREFIX + key: tensor for key, tensor in (carried | own).items()}
     problems = [f"{key} is missing" for key in sorted(expected.keys() - tensors.keys())]
     problems += [f"{key} belongs nowhere" for key in sorted(tensors.keys() - expected.keys())]
     problems += [
@@ -90,18 +128,18 @@ def _fill(model: nn.Module, tensors: dict[str, Tensor], folder: Path, config: di
         if key in tensors and tensors[key].shape != tensor.shape
     ]
     if problems:
-        made_for = f" (made for {config['base_class']})" if config.get("base_class") else ""
         raise ValueError(
-            f"{folder / WEIGHTS}{made_for} does not fit {type(model).__name__}: {problems[0]}"
+            f"{path} does not fit this {type(model).__name__}: {problems[0]}"
             + (f", and {len(problems) - 1} more" if len(problems) > 1 else "")
             + "; load it into the model that it was trained on"
         )
     with torch.no_grad():
-        for key, tensor in expected.items():
-            tensor.copy_(tensors[key])
-    for delta in model.modules():
-        if isinstance(delta, Sparse) and not delta.points_inside:
-            raise ValueError(f"{folder / WEIGHTS}: an index lies outside of its weight; the file was damaged")
+        for key, tensor in carried.items():
+            tensor.copy_(tensors[PREFIX + key])
+        check_indices(model)
+        # last, as these cannot be taken away again
+        for key, tensor in own.items():
+            tensor.copy_(tensors[PREFIX + key])
 
 
 def _config(path: Path) -> dict:
@@ -116,6 +154,11 @@ def _config(path: Path) -> dict:
         raise ValueError(f"{path} describes an adapter of type {kind!r}, not {PEFT_TYPE!r}; load it with peft itself")
     if not isinstance(config.get("method"), str):
         raise ValueError(f"{path} names no method, it has 'method': {config.get('method')!r}")
+    if config.get("modules_to_save"):
+        raise ValueError(
+            f"{path} names modules that peft trained whole (modules_to_save: {', '.join(config['modules_to_save'])}); "
+            "load it with peft.PeftModel.from_pretrained"
+        )
     return config
 
 

@@ -8,7 +8,7 @@ A loop of one's own:
     ssmpeft_lib.select(model, warmup)
     ...  # the training, with a new optimiser over the trainable parameters
 
-or in one call, before or behind peft's `get_peft_model`, like peft's own data-driven initialisations:
+or in one call, also behind peft's `get_peft_model`, like peft's own data-driven initialisations:
 
     ssmpeft_lib.initialize_sdt_weights(model, loader)
 """
@@ -22,21 +22,26 @@ import torch
 from torch import nn
 
 from .adaptation import adaptation_of, base_model
+from .adapters.named import Named
 from .adapters.selection import Selection
-from .adapters.warmup import Warmup
+from .adapters.warmup import ADAPTER, Warmup
 
 
 def begin_warmup(model: nn.Module, adapter: str | None = None) -> Warmup | None:
     """Make an adapted model ready for its method's warm-up.
 
     Args:
-        adapter: the adapter's name, where the model has several.
+        adapter: whose; None for the only one, or the only active one.
     Returns:
         what to train (`parameters`), to be given to `select`; None when the method selects nothing.
     Raises:
-        ValueError: the model is not adapted.
+        ValueError: the model is not adapted, or a warm-up is under way.
     """
     found = adaptation_of(model, adapter)
+    if any(ADAPTER in module.deltas for module in model.modules() if isinstance(module, Named)):
+        raise ValueError(
+            "a warm-up of this model is under way; end it with ssmpeft_lib.select(model, warmup), or with warmup.undo()"
+        )
     return found.method.begin_warmup(found.backbone(base_model(model))) if found.method.selects else None
 
 
@@ -61,13 +66,18 @@ def initialize_sdt_weights(
 
     Args:
         model: adapted by a method that selects; trained here in place and reverted (Sec. D.4).
-        batches: keyword arguments of the model, with labels; gone through again when there are fewer than `steps`.
+        batches: keyword arguments of the model, tensors, with labels; gone through again when there are fewer than
+            `steps`.
         steps: updates of AdamW at a linearly falling rate; the paper takes 500 (250 for RTE).
+        adapter: whose; None for the only one, or the only active one.
     Raises:
-        ValueError: the method selects nothing, or there is no batch.
+        ValueError: the method selects nothing, `steps` is below 1, or there is no batch, or one that gives no loss.
     """
-    if not adaptation_of(model, adapter).method.selects:
-        raise ValueError(f"method {adaptation_of(model, adapter).method} selects nothing, it needs no warm-up")
+    method = adaptation_of(model, adapter).method
+    if not method.selects:
+        raise ValueError(f"method {method} selects nothing, it needs no warm-up")
+    if steps < 1:
+        raise ValueError(f"steps={steps} must be at least 1; the paper takes 500")
     warmup = begin_warmup(model, adapter)
     training = model.training
     try:
@@ -75,7 +85,7 @@ def initialize_sdt_weights(
             model.train(), warmup.parameters, islice(_again_and_again(batches), steps), learning_rate, steps
         )
         if not steps_done:
-            raise ValueError("no batch to warm up on")
+            raise ValueError("no batch to warm up on; give batches with labels, such as a DataLoader")
     except BaseException:
         warmup.undo()
         raise
@@ -91,13 +101,27 @@ def _train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     done = 0
     for batch in batches:
-        model(**{name: value.to(parameters[0].device) for name, value in batch.items()}).loss.backward()
+        loss = getattr(model(**_moved(batch, parameters[0].device)), "loss", None)
+        if loss is None:
+            raise ValueError(f"the model gives no loss for a batch of {', '.join(batch)}; add labels to the batches")
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
         done += 1
     return done
+
+
+def _moved(batch: Mapping[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    if not isinstance(batch, Mapping):
+        raise ValueError(f"a batch is a {type(batch).__name__}; give the model's arguments, such as input_ids, by name")
+    for name, value in batch.items():
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(
+                f"{name!r} of a batch is a {type(value).__name__}, not a tensor; leave the column out, or make it one"
+            )
+    return {name: value.to(device) for name, value in batch.items()}
 
 
 def _again_and_again(batches: Iterable[Mapping]) -> Iterator[Mapping]:

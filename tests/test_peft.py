@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import torch
 from families import MAIN, build, ids, logits, shake
 from peft import AutoPeftModelForCausalLM, PeftConfig, PeftModel, get_model_status, get_peft_model
 from reference import REPOSITORY
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
@@ -94,6 +96,29 @@ def test_trainer_goes_on_from_a_checkpoint_to_the_same_numbers(tmp_path):
 
     whole = final("whole", None)
     torch.testing.assert_close(final("rest", str(tmp_path / "whole" / "checkpoint-2")), whole, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", ["lora_plus@out_proj", "sdlora_plus,freeze_channels=0.9,freeze_states=0.5"])
+def test_trainer_takes_the_rates_of_the_method(method, tmp_path):
+    model = get_peft_model(build("Mamba"), config("Mamba", "bitfit"))
+    model.add_adapter("plus", config("Mamba", method))
+    model.set_adapter("plus")
+    options = {"max_steps": 2, "learning_rate": 0.05, "report_to": [], "use_cpu": True, "disable_tqdm": True}
+    arguments = TrainingArguments(tmp_path, **options, warmup_steps=1)
+    data = [{"input_ids": row, "labels": row} for row in ids(4)] * 4
+    selecting = [SelectBeforeTraining(steps=1)] if method.startswith("sd") else []
+    optimizer = torch.optim.AdamW(ssmpeft_lib.parameter_groups(model, 0.05))
+    trainer = Trainer(model, arguments, train_dataset=data, callbacks=selecting, optimizers=(optimizer, None))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="the method trains some parameters")
+        trainer.train()
+    rates = {id(p): group["initial_lr"] for group in trainer.optimizer.param_groups for p in group["params"]}
+    trained = {name: rates[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+    assert all(rate == (0.05 * 16 if name.endswith("lora_B") else 0.05) for name, rate in trained.items())
+    assert len(set(trained.values())) == 2
+    if selecting:
+        with pytest.warns(UserWarning, match="one for all; give Trainer optimizers="):
+            Trainer(model, arguments, train_dataset=data, callbacks=selecting).train()
 
 
 def test_disabled_adapter_is_the_base_model(trained):
@@ -286,6 +311,83 @@ def test_an_adapter_of_another_family_is_refused(tmp_path):
         PeftModel.from_pretrained(build("FalconMamba"), tmp_path)
 
 
+SHARES = "freeze_channels=0.9,freeze_states=0.5"
+
+
+@pytest.mark.parametrize("slots", ["out_proj", "in_proj_x"])
+def test_what_is_adapted_without_peft_is_refused_and_keeps_its_adapter(slots):
+    model = shake(ssmpeft_lib.adapt(build("Mamba"), "lora@out_proj"), 0.1)
+    structure, before, found = str(model), logits(model, ids()), dict(model.ssmpeft)
+    with pytest.raises(ValueError, match="adapted already .lora@out_proj.; call ssmpeft_lib.merge"):
+        get_peft_model(model, config("Mamba", f"lora@{slots}"))
+    assert str(model) == structure and model.ssmpeft == found and any(p.requires_grad for p in model.parameters())
+    torch.testing.assert_close(logits(model, ids()), before, rtol=0, atol=0)
+
+
+def test_a_second_adapter_of_the_same_name_is_refused_and_the_first_stays():
+    model = shake(get_peft_model(build("Mamba"), config("Mamba", "lora@out_proj")).eval(), 0.1)
+    before = logits(model, ids())
+    for base in (model.get_base_model(), copy.deepcopy(model).get_base_model()):
+        with pytest.raises(ValueError, match="has an adapter 'default' already"):
+            get_peft_model(base, config("Mamba", "lora@out_proj"))
+        torch.testing.assert_close(logits(base, ids()), before, rtol=0, atol=0)
+    other = copy.deepcopy(model)
+    other.add_adapter("b", config("Mamba", "lora@in_proj_x"))
+    assert set(other.get_base_model().ssmpeft) == {"default", "b"}
+
+
+@pytest.mark.parametrize("end", [ssmpeft_lib.merge, ssmpeft_lib.remove])
+def test_our_own_merge_and_remove_leave_a_model_that_can_be_adapted_again(end):
+    base = build("Mamba")
+    model = shake(get_peft_model(base, config("Mamba", "lora@out_proj")).eval(), 0.1)
+    expected = logits(model, ids()) if end is ssmpeft_lib.merge else logits(build("Mamba"), ids())
+    assert end(model) is base
+    torch.testing.assert_close(logits(base, ids()), expected, **CLOSE)
+    ssmpeft_lib.adapt(base, "bitfit")
+
+
+def test_modules_to_save_come_back_from_our_own_save(tmp_path):
+    model = get_peft_model(build("Mamba"), config("Mamba", "lora@out_proj", modules_to_save=["lm_head", "norm_f"]))
+    expected = logits(shake(model.eval(), 0.1), ids())
+    ssmpeft_lib.save(model, tmp_path / "ours")
+    model.save_pretrained(tmp_path / "theirs")
+    ours, theirs = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("ours", "theirs"))
+    assert ours.keys() == theirs.keys()
+    for name in ("ours", "theirs"):
+        reloaded = PeftModel.from_pretrained(build("Mamba"), tmp_path / name).eval()
+        torch.testing.assert_close(logits(reloaded, ids()), expected, **CLOSE)
+        with pytest.raises(ValueError, match="modules_to_save: .*lm_head.*load it with peft.PeftModel.from_pretrained"):
+            ssmpeft_lib.load(build("Mamba"), tmp_path / name)
+    merged = ssmpeft_lib.merge(model)
+    torch.testing.assert_close(logits(merged, ids()), expected, **CLOSE)
+
+
+def test_both_ways_to_save_say_how_to_load(tmp_path):
+    model = get_peft_model(build("Mamba"), config("Mamba", "lora@out_proj"))
+    ssmpeft_lib.save(model, tmp_path / "ours")
+    model.save_pretrained(tmp_path / "theirs")
+    notes = [json.loads((tmp_path / name / "adapter_config.json").read_text()) for name in ("ours", "theirs")]
+    assert notes[0]["load_with"] == notes[1]["load_with"] == SSMPeftConfig().load_with
+    assert "import ssmpeft_lib" in notes[0]["load_with"]
+
+
+def test_an_adapter_for_each_row_is_refused():
+    model = get_peft_model(build("Mamba"), config("Mamba", "lora@out_proj")).eval()
+    for call in (model, model.generate):
+        with pytest.raises(ValueError, match=r"adapter_names=\['default', '__base__'\].*set_adapter"):
+            call(input_ids=ids(), adapter_names=["default", "__base__"])
+
+
+@pytest.mark.parametrize("options", [{}, {"low_cpu_mem_usage": True}], ids=str)
+def test_an_index_outside_of_the_weight_is_refused(options, tmp_path):
+    ssmpeft_lib.save(ssmpeft_lib.adapt(build("Mamba"), f"sdlora,{SHARES}"), tmp_path)
+    tensors = load_file(tmp_path / "adapter_model.safetensors")
+    next(tensor for key, tensor in tensors.items() if key.endswith("A_log.indices"))[0] = 10**6
+    save_file(tensors, tmp_path / "adapter_model.safetensors")
+    with pytest.raises(ValueError, match=r"A_log: an index lies outside of its weight \[64, 8\]"):
+        PeftModel.from_pretrained(build("Mamba"), tmp_path, **options)
+
+
 @pytest.mark.parametrize("first, second", [("peft", "ssmpeft_lib"), ("ssmpeft_lib", "peft")])
 def test_registered_whichever_is_imported_first(first, second):
     """And importing the package imports nothing heavy."""
@@ -297,6 +399,14 @@ def test_registered_whichever_is_imported_first(first, second):
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.split() == ["PeftType.SSMPEFT", "set()"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["SSMPeftConfig", "SelectBeforeTraining", "export_lora"])
+def test_every_name_can_be_the_first_that_is_imported(name):
+    code = f"from ssmpeft_lib import {name}; from peft import PeftType; print(PeftType('SSMPEFT'))"
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == ["PeftType.SSMPEFT"], done.stderr
 
 
 def test_public_names_are_there():

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 
 import pytest
+import torch
+from families import build
 from reference import REPOSITORY
+from transformers import AutoModelForCausalLM
 
 from ssmpeft_lib.plan.registry import files
 
@@ -44,6 +48,19 @@ def test_scores_on_original_files_are_the_recorded_ones():
 @pytest.mark.parametrize("command", ["doctor", "params", "plan", "pack", "unpack"])
 def test_commands_of_the_readme_are_there(command):
     assert f"-m ssmpeft_lib {command}" in README.replace("\n", " ") and command in files("commands")
+
+
+@pytest.mark.filterwarnings("error:training entries that no warm-up", "error:the method trains some parameters")
+def test_snippets_of_the_readme_run_one_behind_the_other(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda name: build("Mamba"))
+    everything = {}
+    for snippet in re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE):
+        exec(snippet, everything)
+        merged, plain = everything["model"].state_dict(), build("Mamba").state_dict()
+        assert merged.keys() == plain.keys()
+        assert not all(torch.equal(tensor.cpu(), plain[name]) for name, tensor in merged.items())
+    assert "every tensor trains" in capsys.readouterr().out
 
 
 def test_files_of_the_readme_are_there():

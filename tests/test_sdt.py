@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import pytest
 import torch
@@ -144,13 +145,56 @@ def test_warmup_refuses_what_cannot_be():
     assert str(model) == structure and all(torch.equal(p, before[name]) for name, p in model.named_parameters())
 
 
+@pytest.mark.parametrize(
+    "batch, steps, says",
+    [
+        ({"input_ids": ids()}, 1, "no loss for a batch of input_ids; add labels"),
+        (BATCHES[0] | {"text": ["a", "b"]}, 1, "'text' of a batch is a list, not a tensor; leave the column out"),
+        ((ids(), ids()), 1, "a batch is a tuple; give the model's arguments"),
+        (BATCHES[0], 0, "steps=0 must be at least 1"),
+    ],
+)
+def test_what_the_warmup_cannot_train_on_is_refused_and_leaves_the_model_alone(batch, steps, says):
+    model = adapt(build("Mamba"), f"sdlora,{SHARES}")
+    before, structure = values(model), str(model)
+    with pytest.raises(ValueError) as caught:
+        initialize_sdt_weights(model, [batch], steps=steps)
+    assert says in str(caught.value)
+    assert str(model) == structure and all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+
+
+def test_a_second_warmup_is_refused_while_one_is_under_way():
+    model = adapt(build("Mamba"), f"sdlora,{SHARES}")
+    warmup = begin_warmup(model)
+    with pytest.raises(ValueError, match="under way; end it with ssmpeft_lib.select"):
+        begin_warmup(model)
+    warmup.undo()
+    select(model, begin_warmup(model))
+
+
+def test_of_several_adapters_the_active_one_is_warmed_up():
+    model = get_peft_model(build("Mamba"), SSMPeftConfig(method="lora@in_proj_x"))
+    model.add_adapter("b", SSMPeftConfig(method=f"sdlora,{SHARES}"))
+    with pytest.raises(ValueError, match="selects nothing"):
+        initialize_sdt_weights(model, BATCHES, steps=1)
+    model.set_adapter("b")
+    assert initialize_sdt_weights(model, BATCHES, steps=1)
+    model.base_model.set_adapter(["default", "b"])
+    with pytest.raises(ValueError, match="2 adapters of this model are active .b, default.; name one of b, default"):
+        initialize_sdt_weights(model, BATCHES, steps=1)
+    assert initialize_sdt_weights(model, BATCHES, steps=1, adapter="b")
+
+
 def test_training_without_a_selection_warns_once_and_loading_ends_it(tmp_path):
     from ssmpeft_lib import load, save
 
     model = adapt(build("Mamba"), f"sdlora,{SHARES}").train()
     save(model, tmp_path)
-    with pytest.warns(UserWarning, match="no warm-up has selected"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         model(ids())
+        copy.deepcopy(model)(ids())
+    assert ["no warm-up has selected" in str(warning.message) for warning in caught] == [True]
     loaded = load(build("Mamba"), tmp_path).train()
     assert not any(module.provisional for module in sparse(loaded).values())
 

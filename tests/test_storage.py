@@ -6,10 +6,14 @@ import json
 
 import pytest
 import torch
-from families import build, ids, logits
+import transformers
+from families import SIZES, TOKENS, build, ids, logits, shake
+from peft import PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from test_contracts import METHODS, adapted, cases
+from torch import nn
 
+from ssmpeft_lib import SSMPeftConfig
 from ssmpeft_lib.adaptation import adapt, adaptation_of
 from ssmpeft_lib.adapters.method import build_method
 from ssmpeft_lib.storage import load, save
@@ -87,6 +91,43 @@ def test_adapter_of_another_family_is_refused(saved):
         load(build("Jamba"), saved)
 
 
+def test_adapter_of_another_family_of_the_same_shapes_is_refused(saved):
+    model = build("FalconMamba")
+    with pytest.raises(ValueError, match="made for MambaForCausalLM and does not fit FalconMambaForCausalLM"):
+        load(model, saved)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_file_of_the_adapter_is_no_folder(saved):
+    with pytest.raises(NotADirectoryError, match="adapter_config.json is a file; give its folder"):
+        load(build("Mamba"), saved / "adapter_config.json")
+
+
+def test_a_head_that_was_unfrozen_by_hand_comes_back(tmp_path):
+    model = adapt(classifier(), "lora@out_proj,rank=2")
+    assert not model.score.weight.requires_grad
+    model.score.requires_grad_(True)
+    save(shake(model, 0.1), tmp_path)
+    loaded = load(classifier(), tmp_path)
+    torch.testing.assert_close(logits(loaded, ids()), logits(model, ids()), rtol=0, atol=0)
+    assert loaded.score.weight.requires_grad
+    theirs = PeftModel.from_pretrained(classifier(), tmp_path).eval()
+    torch.testing.assert_close(logits(theirs, ids()), logits(model, ids()))
+
+
+def test_a_head_that_peft_trains_comes_back(tmp_path):
+    model = get_peft_model(classifier(), SSMPeftConfig(method="lora@out_proj,rank=2", task_type="SEQ_CLS")).eval()
+    expected = logits(shake(model, 0.1), ids())
+    save(model, tmp_path)
+    torch.testing.assert_close(logits(PeftModel.from_pretrained(classifier(), tmp_path).eval(), ids()), expected)
+
+
+def classifier() -> nn.Module:
+    torch.manual_seed(0)
+    config = transformers.JambaConfig(**(TOKENS | SIZES["Jamba"]), num_labels=3)
+    return transformers.JambaForSequenceClassification(config).eval()
+
+
 def test_an_index_outside_of_the_weight_is_refused(tmp_path):
     save(adapted("Mamba", "sdlora,freeze_channels=0.9,freeze_states=0.5"), tmp_path)
     tensors = load_file(tmp_path / "adapter_model.safetensors")
@@ -105,6 +146,15 @@ def test_a_model_is_adapted_once():
     model = adapt(build("Mamba"), "bitfit")
     with pytest.raises(ValueError, match="adapted already"):
         adapt(model, "lora")
+
+
+def test_load_leaves_the_adapter_of_a_model_that_has_one(saved):
+    model = adapted("Mamba", "lora@in_proj_x")
+    structure, before = str(model), logits(model, ids())
+    with pytest.raises(ValueError, match="adapted already .lora@in_proj_x.; merge or remove that first"):
+        load(model, saved)
+    assert str(model) == structure and model.ssmpeft
+    torch.testing.assert_close(logits(model, ids()), before, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from .deltas import Delta
+
+
+@dataclass
+class StandIn:
+    """A choice that stands in for one by a warm-up; shared by the deltas of an adapter, of which one warns for all."""
+
+    warned: bool = False
 
 
 class Sparse(Delta):
@@ -29,16 +37,16 @@ class Sparse(Delta):
         self._stand_in: tuple | None = None
         self._columns: tuple | None = None
 
-    def choose(self, mask: Tensor, provisional: bool = False) -> None:
+    def choose(self, mask: Tensor, stand_in: StandIn | None = None) -> None:
         """Fix the trained entries: those where `mask` [rows, columns] is True, in row-major order.
 
         Args:
-            provisional: whether they only stand in for those that a warm-up will choose.
+            stand_in: given when they only stand in for those that a warm-up will choose.
         Raises:
             ValueError: the mask does not choose as many entries as the delta holds.
         """
         _fill(self.indices, mask)
-        self._stand_in = (self.indices, self.indices._version) if provisional else None
+        self._stand_in = (self.indices, self.indices._version, stand_in) if stand_in else None
 
     def change(self, block: Tensor) -> Tensor:
         self._warn()
@@ -75,7 +83,10 @@ class Sparse(Delta):
 
     def _warn(self) -> None:
         if self.provisional and self.training and self.values.requires_grad and torch.is_grad_enabled():
-            self._stand_in = None
+            *_, stand_in = self._stand_in
+            if stand_in.warned:
+                return
+            stand_in.warned = True
             warnings.warn(
                 "training entries that no warm-up has selected: those of largest frozen magnitude stand in; "
                 "call ssmpeft_lib.initialize_sdt_weights (or begin_warmup and select) before training",
@@ -100,14 +111,14 @@ class SparseOrSilent(Sparse):
         self.register_buffer("silences", torch.tensor(False))
         self.value = value
 
-    def silence(self, mask: Tensor, provisional: bool = False) -> None:
+    def silence(self, mask: Tensor, stand_in: StandIn | None = None) -> None:
         """Fix the silenced entries: those where `mask` [rows, columns] is True.
 
         Args:
-            provisional: whether they only stand in for those that a warm-up will choose; then they stay as they are.
+            stand_in: given when they only stand in for those that a warm-up will choose; then they stay as they are.
         """
         _fill(self.silent_indices, mask)
-        self.silences.fill_(not provisional)
+        self.silences.fill_(stand_in is None)
 
     def change(self, block: Tensor) -> Tensor:
         change = super().change(block).flatten()

@@ -17,7 +17,7 @@ from ..adapters.deltas import Dense
 from ..adapters.method import Method, train_fully
 from ..adapters.selection import Budget, Selection, select
 from ..adapters.slots import Slot
-from ..adapters.sparse import Sparse, SparseOrSilent
+from ..adapters.sparse import Sparse, SparseOrSilent, StandIn
 from ..adapters.warmup import Warmup
 
 
@@ -110,11 +110,12 @@ class SDT(Method):
 
     def _stand_in(self, backbone: Backbone) -> None:
         """Choose by the frozen values, so that the model runs before a warm-up has chosen."""
+        stand_in = StandIn()
         for choice in self.choices(backbone):
             if not any(slot.block.is_meta for slot in choice.ranked):
                 scores = choice.scores(lambda slot: slot.block.detach().float())
                 selection = select(scores, self._budget(choice), silence_kept=self.rule == "paper")
-                self._choose(choice, selection, backbone, provisional=True)
+                self._choose(choice, selection, backbone, stand_in)
 
     def _select(self, choice: Choice, backbone: Backbone, warmup: Warmup) -> Selection:
         scores, magnitude = None, None
@@ -146,16 +147,18 @@ class SDT(Method):
             silent += choice.size(slot, kept, budget.silent_states)
         return SparseOrSilent(slot.shape, count, silent, slot.silent)
 
-    def _choose(self, choice: Choice, selection: Selection, backbone: Backbone, provisional: bool = False) -> None:
+    def _choose(
+        self, choice: Choice, selection: Selection, backbone: Backbone, stand_in: StandIn | None = None
+    ) -> None:
         for slot in choice.slots:
             delta = backbone.delta(slot)
             trained = selection.columns if self._in_whole_channels(slot, choice) else selection.trained
-            delta.choose(choice.laid_out(trained, slot), provisional)
+            delta.choose(choice.laid_out(trained, slot), stand_in)
             if isinstance(delta, SparseOrSilent):
                 silent = selection.silent
                 if not self._silences_states(slot, choice):
                     silent = silent.all(dim=1, keepdim=True).expand_as(silent)
-                delta.silence(choice.laid_out(silent, slot), provisional)
+                delta.silence(choice.laid_out(silent, slot), stand_in)
 
     def _in_whole_channels(self, slot: Slot, choice: Choice) -> bool:
         # the released code trains all rows of the chosen columns of W_B and W_C

@@ -9,7 +9,7 @@ from peft.config import PeftConfig
 from peft.utils import PeftType
 
 from ..adapters.method import build_method
-from ..storage import PEFT_TYPE
+from ..storage import LOAD_WITH, PEFT_TYPE
 
 
 @dataclass
@@ -28,10 +28,7 @@ class SSMPeftConfig(PeftConfig):
     method: str = field(default="lora", metadata={"help": "Method string, such as lora@out_proj,rank=16."})
     modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained in full and saved."})
     base_class: str | None = field(default=None, metadata={"help": "Class of the base model; filled in."})
-    load_with: str = field(
-        default="import ssmpeft_lib, then peft.PeftModel.from_pretrained",
-        metadata={"help": "A note to whoever finds the adapter."},
-    )
+    load_with: str = field(default=LOAD_WITH, metadata={"help": "A note to whoever finds the adapter."})
 
     # read by peft's generic code: nothing is matched by module names, everything goes through the method's slots
     target_modules: ClassVar[list[str]] = []

@@ -43,7 +43,7 @@ def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None
 
     Args:
         model: adapted by this library, alone or through peft.
-        adapter: whose, where the model has several.
+        adapter: whose; None for the only one, or the only active one.
     Raises:
         ValueError: no part of the adapter has a counterpart in peft; says why.
     """

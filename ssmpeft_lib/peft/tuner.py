@@ -12,6 +12,7 @@ from torch import nn
 from ..adaptation import Adaptation, remove
 from ..adapters.backbone import Backbone
 from ..adapters.method import build_method
+from ..storage import check_class, check_indices
 from .config import SSMPeftConfig
 from .layers import CARRIERS, Carrier, ParameterCarrier, WeightCarrier
 
@@ -36,13 +37,15 @@ class SSMPeftModel(BaseTuner):
     def _inject_parameters(
         self, peft_config: SSMPeftConfig, model: nn.Module, adapter_name: str, low_cpu_mem_usage: bool
     ) -> list[str]:
-        _check_class(peft_config, model)
+        _check_free(model, adapter_name)
+        check_class(peft_config.base_class, model)
+        peft_config.base_class = peft_config.base_class or type(model).__name__
         method = build_method(peft_config.method)
         backbone = Backbone(model, CARRIERS, adapter_name)
         with _untouched_on_error(model, adapter_name), init_empty_weights() if low_cpu_mem_usage else nullcontext():
             backbone.prepare()
             method.adapt(backbone)
-            carrying = [name for name, carrier in _carriers(model) if adapter_name in carrier.deltas]
+            carrying = {name: carrier for name, carrier in _carriers(model) if adapter_name in carrier.deltas}
             if not carrying:
                 raise ValueError(
                     f"method {peft_config.method!r} adds nothing to the model; name slots, or leave peft out"
@@ -50,7 +53,20 @@ class SSMPeftModel(BaseTuner):
         # as it is saved, so that it means the same when a default changes
         peft_config.method = method.spelled_out()
         model.ssmpeft = getattr(model, "ssmpeft", {}) | {adapter_name: Adaptation(method, adapter_name, CARRIERS)}
-        return carrying
+        for carrier in carrying.values():
+            # peft fills the tensors in itself
+            carrier.deltas[adapter_name].register_load_state_dict_post_hook(_check_loaded)
+        return list(carrying)
+
+    @contextmanager
+    def _enable_peft_forward_hooks(self, *args, adapter_names: list[str] | None = None, **kwargs) -> Iterator[None]:
+        """Refuse another adapter for each row of a batch; peft calls this around every forward and generation."""
+        if adapter_names is not None:
+            raise ValueError(
+                f"adapter_names={adapter_names!r}: a batch is computed with the active adapters, not with one for each "
+                "row; call set_adapter and compute the rows of each adapter in a batch of their own"
+            )
+        yield
 
     def delete_adapter(self, adapter_name: str) -> None:
         super().delete_adapter(adapter_name)
@@ -85,11 +101,23 @@ def _carriers(model: nn.Module) -> list[tuple[str, Carrier]]:
     return [(name, module) for name, module in model.named_modules() if isinstance(module, Carrier)]
 
 
-def _check_class(config: SSMPeftConfig, model: nn.Module) -> None:
-    if config.base_class is None:
-        config.base_class = type(model).__name__
-    elif config.base_class not in {kind.__name__ for kind in type(model).__mro__}:
-        raise ValueError(f"the adapter was made for {config.base_class} and does not fit {type(model).__name__}")
+def _check_free(model: nn.Module, adapter: str) -> None:
+    """Raise a ValueError when a new adapter would take the place of one, or stand beside one that peft cannot see."""
+    for name, found in getattr(model, "ssmpeft", {}).items():
+        if found.wrappers != CARRIERS:
+            raise ValueError(
+                f"the model is adapted already ({found.method}); call ssmpeft_lib.merge or ssmpeft_lib.remove first, "
+                "or load the model again"
+            )
+        if name == adapter:
+            raise ValueError(
+                f"the model has an adapter {adapter!r} already ({found.method}); give the new one another name, or "
+                "call merge_and_unload or unload of the peft model first"
+            )
+
+
+def _check_loaded(deltas: nn.Module, incompatible_keys: object) -> None:
+    check_indices(deltas)
 
 
 @contextmanager
