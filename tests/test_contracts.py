@@ -100,6 +100,21 @@ def _may_rest(name: str) -> bool:
     return "experts" in name or "shared_transformer" in name
 
 
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float32], ids=["bf16", "autocast"])
+@every
+def test_training_in_bfloat16(family, method, weights):
+    """Weights in bfloat16, and autocast to it over weights in float32."""
+    torch.manual_seed(0)
+    model = adapt(build(family).to(weights), method).train()
+    with torch.autocast("cpu", torch.bfloat16, enabled=weights == torch.float32):
+        loss = model(ids(), labels=ids()).loss
+    assert loss.isfinite()
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if trainable:
+        loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for name, p in trainable.items() if not _may_rest(name))
+
+
 @every
 def test_only_the_named_slots_change(family, method):
     model = adapted(family, method)

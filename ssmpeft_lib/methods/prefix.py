@@ -94,5 +94,6 @@ class PrefixStart(nn.Module):
         super().__init__()
         self.vectors = vectors
 
-    def forward(self, mixer: nn.Module) -> Start:
-        return mixer.start_after(self.vectors())
+    def forward(self, mixer: nn.Module, dtype: torch.dtype | None = None) -> Start:
+        # the prefix stands in one sequence with what follows, so it runs through the mixer in the same type
+        return mixer.start_after(self.vectors().to(dtype=dtype))
