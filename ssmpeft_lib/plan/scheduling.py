@@ -35,7 +35,7 @@ def skip_hidden_jobs(dry_run: type) -> None:
     tell = dry_run.printjob
 
     def printjob(self, job: Any) -> None:
-        if Quietness.RULES not in self.workflow.output_settings.quiet:
+        if Quietness.RULES not in (self.workflow.output_settings.quiet or ()):
             tell(self, job)
 
     dry_run.printjob = printjob
