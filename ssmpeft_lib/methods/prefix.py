@@ -26,6 +26,7 @@ class Prefix(Method):
     """Width of the MLP; 512 reproduces the printed parameter counts."""
 
     family = "prompt"
+    acts_on_slots = False
     starts_unchanged = False
     learning_rate = 5e-3
 
