@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import os
 import sys
 
 from .plan.registry import PACKAGE, files
@@ -32,14 +33,18 @@ def main(arguments: list[str] | None = None) -> int:
             subparser.set_defaults(run=command.run)
     parsed = parser.parse_args(given)
     try:
-        return parsed.run(parsed) or 0
+        status = parsed.run(parsed) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # whoever reads has read enough, as `head` does; what is still in the buffer goes nowhere when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, LookupError, OSError) as error:
         # KeyError quotes its message, the others do not
         message = error.args[0] if isinstance(error, LookupError) and error.args else error
         print(f"{type(error).__name__}: {message}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        return 0
 
 
 def _docstring(name: str) -> str:

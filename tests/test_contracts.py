@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import io
 
 import pytest
 import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
 from torch import nn
 
-from ssmpeft_lib.adaptation import adapt, merge, parameter_groups
+from ssmpeft_lib.adaptation import adapt, merge, parameter_groups, remove
 from ssmpeft_lib.adapters.attach import AdaptedLinear, AdaptedParameter
 from ssmpeft_lib.adapters.backbone import Backbone
+from ssmpeft_lib.mixers._forward import _with_forward
 from ssmpeft_lib.plan.registry import files
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -38,6 +40,8 @@ METHODS = [SMALL.get(name, name) for name in files("methods")] + [
     "dora@mlp+q_proj,rank=2",
     "sdlora,freeze_channels=0.9,freeze_states=0.5,rank=2,rule=paper,also=D.norm",
 ]
+PICKLED = ["lora@linear,rank=2", "dora@in_proj,rank=2", *(m for m in METHODS if m.startswith(("p", "initial_state")))]
+"""Methods that change no raw parameter, whose parametrization torch does not pickle."""
 STATES = {"prompt", "prefix", "initial_state"}
 ONLY = {"@A_log": ("Mamba", "FalconMamba", "Jamba"), "@attention": ("Jamba",), "@mlp": ("Jamba",)}
 """Families that have the slots which a method names: `A_log` of Mamba-2 is a vector and has no low-rank update."""
@@ -100,6 +104,21 @@ def _may_rest(name: str) -> bool:
     return "experts" in name or "shared_transformer" in name
 
 
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float32], ids=["bf16", "autocast"])
+@every
+def test_training_in_bfloat16(family, method, weights):
+    """Weights in bfloat16, and autocast to it over weights in float32."""
+    torch.manual_seed(0)
+    model = adapt(build(family).to(weights), method).train()
+    with torch.autocast("cpu", torch.bfloat16, enabled=weights == torch.float32):
+        loss = model(ids(), labels=ids()).loss
+    assert loss.isfinite()
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if trainable:
+        loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for name, p in trainable.items() if not _may_rest(name))
+
+
 @every
 def test_only_the_named_slots_change(family, method):
     model = adapted(family, method)
@@ -150,6 +169,21 @@ def test_copies_are_independent(family, method):
     other = copy.deepcopy(model)
     shake(model, 0.5)
     torch.testing.assert_close(logits(other, ids()), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("family, method", cases(methods=PICKLED))
+def test_a_pickled_model_is_the_adapted_model(family, method):
+    model = adapted(family, method)
+    file = io.BytesIO()
+    torch.save(model, file)
+    # as in a process that has not made the mixers' classes yet
+    _with_forward.cache_clear()
+    other = torch.load(io.BytesIO(file.getvalue()), weights_only=False)
+    assert torch.equal(logits(other, ids()), logits(model, ids()))
+    assert str(other) == str(model) and other.ssmpeft == model.ssmpeft
+    trainable = [[name for name, p in m.named_parameters() if p.requires_grad] for m in (model, other)]
+    assert trainable[0] == trainable[1]
+    torch.testing.assert_close(logits(remove(other), ids()), logits(build(family), ids()), **CLOSE)
 
 
 @pytest.mark.parametrize("family, method", cases(methods=[m for m in METHODS if m != "full" and m != "pretrained"]))

@@ -9,6 +9,7 @@ import torch
 from families import MAIN, build, ids, logits, shake
 from peft import LoraConfig, PeftModel, get_peft_model
 from test_contracts import SMALL
+from transformers import MambaConfig, MambaForCausalLM
 
 from ssmpeft_lib import SSMPeftConfig, adapt, doctor, export_lora
 from ssmpeft_lib.__main__ import main
@@ -27,6 +28,23 @@ def test_our_adapters_are_healthy(family, method):
     report = doctor(adapt(build(family), SMALL.get(method, method)))
     assert report.healthy, str(report)
     assert not report.checks["gradients_fused"].tensors and report.by == "ssmpeft_lib"
+
+
+@pytest.mark.parametrize("family", [*MAIN, "GraniteMoeHybrid"])
+def test_rounding_is_not_taken_for_a_fault(family):
+    model = adapt(build(family).to(torch.bfloat16), "lora@in_proj_x+out_proj,rank=8")
+    report = doctor(model)
+    assert report.healthy, str(report)
+    # float64 through and through, also where transformers computes in float32
+    assert all(check.difference < 1e-10 for check in report.checks.values() if check.difference is not None)
+    assert {p.dtype for name, p in model.named_parameters() if not p.requires_grad} == {torch.bfloat16}
+
+
+def test_depth_is_not_taken_for_a_fault():
+    torch.manual_seed(0)
+    deep = MambaForCausalLM(MambaConfig(hidden_size=128, num_hidden_layers=12, vocab_size=64))
+    report = doctor(adapt(deep, "lora@in_proj_x+out_proj,rank=8"))
+    assert report.healthy, str(report)
 
 
 def test_our_adapters_are_healthy_in_peft():
@@ -55,8 +73,9 @@ FUSED = {"gradients_fused", "training_fused"}
     ],
 )
 @pytest.mark.filterwarnings("ignore")
-def test_stock_peft(family, method, expected):
-    assert wrong(adapt_with_stock_peft(build(family), method)) == expected
+@pytest.mark.parametrize("weights", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+def test_stock_peft(family, method, expected, weights):
+    assert wrong(adapt_with_stock_peft(build(family).to(weights), method)) == expected
 
 
 def test_an_error_in_a_foreign_adapter_is_a_finding():

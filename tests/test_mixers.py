@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from families import FAMILIES, build, ids, logits
+from families import FAMILIES, MAIN, build, ids, logits, shake
 from torch import nn
 from transformers import DynamicCache
 
@@ -96,6 +96,18 @@ def test_a_prompt_may_come_in_chunks(family):
         for tokens, at in pieces
     ]
     torch.testing.assert_close(torch.cat(chunks, dim=1), logits(model, ids()), **CLOSE)
+
+
+@pytest.mark.parametrize("family", MAIN)
+def test_a_cache_that_is_used_again_knows_nothing_of_older_weights(family):
+    model = adapt(build(family), "full")
+    name = "past_key_values" if family == "Jamba" else "cache_params"
+    cache = DynamicCache(config=model.config)
+    for by in (0.0, 0.5):
+        shake(model, by)
+        steps = [logits(model, tokens, use_cache=True, **{name: cache}) for tokens in ids().tensor_split([7, 8], dim=1)]
+        torch.testing.assert_close(torch.cat(steps, dim=1), logits(model, ids()), **CLOSE)
+        cache.reset()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -54,6 +54,14 @@ def test_total_counts_a_tied_embedding_once_and_the_warmup_apart():
     assert sparse["total_with_warmup"] - sparse["total"] == 24 * 1536 * 16
 
 
+@pytest.mark.parametrize("no", ["false", "False"])
+def test_a_truth_value_is_spelled_as_in_yaml_or_as_in_python(no):
+    assert params("mamba-130m", f"prefix,mlp={no}")["trainable"] == 24 * 64 * 1536
+    assert params("mamba-130m", "prefix,mlp=True") == params("mamba-130m", "prefix,mlp=true") | {
+        "method": "prefix,mlp=True"
+    }
+
+
 def test_command_prints_one_json_object(capsys):
     assert main(["params", "mamba-130m", "lora@out_proj"]) == 0
     assert json.loads(capsys.readouterr().out) == params("mamba-130m", "lora@out_proj")
@@ -74,11 +82,23 @@ def test_command_prints_one_json_object(capsys):
         ("mamba-130m", "lora@out_proj,also=out_proj", "adapted twice"),
         ("mamba-130m", "sdlora,freeze_states=0.98", "freeze_states=0.98 and zero_states=0.0 of 16 states leave none"),
         ("mamba-130m", "sdlora,freeze_channels=1.5", "freeze_channels=1.5 must be a fraction in [0, 1)"),
-        ("mamba-130m", "sdt@norm", "has no axis over the channels"),
+        ("mamba-130m", "sdt@norm", "norm is no matrix (shape (768,)) and has no columns to train; try also=norm"),
+        ("mamba-130m", "sdt@D", "D is no matrix (shape (1536,)) and has no columns to train; try also=D"),
+        ("mamba2-130m", "sdt@out_proj", "has no axis over the channels"),
         ("mamba2-130m", "sdlora,zero_channels=0.1", "nothing in backbone.layers.0.mixer can be silenced"),
         ("mamba-130m", "sdlora,rule=both", "rule='both' must be paper or upstream"),
         ("mamba-130m", "prompt,tokens=0", "tokens=0 must be at least 1"),
         ("s4-deep", "prompt", "embeds no tokens"),
+        ("mamba-130m", "prefix,mlp=no", "mlp takes a value of type bool, got 'no'; allowed: true or false"),
+        ("mamba-130m", "initial_state,conv_state=1", "conv_state takes a value of type bool, got 1"),
+        ("mamba-130m", "prefix,tokens=abc", "tokens takes a value of type int, got 'abc'; allowed: a whole number"),
+        ("mamba-130m", "prompt,tokens=true", "tokens takes a value of type int, got True"),
+        ("mamba-130m", "lora,alpha=nan", "option alpha is nan; allowed are finite numbers"),
+        ("mamba-130m", "lora,alpha=-inf", "option alpha is -inf; allowed are finite numbers"),
+        ("mamba-130m", "prompt@foo,tokens=4", "prompt acts on no slots and takes no targets; write 'prompt,tokens=4'"),
+        ("mamba-130m", "prefix@out_proj", "prefix acts on no slots"),
+        ("mamba-130m", "initial_state@foo", "initial_state acts on no slots"),
+        ("mamba-130m", "pretrained@foo", "pretrained acts on no slots"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(model, method, says, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -140,6 +141,32 @@ def test_what_only_leaves_out_is_not_planned(tmp_path, capsys):
 def test_nothing_to_record_is_said(tmp_path, capsys):
     assert main(["plan", "--record", "--results", str(tmp_path)]) == 1
     assert "nothing to record" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plan", "points"])
+def test_the_clones_configuration_is_found_from_any_folder(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 0 and capsys.readouterr().out
+    assert main([command, "--config", "mine.yaml"]) == 1
+    assert "no configuration at mine.yaml; the repository's own is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plan", "points"])
+def test_an_installed_library_says_what_planning_needs(command, tmp_path):
+    shutil.copytree(REPOSITORY / "ssmpeft_lib", tmp_path / "ssmpeft_lib")
+    done = subprocess.run([sys.executable, "-m", "ssmpeft_lib", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f"{tmp_path}/workflow is missing" in done.stderr and "clone the repository" in done.stderr
+
+
+@pytest.mark.parametrize("read", [0, 1], ids=["nothing", "a line"])
+def test_a_reader_that_stops_reading_is_no_error(read):
+    command = [sys.executable, "-m", "ssmpeft_lib", "points"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(read):
+            process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait() == 0
 
 
 @pytest.mark.parametrize("scale", ["quick", "paper"])

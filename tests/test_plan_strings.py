@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.cell import Cell, check_method
 from ssmpeft_lib.plan.method_string import MethodString
 from ssmpeft_lib.plan.printed import Printed
@@ -46,6 +47,93 @@ def test_an_unknown_option_is_answered_with_a_suggestion():
 def test_a_method_has_one_spelling():
     with pytest.raises(ValueError, match="must be written 'lora,rank=4'"):
         check_method("lora,rank=04")
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("prefix,mlp=no", "mlp takes a value of type bool, got 'no'"),
+        ("prefix,mlp=False", "must be written 'prefix,mlp=false'"),
+        ("sdlora_plus,rank=0.5", "rank takes a value of type int, got 0.5"),
+        ("lora,alpha=nan", "alpha is nan"),
+        ("prompt@out_proj", "prompt acts on no slots"),
+    ],
+)
+def test_what_a_method_does_not_take_is_refused_while_planning(text, says):
+    with pytest.raises(ValueError, match=says):
+        check_method(text)
+
+
+METHOD = """
+from dataclasses import dataclass
+from ..adapters.method import Method
+
+@dataclass(frozen=True)
+class Mine(Method):
+    count: "list" = None
+    {attributes}
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the folders that planning reads, to add files to."""
+    for folder in ("methods", "models", "data", "render"):
+        (tmp_path / folder).mkdir()
+        for path in (registry.PACKAGE / folder).glob("*.py"):
+            (tmp_path / folder / path.name).symlink_to(path)
+    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
+    cached = [function for function in vars(registry).values() if hasattr(function, "cache_clear")]
+    for function in cached:
+        function.cache_clear()
+    yield tmp_path
+    for function in cached:
+        function.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "attributes, says",
+    [
+        (
+            "learning_rate = 1e-2",
+            "needs a `family`, one of prompt, .*; got None; see .*/methods/lora.py",
+        ),
+        ("learning_rate = 1e-2; family = 'mine'", "one of prompt, .*; got 'mine'"),
+        ("family = 'lora'", "methods/mine.py: the class needs a `learning_rate`, such as 1e-2; got None"),
+        ("family = 'lora'; learning_rate = 2 * 1e-2", "learning_rate must be a plain literal"),
+    ],
+)
+def test_a_method_file_that_is_not_complete_is_refused_while_planning(attributes, says, package):
+    (package / "methods" / "mine.py").write_text(METHOD.format(attributes=attributes))
+    with pytest.raises(ValueError, match=says):
+        Cell.parse("quick/mamba-130m/mine/glue-rte/seed0")
+
+
+def test_a_complete_method_file_is_found(package):
+    attributes = "family: ClassVar[str] = 'lora'; learning_rate: ClassVar[float] = 1e-2"
+    (package / "methods" / "mine.py").write_text(METHOD.format(attributes=attributes))
+    assert Cell.parse("quick/mamba-130m/mine/glue-rte/seed0").method == "mine"
+    assert registry.options("mine") == {"count"}
+    with pytest.raises(ValueError, match="mine.py: option count is of type 'list', which a method string cannot spell"):
+        check_method("mine,count=3")
+
+
+@pytest.mark.parametrize(
+    "file, text, says",
+    [
+        (
+            "models/mine.py",
+            "MODELS = {'mine': {}}",
+            "models/mine.py: build is missing .*see .*models/mamba.py",
+        ),
+        ("models/mine.py", "from .mamba import build", "models/mine.py: MODELS is missing"),
+        ("data/mine.py", "DATASETS = {'mine': {}}", "data/mine.py: task is missing .*see ssmpeft_lib/data/dart.py"),
+    ],
+)
+def test_a_model_or_data_file_that_is_not_complete_is_refused_while_planning(file, text, says, package):
+    (package / file).write_text(text)
+    with pytest.raises(ValueError, match=says):
+        Cell.parse("quick/mamba-130m/lora/glue-rte/seed0")
 
 
 def test_a_cell_survives_its_text_and_names_its_folder():

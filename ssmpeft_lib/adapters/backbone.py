@@ -105,7 +105,7 @@ class Backbone:
         return slot.adapted().deltas[self.adapter][slot.name]
 
     def attach_start(self, mixer: Part, start: nn.Module) -> None:
-        """Let one mixer start from a learned state; `start(mixer)` returns a `Start`."""
+        """Let one mixer start from a learned state; `start(mixer, dtype)` returns a `Start`."""
         if not hasattr(mixer.module, "start"):
             mixer.module.start = self.wrappers.starts(mixer.module)
         mixer.module.start.add(self.adapter, start)

@@ -69,13 +69,18 @@ def choices(backbone: Backbone, columns: list[Slot]) -> list[Choice]:
     Args:
         columns: slots that are trained in whole channels along with it.
     Raises:
-        ValueError: a slot of `columns` does not run over the channels that are chosen.
+        ValueError: a slot of `columns` is no matrix, or does not run over the channels that are chosen.
     """
     found = []
     for part in backbone.mixers:
         dynamics = [slot for slot in backbone.slots_of(part, "dynamics") if slot.state_axis is not None]
         maps = backbone.slots_of(part, "maps")
         mine = [slot for slot in columns if slot.part == part.path]
+        for slot in mine:
+            if len(slot.shape) != 2:
+                raise ValueError(
+                    f"{slot.name} is no matrix (shape {slot.shape}) and has no columns to train; try also={slot.name}"
+                )
         if not dynamics and mine:
             raise _no_channels(mine[0], f"{part.path} chooses among the inputs of {maps[0].name}")
         found += [Choice(part, dynamics, maps + mine)] if dynamics else [Choice(part, [slot]) for slot in maps]

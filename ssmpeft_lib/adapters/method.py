@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from ..plan import registry
+from ..plan.cell import parse_method
 from ..plan.method_string import MethodString
 from .backbone import Backbone
 from .deltas import Dense
@@ -20,7 +21,8 @@ class Method:
 
     Attributes:
         targets: the slots or groups of slots it acts on.
-        family: for colours and marks in the book: prompt, bias, lora, sdlora, full or frozen.
+        family: for colours and marks in the book, a key of FAMILIES in ssmpeft_lib/render/exhibit_parts.py.
+        acts_on_slots: whether it acts on slots, so that targets may be named.
         starts_unchanged: whether the adapted model computes at the start what the model computed before.
         selects: whether a warm-up chooses what it trains; then `begin_warmup` and `select` are there.
         learning_rate: for the small stand-ins, found on their validation sets (benchmarks/quick_rates.py); the paper
@@ -31,6 +33,7 @@ class Method:
     targets: tuple[str, ...] = ()
 
     family: ClassVar[str]
+    acts_on_slots: ClassVar[bool] = True
     starts_unchanged: ClassVar[bool] = True
     selects: ClassVar[bool] = False
     learning_rate: ClassVar[float]
@@ -94,13 +97,15 @@ def method_class(name: str) -> type[Method]:
     """The method class of a module in `ssmpeft_lib/methods/`.
 
     Raises:
-        LookupError: no such method.
+        LookupError: no such method, or no class in its file derives from `Method`.
     """
     module = registry.load("methods", name)
-    return next(
-        kind
-        for kind in vars(module).values()
-        if isinstance(kind, type) and issubclass(kind, Method) and kind.__module__ == module.__name__
+    for kind in vars(module).values():
+        if isinstance(kind, type) and issubclass(kind, Method) and kind.__module__ == module.__name__:
+            return kind
+    raise LookupError(
+        f"ssmpeft_lib/methods/{name}.py: no class derives from ssmpeft_lib.adapters.method.Method; "
+        "see ssmpeft_lib/methods/lora.py"
     )
 
 
@@ -109,19 +114,8 @@ def build_method(text: str) -> Method:
 
     Raises:
         LookupError: no such method or option.
-        ValueError: a malformed string, or a value that the option does not take.
+        ValueError: a malformed string, a value that the option does not take, or targets for a method without slots.
     """
-    parsed = MethodString.parse(text)
+    parsed = parse_method(text)
     kind = method_class(parsed.name)
-    known = {field.name: field for field in fields(kind) if field.name != "targets"}
-    for option, value in parsed.options.items():
-        if option not in known:
-            raise LookupError(registry.unknown("option", option, known, f"method {parsed.name!r}"))
-        _check_type(parsed.name, option, value, known[option].type)
     return kind(**({"targets": parsed.targets} if parsed.targets else {}), **parsed.options)
-
-
-def _check_type(method: str, option: str, value: object, annotation: str) -> None:
-    allowed = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}.get(str(annotation).split(" |")[0])
-    if allowed and (not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed)):
-        raise ValueError(f"method {method!r}: option {option} takes a value of type {annotation}, got {value!r}")

@@ -33,13 +33,17 @@ class Starts(Named):
         object.__setattr__(self, "mixer", mixer)
 
     def add(self, adapter: str, start: nn.Module) -> None:
-        """Put a start in place; it is a module whose call `start(mixer)` returns a `Start`."""
+        """Put a start in place; it is a module whose call `start(mixer, dtype)` returns a `Start`."""
         self.deltas[adapter] = beside(start, next(self.mixer.parameters()))
         self.activate(adapter)
 
-    def forward(self) -> Start | None:
-        """The start to use, the sum over active adapters; None for zeros."""
-        starts = [self.deltas[name](self.mixer) for name in self.acting_names()]
+    def forward(self, dtype: torch.dtype | None = None) -> Start | None:
+        """The start to use, the sum over active adapters; None for zeros.
+
+        Args:
+            dtype: of the sequence that is about to follow, which autocast may have in another type than the weights.
+        """
+        starts = [self.deltas[name](self.mixer, dtype) for name in self.acting_names()]
         if not starts:
             return None
         return Start(_total([s.state for s in starts]), _total([s.columns for s in starts]))
@@ -58,7 +62,7 @@ class LearnedStart(nn.Module):
         self.initial_state = nn.Parameter(torch.zeros(state_shape))
         self.conv_state = nn.Parameter(torch.zeros(columns_shape)) if columns_shape else None
 
-    def forward(self, mixer: nn.Module) -> Start:
+    def forward(self, mixer: nn.Module, dtype: torch.dtype | None = None) -> Start:
         """The learned tensors with a batch axis of 1 in front; columns that are not learned are None."""
         return Start(self.initial_state[None], None if self.conv_state is None else self.conv_state[None])
 

@@ -16,8 +16,10 @@ from .fused import fused_kernels
 
 
 def prepared(model: nn.Module, seed: int = 0) -> nn.Module:
-    """A copy without dropout, of which everything that is trained has been moved away from its start."""
-    model = copy.deepcopy(model)
+    """A copy in float64 on the CPU, without dropout; what is trained in it has been moved away from its start."""
+    model = copy.deepcopy(model).cpu().double()
+    # torch multiplies all experts at once in narrower types only
+    base_model(model).set_experts_implementation("eager")
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -25,8 +27,7 @@ def prepared(model: nn.Module, seed: int = 0) -> nn.Module:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
-                noise = torch.randn(parameter.shape, generator=generator).to(parameter.device, parameter.dtype)
-                parameter += 0.5 * noise
+                parameter += 0.5 * torch.randn(parameter.shape, generator=generator).to(parameter.dtype)
     return model
 
 
@@ -48,7 +49,7 @@ def logits(model: nn.Module, ids: Tensor, train: bool = False, fused: bool = Fal
     with fused_kernels(base_model(model)) if fused else nullcontext():
         found = model.train(train)(input_ids=ids, use_cache=False).logits
     model.train(was)
-    return found[:, -ids.shape[1] :].float()
+    return found[:, -ids.shape[1] :]
 
 
 class NotMergeable(Exception):
@@ -85,7 +86,7 @@ def continued(model: nn.Module, ids: Tensor, tokens: int = 4) -> tuple[Tensor, T
     cached = model.generate(input_ids=ids, **options, use_cache=True)
     whole = torch.cat([ids, cached.sequences[:, -tokens:]], dim=1)
     full = model(input_ids=whole, use_cache=False).logits[:, -tokens - 1 : -1]
-    return torch.stack(cached.logits, 1).float(), full.float()
+    return torch.stack(cached.logits, 1), full
 
 
 def coverage(model: nn.Module) -> tuple[int, int]:

@@ -16,8 +16,8 @@ from typing import Any
 
 from ..plan import costs, search
 from ..plan.cell import Cell
-from ..plan.config import Config
-from ..plan.costs import PARTS, ROOT, cost_of, gigabytes
+from ..plan.config import CONFIG_FILE, Config
+from ..plan.costs import PARTS, SPECS, cost_of, gigabytes
 from ..plan.exhibit import cells_of, load_exhibits
 from ..plan.results import read_metrics
 from ..render.numbers import duration, memory
@@ -37,20 +37,17 @@ MEANINGS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `plan`."""
     parser.add_argument("--scale", choices=["quick", "real", "paper"], help="instead of the scale in the configuration")
-    parser.add_argument("--config", type=Path, default=ROOT / "config.yaml", help="(default: %(default)s)")
+    parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="(default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="finished runs (default: %(default)s)")
     parser.add_argument("--record", action="store_true", help="write recorded/costs.json")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the plan."""
-    import yaml
-
     if arguments.record:
         costs.record(means_of(arguments.results))
-    document = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
-    config = Config.check(document | ({"scale": arguments.scale} if arguments.scale else {}), arguments.config)
-    exhibits = load_exhibits(ROOT / "workflow" / "exhibits", config.exhibits)
+    config = Config.load(arguments.config, arguments.scale)
+    exhibits = load_exhibits(SPECS, config.exhibits)
     cells = [cell for cell in cells_of(exhibits, config.scale, config.seeds) if config.wants(cell)]
     done = [cell for cell in cells if (arguments.results / cell.path / "metrics.json").exists()]
     print(

@@ -12,9 +12,8 @@ import json
 from pathlib import Path
 
 from ..plan.config import CONFIG_FILE, Config
+from ..plan.costs import SPECS
 from ..plan.exhibit import load_exhibits
-
-EXHIBITS = Path("workflow/exhibits")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,11 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the points."""
-    import yaml
-
-    document = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
-    config = Config.check(document | ({"scale": arguments.scale} if arguments.scale else {}), arguments.config)
-    for exhibit in load_exhibits(EXHIBITS, arguments.exhibit or config.exhibits):
+    config = Config.load(arguments.config, arguments.scale)
+    for exhibit in load_exhibits(SPECS, arguments.exhibit or config.exhibits):
         for point in exhibit.points:
             printed = point.printed
             print(

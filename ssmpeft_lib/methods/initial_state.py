@@ -15,6 +15,7 @@ class InitialState(Method):
     """Whether to learn what the convolution holds before the first token as well."""
 
     family = "prompt"
+    acts_on_slots = False
     learning_rate = 0.15
 
     def adapt(self, backbone: Backbone) -> None:

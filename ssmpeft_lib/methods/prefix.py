@@ -26,6 +26,7 @@ class Prefix(Method):
     """Width of the MLP; 512 reproduces the printed parameter counts."""
 
     family = "prompt"
+    acts_on_slots = False
     starts_unchanged = False
     learning_rate = 5e-3
 
@@ -94,5 +95,6 @@ class PrefixStart(nn.Module):
         super().__init__()
         self.vectors = vectors
 
-    def forward(self, mixer: nn.Module) -> Start:
-        return mixer.start_after(self.vectors())
+    def forward(self, mixer: nn.Module, dtype: torch.dtype | None = None) -> Start:
+        # the prefix stands in one sequence with what follows, so it runs through the mixer in the same type
+        return mixer.start_after(self.vectors().to(dtype=dtype))

@@ -11,6 +11,7 @@ class Pretrained(Method):
     """No adaptation."""
 
     family = "frozen"
+    acts_on_slots = False
     learning_rate = 0.0
 
     def adapt(self, backbone: Backbone) -> None:

@@ -14,6 +14,7 @@ class Prompt(Method):
     """Length of the prompt: 16 on GLUE, 64 elsewhere (Tables 7-11)."""
 
     family = "prompt"
+    acts_on_slots = False
     starts_unchanged = False
     learning_rate = 0.2
 

@@ -26,15 +26,20 @@ class MixerForward:
             hidden_states = hidden_states * mask[..., None]
         streams = self._project(hidden_states)
         started = cache_params is not None and cache_params.has_previous_state(self.layer_idx)
+        layer = cache_params.layers[self.layer_idx] if started else None
         if started and alone and not torch.is_grad_enabled():
-            y = self._step(streams, cache_params.layers[self.layer_idx])
+            y = self._step(streams, layer)
         else:
-            start = self._continued(cache_params.layers[self.layer_idx]) if started else self._learned_start()
+            start = self._continued(layer) if started else self._learned_start(streams[0].dtype)
             y = self._scan(streams, start or Start(), mask, cache_params)
         return self.out_proj(y.to(hidden_states.dtype))
 
-    def _learned_start(self) -> Start | None:
-        return self.start() if hasattr(self, "start") else None
+    def __reduce_ex__(self, protocol):
+        # pickle finds a class by its name, and this one's is that of transformers' class, which it stands in for
+        return _remade, (self._stock, self._forward), *super().__reduce_ex__(protocol)[2:]
+
+    def _learned_start(self, dtype: torch.dtype) -> Start | None:
+        return self.start(dtype) if hasattr(self, "start") else None
 
     def _continued(self, layer) -> Start:
         # copies, as the cache is about to be overwritten
@@ -54,7 +59,14 @@ class MixerForward:
 
 @cache
 def _with_forward(kind: type, forward: type) -> type:
-    return type(kind.__name__, (forward, kind), {"__module__": kind.__module__, "_stock": kind})
+    known = {"__module__": kind.__module__, "_stock": kind, "_forward": forward}
+    return type(kind.__name__, (forward, kind), known)
+
+
+def _remade(kind: type, forward: type) -> nn.Module:
+    """An empty mixer for pickle to fill."""
+    mixed = _with_forward(kind, forward)
+    return mixed.__new__(mixed)
 
 
 def swap_forward(mixer: nn.Module, forward: type) -> None:

@@ -170,7 +170,7 @@ class S4D(nn.Module):
         Raises:
             ValueError: another form.
         """
-        start = self.start() if initial_state is None and hasattr(self, "start") else None
+        start = self.start(x.dtype) if initial_state is None and hasattr(self, "start") else None
         if start is not None:
             initial_state = torch.view_as_complex(start.state) if start.state.dim() == 4 else start.state
         return self.project(x, self.kernel(x, initial_state, form))

@@ -141,8 +141,8 @@ class S6Forward(MixerForward):
         x, z = (stream[..., 0] for stream in streams)
         u = causal_conv1d_step(self._columns(layer), x, self.conv1d.weight[:, 0], self.conv1d.bias, self.activation)
         delta, B, C = (part[..., 0] for part in self._selective(u[..., None]))
-        if not hasattr(layer, "A"):
-            # with the cache, as no weight changes while an answer is written
+        if getattr(layer, "A", None) is None:
+            # with the cache, until the next prompt: no weight changes while an answer is written
             layer.A = self._A()
         state = layer.recurrent_states[0]
         return selective_state_step(state, u, delta, layer.A, B, C, self.D, z, self.dt_proj.bias, True)[:, None]

@@ -1,4 +1,14 @@
-"""Named models: the paper's checkpoints and their small stand-ins."""
+"""Named models: the paper's checkpoints and their small stand-ins, one file a family.
+
+A family's file has
+
+- `MODELS`: for each name a literal with the sizes of the model (`config`) and of its stand-in (`stand_in`), and where
+  its weights and its tokenizer are from;
+- `build(**sizes)`: a model with random weights;
+- `load(name, folder)` and `save(network, folder)`: only where transformers does not know the model.
+
+Start from mamba.py.
+"""
 
 from __future__ import annotations
 

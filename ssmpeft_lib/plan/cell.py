@@ -8,6 +8,14 @@ from pathlib import PurePosixPath
 from . import registry
 from .method_string import MethodString
 
+VALUES = {
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "true or false"),
+    "str": ((str,), "a word"),
+}
+"""For each type of an option: what a method string may hold, and how to say that."""
+
 
 @dataclass(frozen=True, order=True)
 class Cell:
@@ -56,17 +64,47 @@ class Cell:
 
 
 def check_method(text: str) -> MethodString:
-    """Parse a method string and check that the method and its options exist.
+    """Parse a method string as `parse_method` does; a cell's method must be in its canonical spelling, too.
 
     Raises:
         LookupError: no such method or option.
-        ValueError: the text is malformed, or not in its canonical spelling.
+        ValueError: as `parse_method`, or the text is not in its canonical spelling.
     """
-    method = MethodString.parse(text)
-    known = registry.options(method.name)
-    for option in method.options:
-        if option not in known:
-            raise LookupError(registry.unknown("option", option, known, f"ssmpeft_lib/methods/{method.name}.py"))
+    method = parse_method(text)
     if str(method) != text:
         raise ValueError(f"method {text!r} must be written {str(method)!r}: a cell has one name only")
     return method
+
+
+def parse_method(text: str) -> MethodString:
+    """Parse a method string and check it with the method's file: the options and their types, and the targets.
+
+    Raises:
+        LookupError: no such method or option.
+        ValueError: the text is malformed, an option has a value that it does not take, or targets are named for a
+            method that acts on no slots.
+    """
+    method = MethodString.parse(text)
+    types = registry.option_types(method.name)
+    for option, value in method.options.items():
+        if option not in types:
+            raise LookupError(registry.unknown("option", option, types, f"ssmpeft_lib/methods/{method.name}.py"))
+        _check_type(method.name, option, value, types[option])
+    if method.targets and not registry.class_literal("methods", method.name, "acts_on_slots", True):
+        plain = MethodString(method.name, (), method.options)
+        raise ValueError(f"method {text!r}: {method.name} acts on no slots and takes no targets; write {str(plain)!r}")
+    return method
+
+
+def _check_type(method: str, option: str, value: object, annotation: str) -> None:
+    kinds = [VALUES[name] for name in annotation.split(" | ") if name in VALUES]
+    if not kinds:
+        raise ValueError(
+            f"ssmpeft_lib/methods/{method}.py: option {option} is of type {annotation}, which a method string cannot "
+            f"spell; allowed are {', '.join(VALUES)}"
+        )
+    if not any(type(value) in types for types, _ in kinds):
+        words = " or ".join(words for _, words in kinds)
+        raise ValueError(
+            f"method {method!r}: option {option} takes a value of type {annotation}, got {value!r}; allowed: {words}"
+        )

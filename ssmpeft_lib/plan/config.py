@@ -12,9 +12,11 @@ from typing import Any
 import yaml
 
 from .cell import Cell
-from .schema import check_against_schema
+from .registry import PACKAGE
+from .schema import SCHEMAS, check_against_schema
 
-CONFIG_FILE = Path("config.yaml")
+CONFIG_FILE = PACKAGE.parent / "config.yaml"
+"""That of the clone that the library is used from."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,24 @@ class Config:
     overrides: list[dict] = field(default_factory=list)
 
     @classmethod
-    def load(cls, path: Path = CONFIG_FILE) -> Config:
+    def load(cls, path: Path = CONFIG_FILE, scale: str | None = None) -> Config:
         """Read and check a configuration file.
 
+        Args:
+            scale: instead of the one in the file.
         Raises:
+            FileNotFoundError: it is not there, or this is no clone of the repository; says what to do.
             ValueError: a key is unknown, missing or of the wrong type; names file, key, value and what is allowed.
         """
-        return cls.check(yaml.safe_load(Path(path).read_text(encoding="utf-8")), path)
+        if not SCHEMAS.exists():
+            raise FileNotFoundError(
+                f"{SCHEMAS.parent} is missing: what is planned is written in the repository, which an installed "
+                "library does not hold; clone the repository and run this command in the clone"
+            )
+        if not Path(path).exists():
+            raise FileNotFoundError(f"no configuration at {path}; the repository's own is {CONFIG_FILE}")
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return cls.check(document | ({"scale": scale} if scale else {}), path)
 
     @classmethod
     def check(cls, document: Mapping[str, Any], path: Path | str = CONFIG_FILE) -> Config:

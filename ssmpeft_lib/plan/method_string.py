@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -32,7 +33,8 @@ class MethodString:
         """Parse `text`, for example `lora@in_proj_x+in_proj_z,rank=16`.
 
         Raises:
-            ValueError: the text does not have the form `name[@target+target][,option=value]`.
+            ValueError: the text does not have the form `name[@target+target][,option=value]`, or a number is no
+                finite one.
         """
         if not _WORD.match(text):
             raise ValueError(
@@ -47,6 +49,8 @@ class MethodString:
             if key in options:
                 raise ValueError(f"method {text!r} gives option {key!r} twice")
             options[key] = _value(value)
+            if isinstance(options[key], float) and not math.isfinite(options[key]):
+                raise ValueError(f"method {text!r}: option {key} is {value}; allowed are finite numbers")
         return cls(name, tuple(targets.split("+")) if targets else (), options)
 
     def __str__(self) -> str:
@@ -55,8 +59,9 @@ class MethodString:
 
 
 def _value(text: str) -> Option:
-    if text in ("true", "false"):
-        return text == "true"
+    # as Python spells them, too
+    if text in ("true", "false", "True", "False"):
+        return text.lower() == "true"
     for kind in (int, float):
         try:
             return kind(text)

@@ -19,6 +19,12 @@ PACKAGE = Path(__file__).resolve().parent.parent
 FACTS = {"models": "MODELS", "data": "DATASETS"}
 """For each folder whose files serve several names: the dict literal that lists them."""
 
+NEEDED = {"models": ("MODELS", "build"), "data": ("DATASETS", "task")}
+"""Names that every file of a folder has; the class of a method has `family` and `learning_rate`."""
+
+EXAMPLES = {"models": "mamba", "data": "dart", "methods": "lora"}
+"""A file of each folder to start from."""
+
 
 @cache
 def files(folder: str) -> tuple[str, ...]:
@@ -33,34 +39,44 @@ def literal(folder: str, module: str, constant: str) -> Any:
     Raises:
         ValueError: the constant is there but is not a plain literal.
     """
-    path = PACKAGE / folder / f"{module}.py"
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == constant for target in targets):
-            try:
-                return ast.literal_eval(node.value)
-            except ValueError:
-                raise ValueError(
-                    f"{path}: {constant} must be a plain literal, it is read without running the file"
-                ) from None
-    return None
+    return _literal(_source(folder, module).body, constant, f"ssmpeft_lib/{folder}/{module}.py", None)
 
 
 @cache
 def entries(folder: str) -> dict[str, str]:
-    """Every name that a folder serves, with the module that serves it."""
+    """Every name that a folder serves, with the module that serves it.
+
+    Raises:
+        ValueError: a file there lacks what every file of the folder has, or two serve one name.
+    """
+    for module in files(folder):
+        _check_complete(folder, module)
     constant = FACTS.get(folder)
     if constant is None:
         return {name: name for name in files(folder)}
     served = {}
     for module in files(folder):
-        for name in literal(folder, module, constant) or {}:
+        for name in literal(folder, module, constant):
             if name in served:
                 raise ValueError(f"ssmpeft_lib/{folder}/: {name!r} is served by {served[name]}.py and by {module}.py")
             served[name] = module
     return served
+
+
+def _check_complete(folder: str, module: str) -> None:
+    where, see = f"ssmpeft_lib/{folder}/{module}.py", f"see ssmpeft_lib/{folder}/{EXAMPLES.get(folder)}.py"
+    there = {name for node in _source(folder, module).body for name in _bound(node)}
+    for name in NEEDED.get(folder, ()):
+        if name not in there:
+            raise ValueError(f"{where}: {name} is missing (needed: {', '.join(NEEDED[folder])}); {see}")
+    if folder == "methods":
+        families = literal("render", "exhibit_parts", "FAMILIES")
+        family, rate = (class_literal(folder, module, name, None) for name in ("family", "learning_rate"))
+        if family not in families:
+            allowed = ", ".join(families)
+            raise ValueError(f"{where}: the class needs a `family`, one of {allowed}; got {family!r}; {see}")
+        if not isinstance(rate, int | float):
+            raise ValueError(f"{where}: the class needs a `learning_rate`, such as 1e-2; got {rate!r}; {see}")
 
 
 def facts(folder: str, name: str) -> dict:
@@ -97,54 +113,78 @@ def groups() -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def options(method: str) -> frozenset[str]:
-    """Option names of a method: the annotated fields of the dataclasses in its module and of those it derives from."""
-    tree = ast.parse((PACKAGE / "methods" / f"{module_of('methods', method)}.py").read_text(encoding="utf-8"))
-    imported = {
-        alias.asname or alias.name: node.module.rsplit(".", 1)[-1]
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
+def option_types(method: str) -> dict[str, str]:
+    """Options of a method with their types: the annotated fields of the classes in its module and of their bases'."""
+    return {
+        item.target.id: ast.unparse(item.annotation)
+        for kind in reversed(_classes("methods", module_of("methods", method)))
+        for item in kind.body
+        if isinstance(item, ast.AnnAssign) and item.target.id != "targets" and not _is_classvar(item)
     }
-    found: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            found |= {
-                item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and not _is_classvar(item)
-            }
-            for base in node.bases:
-                module = imported.get(getattr(base, "id", ""), "")
-                if module in files("methods"):
-                    found |= options(module)
-    return frozenset(found - {"targets"})
+
+
+def options(method: str) -> frozenset[str]:
+    """Option names of a method."""
+    return frozenset(option_types(method))
 
 
 @cache
-def class_literal(folder: str, module: str, attribute: str) -> Any:
+def class_literal(folder: str, module: str, attribute: str, default: Any = ...) -> Any:
     """Value of a literal class attribute of a module's classes, read from its source or from that of the base class.
 
     Raises:
-        LookupError: no class there has it.
+        LookupError: no class there has it, and no default was given.
+        ValueError: it is there but is not a plain literal.
     """
-    tree = ast.parse((PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            for item in node.body:
-                if isinstance(item, ast.Assign) and any(
-                    getattr(target, "id", "") == attribute for target in item.targets
-                ):
-                    return ast.literal_eval(item.value)
+    where = f"ssmpeft_lib/{folder}/{module}.py"
+    body = [item for kind in _classes(folder, module) for item in kind.body]
+    found = _literal(body, attribute, where, default)
+    if found is ...:
+        raise LookupError(f"{where}: no class has an attribute {attribute!r}")
+    return found
+
+
+@cache
+def _source(folder: str, module: str) -> ast.Module:
+    return ast.parse((PACKAGE / folder / f"{module}.py").read_text(encoding="utf-8"))
+
+
+@cache
+def _classes(folder: str, module: str) -> tuple[ast.ClassDef, ...]:
+    """The classes of a module, and behind them those of the modules in its folder that they derive from."""
+    body = _source(folder, module).body
     imported = {
         alias.asname or alias.name: node.module.rsplit(".", 1)[-1]
-        for node in tree.body
+        for node in body
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     }
-    bases = [base for node in tree.body if isinstance(node, ast.ClassDef) for base in node.bases]
-    for base in bases:
-        if (sibling := imported.get(getattr(base, "id", ""))) in files(folder):
-            return class_literal(folder, sibling, attribute)
-    raise LookupError(f"ssmpeft_lib/{folder}/{module}.py: no class has an attribute {attribute!r}")
+    own = [node for node in body if isinstance(node, ast.ClassDef)]
+    siblings = [imported.get(getattr(base, "id", "")) for kind in own for base in kind.bases]
+    return (*own, *(kind for sibling in siblings if sibling in files(folder) for kind in _classes(folder, sibling)))
+
+
+def _literal(body: list[ast.stmt], name: str, where: str, default: Any) -> Any:
+    """The value that statements assign to a name."""
+    for node in body:
+        if name in _bound(node) and getattr(node, "value", None) is not None:
+            try:
+                return ast.literal_eval(node.value)
+            except ValueError:
+                raise ValueError(
+                    f"{where}: {name} must be a plain literal, it is read without running the file"
+                ) from None
+    return default
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    """The names that a statement gives a value."""
+    if isinstance(node, ast.FunctionDef):
+        return [node.name]
+    if isinstance(node, ast.ImportFrom):
+        return [alias.asname or alias.name for alias in node.names]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def _is_classvar(item: ast.AnnAssign) -> bool:
