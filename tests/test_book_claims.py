@@ -25,3 +25,18 @@ def test_shown_claim_gives_count_and_points_beside_its_verdict():
     shown = claims_html(claims, "in miniature")
     assert "in part" in shown and "1 of 2" in shown and "+2.0" in shown and "in miniature" in shown
     assert overall(claims, "printed") == {"verdict": "part", "word": "in part", "held": 1, "tested": 2}
+
+
+def test_words_about_resamples_stand_only_where_something_was_resampled():
+    undecided = evaluated(CLAIM, ROWS, [column("BLEU", "higher", (50, 48), (0, 0))], "spec.yaml")
+    shown = claims_html([undecided], "in miniature")
+    assert "resamples" not in shown and "not tested" in shown and ">1 undecided<" in shown
+
+
+def test_unclear_claims_do_not_make_a_finding_fail():
+    def of(*verdicts: str) -> str:
+        claims = [{"lanes": {"ours": {"verdict": verdict, "held": 0, "tested": 1}}} for verdict in verdicts]
+        return overall(claims, "ours")["word"]
+
+    assert of("fails", "unclear") == of("unclear", "open") == "unclear"
+    assert (of("holds", "unclear"), of("holds", "fails"), of("open")) == ("in part", "in part", "not tested")
