@@ -155,12 +155,38 @@ def test_second_time_touches_only_what_changed(pages, results):
     assert {path.name for path in before if before[path] != after[path]} == {"_toc.yml"}
 
 
-def test_contents_name_what_is_there(pages):
+def listed(pages):
+    """The files that the table of contents names, those below others too."""
     contents = yaml.safe_load((pages / "_toc.yml").read_text())
     entries = [chapter for part in contents["parts"] for chapter in part["chapters"]]
-    globs = [section["glob"] for entry in entries for section in entry.get("sections", [])]
-    assert globs == ["exhibits/table*", "methods/*"], "a glob without pages would warn"
-    assert all((pages / f"{entry['file']}.md").exists() for entry in entries)
+    return [one["file"] for entry in entries for one in (entry, *entry.get("sections", []))]
+
+
+def test_contents_name_each_page_that_is_there_once(pages):
+    files = listed(pages)
+    assert len(set(files)) == len(files) and all((pages / f"{file}.md").exists() for file in files)
+    written = {path.relative_to(pages).with_suffix("").as_posix() for path in pages.rglob("*.md")}
+    outside = {name for name in written if name.startswith(("runs", "_"))}
+    assert written - outside - {"index"} == set(files)
+
+
+def test_exhibit_of_any_name_is_listed_and_one_that_is_not_chosen_is_not_shown(results, tmp_path):
+    joined = results / "quick" / "exhibits" / "table08.json"
+    document = json.loads(joined.read_text()) | {"id": "mine", "title": "Mine: two numbers"}
+    own = tmp_path / "mine.json"
+    own.write_text(json.dumps(document))
+    pages = make_pages("quick", results, PROSE, tmp_path / "one" / "_toc.yml", [own])
+    assert [file for file in listed(pages) if file.startswith("exhibits/")] == ["exhibits/mine"]
+    assert not (pages / "exhibits" / "table08.md").exists()
+    pages = make_pages("quick", results, PROSE, tmp_path / "two" / "_toc.yml", [own, joined])
+    assert [file for file in listed(pages) if file.startswith("exhibits/")] == ["exhibits/table08", "exhibits/mine"]
+
+
+def test_book_without_exhibits_has_no_empty_list_of_them(tmp_path):
+    pages = make_pages("quick", tmp_path, PROSE, tmp_path / "book" / "_toc.yml", [])
+    contents = yaml.safe_load((pages / "_toc.yml").read_text())
+    (entry,) = [entry for part in contents["parts"] for entry in part["chapters"] if entry["file"] == "exhibits"]
+    assert "sections" not in entry
 
 
 def test_book_without_any_result_shows_printed_numbers_alone(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,11 +29,12 @@ class Book:
         scale: whose results to show.
         results: the results directory.
         prose: the folder of hand-written pages, `book/`.
+        joined: the joined exhibits to show; all that there are of the scale if not given.
     """
 
-    def __init__(self, scale: str, results: Path, prose: Path):
+    def __init__(self, scale: str, results: Path, prose: Path, joined: Sequence[Path] | None = None):
         self.scale, self.results, self.prose = scale, Path(results), Path(prose)
-        found = sorted((self.results / scale / "exhibits").glob("*.json"))
+        found = sorted((self.results / scale / "exhibits").glob("*.json") if joined is None else joined)
         self.documents: list[dict[str, Any]] = [json.loads(path.read_text(encoding="utf-8")) for path in found]
 
     @cached_property
