@@ -19,6 +19,7 @@ from ssmpeft_lib.render import links
 from ssmpeft_lib.render.exhibit_page import exhibit_csv
 from ssmpeft_lib.render.exhibit_view import exhibit_view
 from ssmpeft_lib.render.insert import with_pieces
+from ssmpeft_lib.render.notice import Notice
 from ssmpeft_lib.render.page import Page, plain, raw
 from ssmpeft_lib.render.pages import make_pages
 
@@ -117,6 +118,57 @@ def test_outputs_come_first_and_silent_code_last(pages):
 def test_answers_of_a_model_stay_text(pages):
     text = (pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text()
     assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "index",
+        "reading",
+        "findings",
+        "exhibits",
+        "what-ran",
+        "runs",
+        "runs/table08",
+        "exhibits/table08",
+        "methods/lora",
+    ],
+)
+def test_page_with_a_number_of_ours_says_which_scale(pages, page):
+    assert (pages / f"{page}.md").read_text().count("Miniature scale.") == 1
+
+
+def test_page_of_a_run_says_which_scale(pages):
+    text = (pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text()
+    assert text.count("Miniature scale.") == 1 and "A trial of the pipeline" not in text
+
+
+@pytest.mark.parametrize(
+    "checkpoint, steps, says",
+    [
+        ("mamba-130m", 2, "for 2 steps only"),
+        ("mamba-130m", 0, "for 0 steps,"),
+        ("mamba-130m", 3000, ""),
+        ("mamba-1.4b", 2, ""),
+    ],
+)
+def test_stand_ins_with_too_little_pretraining_are_named(tmp_path, checkpoint, steps, says):
+    """Of the checkpoints that a run of this book was made with."""
+    (tmp_path / "quick" / "models" / checkpoint).mkdir(parents=True)
+    (tmp_path / "quick" / "models" / checkpoint / "model.json").write_text(json.dumps({"steps": steps}))
+    shown = Notice.of("quick", tmp_path, [Cell.parse("quick/mamba-130m/lora/dart/seed0")]).html()
+    assert ("A trial of the pipeline" in shown) == bool(says) and says in shown
+
+
+def test_scores_of_zero_are_counted(results):
+    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
+    scores = [point for row in document["rows"] for point in row["points"] if "mean" in point["ours"]]
+    counted = [point for point in scores if point["better"] == "higher"]
+    counted[0]["ours"]["mean"] = 0.0
+    zeros = exhibit_view(document).zeros
+    assert zeros == (1, len(counted)) and len(counted) < len(scores)
+    assert f"1 of the {len(counted)} scores of ours here are 0" in Notice("quick").html(zeros=zeros)
+    assert "here are 0" not in Notice("quick").html(zeros=(0, 5)) and not Notice("paper").html()
 
 
 def test_every_finding_of_the_doctor_and_every_missed_share_is_shown(pages):

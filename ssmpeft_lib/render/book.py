@@ -17,6 +17,7 @@ from . import links
 from .cell_page import Use, uses_of
 from .chapter_page import exhibits_of, title_of
 from .exhibit_page import cells_of
+from .notice import Notice
 
 WHOSE = {"quick": "in miniature", "real": "small models", "paper": "ours"}
 """What stands before a verdict on our own numbers: they are not the paper's models but at scale paper."""
@@ -47,6 +48,11 @@ class Book:
     def whose(self) -> str:
         """What our own numbers are called."""
         return WHOSE[self.scale]
+
+    @cached_property
+    def notice(self) -> Notice:
+        """What our own numbers stand for."""
+        return Notice.of(self.scale, self.results, self.cells)
 
     @cached_property
     def cells(self) -> list[Cell]:

@@ -87,8 +87,8 @@ class Comparison:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether the numbers cannot decide: both sides at zero where more is better, as when nothing was answered
-        right, or measured once with nothing to resample, as the time that a single run took."""
+        """Whether the numbers cannot decide: both sides at zero where more is better, as of models that know nothing,
+        or measured once with nothing to resample, as the time that a single run took."""
         at_zero = self.sign > 0 and not any(self.sides())
         return at_zero or not self.resamples and any(value.by_seed for value in (*self.ahead, *self.behind))
 

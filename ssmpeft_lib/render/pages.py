@@ -50,7 +50,7 @@ def make_pages(scale: str, results: Path, prose: Path, output: Path, joined: Seq
         _write_chapter(book, staging, name)
     for cell in book.cells:
         _write_cell(book, staging, cell)
-    runs = runs_page("All runs", "runs", None, book.cells, book.metrics)
+    runs = runs_page("All runs", "runs", None, book.cells, book.metrics, book.notice)
     staging.page("runs", str(runs))
     staging.remove_others(keep=Path(output))
     write_text(Path(output), _contents(book, staging))
@@ -80,12 +80,13 @@ def _write_exhibit(book: Book, staging: Staging, document: dict[str, Any]) -> No
     name = links.exhibit_page(document["id"])
     shown = document | {"notes": book.notes_of(document)}
     chapters = book.chapters_of(name, document["id"])
-    staging.page(name, str(exhibit_page(shown, book.whose, book.link_from(name), chapters)))
+    staging.page(name, str(exhibit_page(shown, book.whose, book.link_from(name), book.notice, chapters)))
     staging.text(staging.beside(f"{name}.csv"), exhibit_csv(document))
     runs = links.runs_page(document["id"])
     label = document["title"].partition(":")[0]
     back = (label, links.href(runs, name))
-    staging.page(runs, str(runs_page(f"{label}: the runs", runs, back, cells_of(document), book.metrics)))
+    listed = runs_page(f"{label}: the runs", runs, back, cells_of(document), book.metrics, book.notice)
+    staging.page(runs, str(listed))
 
 
 def _write_method(book: Book, staging: Staging, name: str) -> None:
@@ -109,7 +110,8 @@ def _write_cell(book: Book, staging: Staging, cell: Cell) -> None:
     for file in files:
         staging.copy(folder / file, staging.beside(f"{name}/{file}"))
     notebook = json.loads((folder / "cell.ipynb").read_text(encoding="utf-8"))
-    shown = cell_notebook(notebook, cell, metrics, book.uses[str(cell)], book.seeds[cell.path.parent], files)
+    seeds = book.seeds[cell.path.parent]
+    shown = cell_notebook(notebook, cell, metrics, book.uses[str(cell)], seeds, files, book.notice)
     staging.page(name, json.dumps(shown, ensure_ascii=False, indent=1), ".ipynb")
 
 

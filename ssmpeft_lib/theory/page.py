@@ -13,6 +13,7 @@ from IPython.display import HTML, Markdown
 from matplotlib.figure import Figure
 
 from .errata import ROUNDING, Erratum, errata
+from .kinds import KINDS
 
 INK = {
     **{"ink": "#1b1f25", "ink-2": "#4a515c", "ink-3": "#626a76", "rule": "#d9dde2", "page": "#ffffff"},
@@ -25,8 +26,6 @@ FALLBACK = {
     **{"lora": "#3d85d8", "sdlora": "#d9622b", "full": "currentColor"},
 }
 """Where a page has no such variables, in light and dark notebooks alike."""
-
-KINDS = {"error": "false as printed", "gap": "gap", "wording": "wording", "code": "released code"}
 
 
 def source(*functions: Callable) -> Markdown:
