@@ -86,7 +86,8 @@ def _lines(page: str, document: dict[str, Any], name: str) -> list[dict[str, Any
         if MethodString.parse(points[0]["method"]).name == name:
             shown = [one for one in row.shown if not one.column.share]
             address = links.href(page, links.exhibit_page(view.id), row.anchor)
-            found.append({"table": document["title"].partition(":")[0], "row": row, "href": address, "shown": shown})
+            line = {"table": document["title"].partition(":")[0], "row": row, "href": address, "shown": shown}
+            found.append(line | {"recorded": bool(document["kept"])})
     return found
 
 
