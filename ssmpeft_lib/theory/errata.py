@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
+from ..plan.errata import KINDS
 from ..plan.results import write_text
 from .checks import CHECKS
-from .kinds import KINDS
 
 ERRATA = Path(__file__).resolve().parent.parent.parent / "workflow" / "errata" / "theory.yaml"
 ROUNDING = 1e-9

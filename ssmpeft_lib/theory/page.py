@@ -12,8 +12,8 @@ import matplotlib
 from IPython.display import HTML, Markdown
 from matplotlib.figure import Figure
 
+from ..plan.errata import KINDS
 from .errata import ROUNDING, Erratum, errata
-from .kinds import KINDS
 
 INK = {
     **{"ink": "#1b1f25", "ink-2": "#4a515c", "ink-3": "#626a76", "rule": "#d9dde2", "page": "#ffffff"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...theory.kinds import KINDS
+from ...plan.errata import KINDS
 from .. import links
 from ..book import Book
 from ..environment import render
