@@ -173,7 +173,9 @@ def no_bfloat16_unit() -> str:
 TORCH = {"SSMPEFT_BACKEND": "torch"}
 
 LINES = {
-    "step-mambapy": Line("step, 4 x 256, against mambapy", against("mambapy", 4, 256, layers=2), ">= 5.5", rounds=5),
+    "step-mambapy": Line(
+        "step of two layers, 4 x 256, against mambapy", against("mambapy", 4, 256, layers=2), ">= 5.5", rounds=5
+    ),
     "tiny-transformers": Line(
         "tiny step (d_model 64, 2 layers, 16 x 128) against transformers' default",
         against("transformers", 16, 128, layers=2, d_model=64),
@@ -186,39 +188,50 @@ LINES = {
         rounds=15,
     ),
     "step-stubbed": Line(
-        "step, 4 x 256, against the same step with the scan stubbed out", stubbed_scan(), "<= 1.1", rounds=9
+        "step of two layers, 4 x 256, against the same step with the scan stubbed out",
+        stubbed_scan(),
+        "<= 1.1",
+        rounds=9,
     ),
     "step-stubbed-torchs-products": Line(
         "the same, both with torch's matrix products", stubbed_scan(with_torchs_products), rounds=9
     ),
     "step-stubbed-transformers": Line(
-        "step, 4 x 256, against transformers' step with the scan stubbed out", stubbed_scan_of_transformers, rounds=9
+        "step of two layers, 4 x 256, against transformers' step with the scan stubbed out",
+        stubbed_scan_of_transformers,
+        rounds=9,
     ),
-    "step-products": Line("step, 4 x 256, against torch's products of its matrices", matrix_products(), "<= 1.2"),
-    "step-products-ours": Line("step, 4 x 256, against our products of its matrices", matrix_products(linear)),
-    "step-linear": Line("step, 4 x 256, with torch's matrix products against ours", own_products),
+    "step-products": Line(
+        "step of two layers, 4 x 256, against torch's products of its matrices", matrix_products(), "<= 1.2"
+    ),
+    "step-products-ours": Line(
+        "step of two layers, 4 x 256, against our products of its matrices", matrix_products(linear)
+    ),
+    "step-linear": Line("step of two layers, 4 x 256, with torch's matrix products against ours", own_products),
     "step-memory": Line(
-        "peak extra memory of a step, 4 x 256, against mambapy", memory, "<= 0.143", rounds=3, memory=True
+        "peak extra memory of a step of one layer, 4 x 256, against mambapy", memory, "<= 0.143", rounds=3, memory=True
     ),
     "step-bfloat16": Line(
-        "step, 4 x 256, float32 with torch's matrix products against bfloat16",
+        "step of two layers, 4 x 256, float32 with torch's matrix products against bfloat16",
         types(with_torchs_products),
         ">= 2.2",
         obstacle=no_bfloat16_unit,
     ),
     "step-bfloat16-ours": Line(
-        "step, 4 x 256, float32 with our matrix products against bfloat16", types(), obstacle=no_bfloat16_unit
+        "step of two layers, 4 x 256, float32 with our matrix products against bfloat16",
+        types(),
+        obstacle=no_bfloat16_unit,
     ),
-    "step-threads": Line("step, 4 x 256, one thread against two", threads, ">= 1.8", rounds=9, threads=2),
+    "step-threads": Line("step of two layers, 4 x 256, one thread against two", threads, ">= 1.8", rounds=9, threads=2),
     "step-torch-mambapy": Line(
-        "torch backend: step, 4 x 256, against mambapy",
+        "torch backend: step of two layers, 4 x 256, against mambapy",
         against("mambapy", 4, 256, layers=2),
         ">= 2.8",
         rounds=3,
         environment=TORCH,
     ),
     "step-torch-memory": Line(
-        "torch backend: peak extra memory of a step, 4 x 256, against mambapy",
+        "torch backend: peak extra memory of a step of one layer, 4 x 256, against mambapy",
         memory,
         "<= 0.333",
         rounds=3,
@@ -227,17 +240,17 @@ LINES = {
     ),
     # the slow ones last
     "step-transformers": Line(
-        "step, 4 x 256, against transformers' default", against("transformers", 4, 256), ">= 40", rounds=3
+        "step of one layer, 4 x 256, against transformers' default", against("transformers", 4, 256), ">= 40", rounds=3
     ),
     "step-transformers-tuned": Line(
-        "step, 4 x 256, against transformers' default, allocator tuned",
+        "step of one layer, 4 x 256, against transformers' default, allocator tuned",
         against("transformers", 4, 256),
         ">= 12",
         rounds=5,
         allocator="tuned",
     ),
     "step-transformers-1x1024": Line(
-        "step, 1 x 1,024, against transformers' default",
+        "step of one layer, 1 x 1,024, against transformers' default",
         against("transformers", 1, 1024),
         ">= 150",
         rounds=1,

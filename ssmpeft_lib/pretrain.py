@@ -16,11 +16,8 @@ from torch.nn import functional as F
 from . import provenance
 from .adapters.backbone import Backbone
 from .plan import registry
+from .plan.pretraining import STEPS
 from .plan.results import write_json
-
-STEPS = 1500
-"""Optimiser steps, where a model's facts do not say otherwise (`pretraining_steps`). Tasks that compare two sentences
-need more than this; those that generate text hardly gain by more."""
 
 BATCH, LENGTH = 16, 64
 PEAK_RATE = 8e-3

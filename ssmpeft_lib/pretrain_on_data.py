@@ -14,6 +14,7 @@ from . import provenance
 from .encode import load_prepared
 from .metrics import score_all
 from .plan import paths, registry
+from .plan.pretraining import ON_DATA
 from .plan.results import write_json
 from .training.loop import Trainer, restore, snapshot
 from .training.recipe import Recipe
@@ -21,9 +22,6 @@ from .training.series import SeriesProblem
 
 EPOCHS = 50
 """Of the paper (Sec. D.3)."""
-
-STEPS = {"quick": 63, "real": 300}
-"""At the small scales, in place of 50 epochs: three epochs of digits, which leave something to learn in adapting."""
 
 RECIPE = Recipe(learning_rate=1e-2, batch_size=64, weight_decay=0.01, precision="fp32", eval_batch_size=256)
 """As in the authors' script, but for the linear decay of the learning rate that all runs here have."""
@@ -50,7 +48,7 @@ def pretrain_on_data(
     network = module.build(**registry.facts("models", model)["config"]).to("cuda" if on_gpu else "cpu")
     normalised = registry.load("data", paths.pretrained_on(model)).normalised
     problem = SeriesProblem(network, prepared.task, prepared.splits, normalised, RECIPE)
-    total = STEPS.get(scale, EPOCHS * problem.steps_an_epoch) if steps is None else steps
+    total = ON_DATA.get(scale, EPOCHS * problem.steps_an_epoch) if steps is None else steps
     start = perf_counter()
     history = _train(network, problem, seed, total)
     module.save(network, folder)
@@ -58,6 +56,7 @@ def pretrain_on_data(
         "model": model,
         "data": prepared.description,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "steps": total,
         "history": history,
         "seconds": round(perf_counter() - start, 1),
         "eos": 0,

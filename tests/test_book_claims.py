@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from ssmpeft_lib.render.claims import Row, evaluated
 from ssmpeft_lib.render.claims_view import claims_html, overall
 from ssmpeft_lib.render.comparison import Column
+from ssmpeft_lib.render.pieces import findings_in_short
 from ssmpeft_lib.render.values import Value
 
 ROWS = [Row("Linear / LoRA", "Linear", "LoRA"), Row("SSM / LoRA", "SSM", "LoRA")]
@@ -25,3 +28,29 @@ def test_shown_claim_gives_count_and_points_beside_its_verdict():
     shown = claims_html(claims, "in miniature")
     assert "in part" in shown and "1 of 2" in shown and "+2.0" in shown and "in miniature" in shown
     assert overall(claims, "printed") == {"verdict": "part", "word": "in part", "held": 1, "tested": 2}
+
+
+def test_words_about_resamples_stand_only_where_something_was_resampled():
+    undecided = evaluated(CLAIM, ROWS, [column("BLEU", "higher", (50, 48), (0, 0))], "spec.yaml")
+    shown = claims_html([undecided], "in miniature")
+    assert "resamples" not in shown and "not tested" in shown and ">1 undecided<" in shown
+
+
+def test_unclear_claims_do_not_make_a_finding_fail():
+    def of(*verdicts: str) -> str:
+        claims = [{"lanes": {"ours": {"verdict": verdict, "held": 0, "tested": 1}}} for verdict in verdicts]
+        return overall(claims, "ours")["word"]
+
+    assert of("fails", "unclear") == of("unclear", "open") == "unclear"
+    assert (of("holds", "unclear"), of("holds", "fails"), of("open")) == ("in part", "in part", "not tested")
+
+
+def test_a_finding_in_short_names_the_exhibits_that_test_it():
+    def claim(title: str, tested: int) -> dict:
+        lane = {"verdict": "holds" if tested else "open", "held": tested, "tested": tested}
+        return {"document": {"title": title}, "lanes": {"printed": lane}}
+
+    claims = [claim("Table 4: a", 1), claim("Table 10: b", 2), claim("Figure 1: c", 0)]
+    book = SimpleNamespace(findings=[{"number": 4, "title": "SDLoRA beats LoRA", "claims": claims}])
+    shown = findings_in_short.myst(book, "index")
+    assert "3 of 3 comparisons in Tables 4, 10<" in shown

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import re
 
 import pytest
 import yaml
+from fake_results import fake_results
 from reference import REPOSITORY
 
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.render import block, methods, slots
 from ssmpeft_lib.render.exhibits import family_of
 from ssmpeft_lib.render.method_facts import HOW, acting
+from ssmpeft_lib.render.pages import make_pages
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,12 @@ def test_marks_of_the_drawing_come_from_the_counts(counted):
     assert families["soft_prompt"] == ("prompt",)
     assert families["A_log"] == ("sdlora", "full")
     assert families["conv1d_bias"] == ("bias", "full")
+
+
+def test_results_of_a_method_name_the_group_and_the_unit_of_each_score(tmp_path):
+    fake_results(tmp_path, ("table20", "table25"), seeds=1)
+    pages = make_pages("quick", tmp_path, REPOSITORY / "book", tmp_path / "book" / "_toc.yml")
+    text = (pages / "methods" / "lora.md").read_text()
+    names = {pair.rpartition(", ")[0].rpartition(" ")[0] for pair in re.findall(r'class="pair">([^<]+)', text)}
+    assert {"Jamba-Tiny-319M DART METEOR", "Jamba-Mini-52B DART METEOR"} <= names
+    assert re.search(r'class="pair">Mamba-130M [^<]*&nbsp;GB<', text)

@@ -19,6 +19,7 @@ from ssmpeft_lib.render import links
 from ssmpeft_lib.render.exhibit_page import exhibit_csv
 from ssmpeft_lib.render.exhibit_view import exhibit_view
 from ssmpeft_lib.render.insert import with_pieces
+from ssmpeft_lib.render.notice import Notice
 from ssmpeft_lib.render.page import Page, plain, raw
 from ssmpeft_lib.render.pages import make_pages
 
@@ -119,6 +120,57 @@ def test_answers_of_a_model_stay_text(pages):
     assert "<script>alert" not in text and "&lt;script&gt;alert" in text
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "index",
+        "reading",
+        "findings",
+        "exhibits",
+        "what-ran",
+        "runs",
+        "runs/table08",
+        "exhibits/table08",
+        "methods/lora",
+    ],
+)
+def test_page_with_a_number_of_ours_says_which_scale(pages, page):
+    assert (pages / f"{page}.md").read_text().count("Miniature scale.") == 1
+
+
+def test_page_of_a_run_says_which_scale(pages):
+    text = (pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text()
+    assert text.count("Miniature scale.") == 1 and "A trial of the pipeline" not in text
+
+
+@pytest.mark.parametrize(
+    "checkpoint, steps, says",
+    [
+        ("mamba-130m", 2, "for 2 steps only"),
+        ("mamba-130m", 0, "for 0 steps,"),
+        ("mamba-130m", 3000, ""),
+        ("mamba-1.4b", 2, ""),
+    ],
+)
+def test_stand_ins_with_too_little_pretraining_are_named(tmp_path, checkpoint, steps, says):
+    """Of the checkpoints that a run of this book was made with."""
+    (tmp_path / "quick" / "models" / checkpoint).mkdir(parents=True)
+    (tmp_path / "quick" / "models" / checkpoint / "model.json").write_text(json.dumps({"steps": steps}))
+    shown = Notice.of("quick", tmp_path, [Cell.parse("quick/mamba-130m/lora/dart/seed0")]).html()
+    assert ("A trial of the pipeline" in shown) == bool(says) and says in shown
+
+
+def test_scores_of_zero_are_counted(results):
+    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
+    scores = [point for row in document["rows"] for point in row["points"] if "mean" in point["ours"]]
+    counted = [point for point in scores if point["better"] == "higher"]
+    counted[0]["ours"]["mean"] = 0.0
+    zeros = exhibit_view(document).zeros
+    assert zeros == (1, len(counted)) and len(counted) < len(scores)
+    assert f"1 of the {len(counted)} scores of ours here are 0" in Notice("quick").html(zeros=zeros)
+    assert "here are 0" not in Notice("quick").html(zeros=(0, 5)) and not Notice("paper").html()
+
+
 def test_every_finding_of_the_doctor_and_every_missed_share_is_shown(pages):
     text = (pages / "doctor.md").read_text()
     reports = json.loads((REPOSITORY / "recorded" / "doctor.json").read_text())["reports"]
@@ -155,12 +207,38 @@ def test_second_time_touches_only_what_changed(pages, results):
     assert {path.name for path in before if before[path] != after[path]} == {"_toc.yml"}
 
 
-def test_contents_name_what_is_there(pages):
+def listed(pages):
+    """The files that the table of contents names, those below others too."""
     contents = yaml.safe_load((pages / "_toc.yml").read_text())
     entries = [chapter for part in contents["parts"] for chapter in part["chapters"]]
-    globs = [section["glob"] for entry in entries for section in entry.get("sections", [])]
-    assert globs == ["exhibits/table*", "methods/*"], "a glob without pages would warn"
-    assert all((pages / f"{entry['file']}.md").exists() for entry in entries)
+    return [one["file"] for entry in entries for one in (entry, *entry.get("sections", []))]
+
+
+def test_contents_name_each_page_that_is_there_once(pages):
+    files = listed(pages)
+    assert len(set(files)) == len(files) and all((pages / f"{file}.md").exists() for file in files)
+    written = {path.relative_to(pages).with_suffix("").as_posix() for path in pages.rglob("*.md")}
+    outside = {name for name in written if name.startswith(("runs", "_"))}
+    assert written - outside - {"index"} == set(files)
+
+
+def test_exhibit_of_any_name_is_listed_and_one_that_is_not_chosen_is_not_shown(results, tmp_path):
+    joined = results / "quick" / "exhibits" / "table08.json"
+    document = json.loads(joined.read_text()) | {"id": "mine", "title": "Mine: two numbers"}
+    own = tmp_path / "mine.json"
+    own.write_text(json.dumps(document))
+    pages = make_pages("quick", results, PROSE, tmp_path / "one" / "_toc.yml", [own])
+    assert [file for file in listed(pages) if file.startswith("exhibits/")] == ["exhibits/mine"]
+    assert not (pages / "exhibits" / "table08.md").exists()
+    pages = make_pages("quick", results, PROSE, tmp_path / "two" / "_toc.yml", [own, joined])
+    assert [file for file in listed(pages) if file.startswith("exhibits/")] == ["exhibits/table08", "exhibits/mine"]
+
+
+def test_book_without_exhibits_has_no_empty_list_of_them(tmp_path):
+    pages = make_pages("quick", tmp_path, PROSE, tmp_path / "book" / "_toc.yml", [])
+    contents = yaml.safe_load((pages / "_toc.yml").read_text())
+    (entry,) = [entry for part in contents["parts"] for entry in part["chapters"] if entry["file"] == "exhibits"]
+    assert "sections" not in entry
 
 
 def test_book_without_any_result_shows_printed_numbers_alone(tmp_path):

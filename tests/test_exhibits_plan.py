@@ -31,8 +31,9 @@ rows:
 """
 
 
-def test_all_tables_and_figures_are_there():
-    assert sorted(exhibits()) == ["figure1", "figure2", *(f"table{number:02d}" for number in range(1, 28))]
+def test_all_tables_and_figures_of_the_paper_are_there():
+    """Others may lie beside them."""
+    assert {"figure1", "figure2", *(f"table{number:02d}" for number in range(1, 28))} <= exhibits().keys()
 
 
 @pytest.mark.parametrize("scale", ["quick", "paper"])

@@ -55,6 +55,13 @@ def test_checkpoint_of_transformers_stays_where_the_hub_put_it(hub, tmp_path):
     assert [path.name for path in output.parent.iterdir()] == ["model.json"]
 
 
+def test_loading_draws_no_bar_into_a_notebook(tmp_path, capfd):
+    build("Mamba").save_pretrained(tmp_path)
+    capfd.readouterr()
+    load_network("mamba-130m", tmp_path, "quick")
+    assert "Loading" not in capfd.readouterr().err
+
+
 def test_quantised_model_needs_a_gpu_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="jamba-mini-52b is loaded in 4 bits, which needs a GPU"):

@@ -11,6 +11,7 @@ from reference import REPOSITORY
 from ssmpeft_lib.plan.exhibit import Exhibit
 from ssmpeft_lib.render.exhibit_page import exhibit_page
 from ssmpeft_lib.render.exhibits import exhibit_document
+from ssmpeft_lib.render.notice import Notice
 from ssmpeft_lib.theory import regression_records
 from ssmpeft_lib.theory.arms import Arm
 from ssmpeft_lib.theory.figure_points import arm_of, points
@@ -139,5 +140,5 @@ def test_exhibit_shows_kept_points_and_tests_claims_on_them(tmp_path):
     assert document["seeds"] == document["kept"]["seeds"] == 5
     assert all(point["ours"]["mean"] and not point["unserved"] for row in document["rows"] for point in row["points"])
     assert {claim["lanes"]["recorded"]["tested"] for claim in document["claims"]} == {1}
-    page = str(exhibit_page(document, "in miniature", lambda name: None))
+    page = str(exhibit_page(document, "in miniature", lambda name: None, Notice("quick")))
     assert "Full scale, recorded." in page and "not served" not in page and "Miniature scale" not in page

@@ -13,6 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", required=True, choices=["quick", "real", "paper"])
     parser.add_argument("--results", type=Path, default=Path("results"), help="the results directory")
     parser.add_argument("--prose", type=Path, default=PACKAGE.parent / "book", help="hand-written pages (%(default)s)")
+    parser.add_argument(
+        "--exhibits", type=Path, nargs="*", help="the joined exhibits to show (default: all of the scale)"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the _toc.yml to write; the pages go beside it")
 
 
@@ -20,4 +23,4 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the pages."""
     from ..render.pages import make_pages
 
-    make_pages(arguments.scale, arguments.results, arguments.prose, arguments.output)
+    make_pages(arguments.scale, arguments.results, arguments.prose, arguments.output, arguments.exhibits)

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..plan import paths, registry
+from ..plan.pretraining import steps_of
 from ..plan.results import write_json
 from .prepare_tokenizer import corpora
 
@@ -47,21 +48,20 @@ def run(arguments: argparse.Namespace) -> None:
     from tokenizers import Tokenizer
 
     from ..miniature import corpus
-    from ..pretrain import STEPS, pretrain
+    from ..pretrain import pretrain
 
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
     modality = arguments.checkpoint.removeprefix(model).lstrip("-") or "text"
     texts = (
         corpus.documents(folder=corpora(arguments.scale, arguments.data_dir)) if modality == "text" else corpus.pixels()
     )
-    steps = registry.facts("models", model).get("pretraining_steps", STEPS) if modality == "text" else STEPS
     pretrain(
         model,
         _encoded(texts, tokenizer),
         vocabulary=tokenizer.get_vocab_size(),
         eos=tokenizer.token_to_id("<|endoftext|>"),
         folder=arguments.output.parent,
-        steps=steps if arguments.steps is None else arguments.steps,
+        steps=steps_of(arguments.scale, arguments.checkpoint) if arguments.steps is None else arguments.steps,
     )
 
 

@@ -81,7 +81,10 @@ def load_network(model: str, folder: Path, scale: str) -> nn.Module:
     if hasattr(module, "load"):
         return module.load(model, folder).to(device)
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    # an executed notebook would keep it
+    logging.disable_progress_bar()
     options = {"quantization_config": quantization(bits), "device_map": {"": 0}} if bits else {}
     network = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options)
     return network if bits else network.to(device)

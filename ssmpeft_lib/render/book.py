@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +17,7 @@ from . import links
 from .cell_page import Use, uses_of
 from .chapter_page import exhibits_of, title_of
 from .exhibit_page import cells_of
+from .notice import Notice
 
 WHOSE = {"quick": "in miniature", "real": "small models", "paper": "ours"}
 """What stands before a verdict on our own numbers: they are not the paper's models but at scale paper."""
@@ -29,11 +30,12 @@ class Book:
         scale: whose results to show.
         results: the results directory.
         prose: the folder of hand-written pages, `book/`.
+        joined: the joined exhibits to show; all that there are of the scale if not given.
     """
 
-    def __init__(self, scale: str, results: Path, prose: Path):
+    def __init__(self, scale: str, results: Path, prose: Path, joined: Sequence[Path] | None = None):
         self.scale, self.results, self.prose = scale, Path(results), Path(prose)
-        found = sorted((self.results / scale / "exhibits").glob("*.json"))
+        found = sorted((self.results / scale / "exhibits").glob("*.json") if joined is None else joined)
         self.documents: list[dict[str, Any]] = [json.loads(path.read_text(encoding="utf-8")) for path in found]
 
     @cached_property
@@ -46,6 +48,11 @@ class Book:
     def whose(self) -> str:
         """What our own numbers are called."""
         return WHOSE[self.scale]
+
+    @cached_property
+    def notice(self) -> Notice:
+        """What our own numbers stand for."""
+        return Notice.of(self.scale, self.results, self.cells)
 
     @cached_property
     def cells(self) -> list[Cell]:

@@ -13,6 +13,7 @@ from . import links
 from .environment import render
 from .exhibits import SHARES
 from .methods import title_of
+from .notice import Notice
 from .numbers import fixed
 from .page import plain, raw
 
@@ -44,8 +45,7 @@ def uses_of(documents: Iterable[dict[str, Any]]) -> dict[str, list[Use]]:
         view = exhibit_view(document)
         for row, joined in zip(view.rows, document["rows"], strict=True):
             for shown, point in zip(row.shown, joined["points"], strict=True):
-                column = " ".join(filter(None, [shown.column.group, shown.column.label]))
-                where = (document["title"], row.name, row.anchor, column)
+                where = (document["title"], row.name, row.anchor, shown.column.name)
                 for cell in point["ours"].get("cells", []):
                     use = Use(view.id, *where, point["metric"], shown.printed, shown.column.digits)
                     found.setdefault(cell, []).append(use)
@@ -59,6 +59,7 @@ def cell_notebook(
     uses: list[Use],
     seeds: Iterable[int],
     files: list[str],
+    notice: Notice,
 ) -> dict[str, Any]:
     """The notebook as the book shows it.
 
@@ -68,11 +69,13 @@ def cell_notebook(
         uses: the numbers that it feeds.
         seeds: the seeds that were run of the same model, method and data set.
         files: names of what lies beside the page.
+        notice: what our own numbers stand for.
     """
     page = links.cell_page(cell)
     top = render(
         "cell_top.html",
         cell=cell,
+        notice=notice.html(),
         metrics=metrics,
         scores=_scores(metrics, uses),
         uses=_where(page, uses),

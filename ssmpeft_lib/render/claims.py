@@ -1,8 +1,8 @@
 """Claims of the paper as data: what its text says of its numbers, tested on them and on ours.
 
 A claim is tested on the printed numbers, on recorded ones and on those of the local results, each on its own; the
-three never mix. On measured numbers it is tested on resampled seeds and examples as well, which says how much of the
-verdict is luck.
+three never mix. On measured numbers it is tested on resampled seeds and examples as well: where they disagree, the
+verdict is that it is unclear.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..plan import registry
 from .comparison import Column, Comparison
-from .values import interval
+from .values import interval, unsettled
 
 LANES = ("printed", "recorded", "ours")
 
@@ -37,9 +37,10 @@ def evaluated(claim: Mapping[str, Any], rows: Sequence[Row], columns: Sequence[C
         columns: those that it is about.
         path: the spec's file, for messages.
     Returns:
-        the claim with `lanes`, for each lane that has numbers: its `verdict` (`holds`, `part`, `fails` or `open`), in
-        how many columns it was `tested`, `held` and `undecided` (digits are lost), how many were `needed`, its
-        `support` (share of the resamples in which the verdict is `holds`; None where nothing was resampled), and
+        the claim with `lanes`, for each lane that has numbers: its `verdict` (`holds`, `part`, `fails`, `unclear` or
+        `open`), in how many columns it was `tested`, `held` and `undecided` (digits are lost, or the numbers say
+        nothing), how many were `needed`, its `support` (share of the resamples in which as many columns as needed
+        hold; None where nothing was resampled), and
         `columns`: of each the `margin` in points, whether it `held`, and of measured numbers the `interval` of the
         margin, its `support`, and in how many of how many `seeds` it held (`seeds_held`).
     Raises:
@@ -55,11 +56,13 @@ def evaluated(claim: Mapping[str, Any], rows: Sequence[Row], columns: Sequence[C
     return {**claim, "lanes": lanes}
 
 
-def verdict(held: int, tested: int, needed: int | None = None) -> str:
+def verdict(held: int, tested: int, needed: int, support: float | None) -> str:
     """What became of a claim that was tested in so many columns and held in so many."""
     if not tested:
         return "open"
-    return "holds" if held >= (tested if needed is None else needed) else "part" if held else "fails"
+    if support is not None and unsettled(support):
+        return "unclear"
+    return "holds" if held >= needed else "part" if held else "fails"
 
 
 def chosen(names: str | list[str], rows: Sequence[Row], path: object) -> list[str]:
@@ -80,12 +83,14 @@ def _lane(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
         if numbers.there:
             margin = numbers.margin()
             column |= {"margin": round(margin, 6), "held": numbers.holds(margin)}
-            if numbers.undecided():
+            if numbers.says_nothing or numbers.undecided():
                 column |= {"held": None, "undecided": True}
         if numbers.resamples:
             margins = numbers.margins()
-            drawn.append([numbers.holds(one) for one in margins])
-            column |= {"interval": interval(margins), "support": fmean(drawn[-1])}
+            held = [numbers.holds(one) for one in margins]
+            column |= {"interval": interval(margins), "support": fmean(held)}
+            if column["held"] is not None:
+                drawn.append(held)
         if numbers.seeds:
             held = [
                 numbers.holds(numbers.margin(lambda value, seed=seed: value.of_seed(seed))) for seed in numbers.seeds
@@ -98,20 +103,21 @@ def _lane(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
         drawn += [[held] * len(drawn[0]) for held in fixed]
     decided = [column["held"] for column in columns if column.get("held") is not None]
     needed = claim.get("at_least", len(decided))
+    support = fmean(sum(draw) >= needed for draw in zip(*drawn, strict=True)) if drawn else None
     return {
-        "verdict": verdict(sum(decided), len(decided), needed),
+        "verdict": verdict(sum(decided), len(decided), needed, support),
         "held": sum(decided),
         "tested": len(decided),
         "undecided": sum(column.get("undecided", False) for column in columns),
         "needed": needed,
-        "support": fmean(sum(draw) >= needed for draw in zip(*drawn, strict=True)) if drawn else None,
+        "support": support,
         "columns": columns,
     }
 
 
 def _differ(tables: list[Comparison]) -> dict[str, Any]:
     """Whether no row is best in every column, ties counted for every row that shares them."""
-    there = [numbers for numbers in tables if numbers.there]
+    there = [numbers for numbers in tables if numbers.there and not numbers.says_nothing]
     columns = [
         {"label": numbers.label, "margin": None, "winners": sorted(numbers.winners()) if numbers.there else []}
         for numbers in tables
@@ -124,4 +130,4 @@ def _differ(tables: list[Comparison]) -> dict[str, Any]:
         drawn = [[numbers.winners(lambda value, i=i: value.draws[i]) for numbers in there] for i in range(count)]
         support = fmean(not set.intersection(*winners) for winners in drawn)
     counts = {"held": held, "tested": tested, "undecided": 0, "needed": 1}
-    return {"verdict": verdict(held, tested, 1), **counts, "support": support, "columns": columns}
+    return {"verdict": verdict(held, tested, 1, support), **counts, "support": support, "columns": columns}

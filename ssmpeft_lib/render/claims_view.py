@@ -7,7 +7,13 @@ from typing import Any
 from .environment import render
 from .numbers import signed
 
-WORDS = {"holds": "holds", "part": "in part", "fails": "does not hold", "open": "not tested"}
+WORDS = {
+    "holds": "holds",
+    "part": "in part",
+    "fails": "does not hold",
+    "unclear": "unclear",
+    "open": "not tested",
+}
 
 Claim = dict[str, Any]
 
@@ -28,7 +34,10 @@ def overall(claims: list[Claim], lane: str) -> dict[str, Any]:
     """One verdict over several claims, with how many scores were compared and in how many a claim held."""
     lanes = [claim["lanes"][lane] for claim in claims if lane in claim["lanes"]]
     verdicts = {found["verdict"] for found in lanes} - {"open"}
-    verdict = verdicts.pop() if len(verdicts) == 1 else "part" if verdicts else "open"
+    if len(verdicts) == 1:
+        verdict = verdicts.pop()
+    else:
+        verdict = "part" if verdicts & {"holds", "part"} else "unclear" if verdicts else "open"
     held, tested = (sum(found[key] for found in lanes) for key in ("held", "tested"))
     return {"verdict": verdict, "word": WORDS[verdict], "held": held, "tested": tested}
 
@@ -46,11 +55,12 @@ def _claim(claim: Claim, whose: str, where: tuple[str, str] | None) -> Claim:
 
 
 def _lane(lane: dict[str, Any]) -> dict[str, Any]:
-    of = f"{lane['held']} of {lane['tested']}" if lane["tested"] > 1 else ""
+    counts = [f"{lane['held']} of {lane['tested']}"] if lane["tested"] > 1 else []
     if lane["undecided"]:
-        of += f", {lane['undecided']} undecided"
+        counts.append(f"{lane['undecided']} undecided")
     support = lane["support"]
-    return lane | {"of": of, "strength": "" if support is None else f"in {100 * support:.0f} % of resamples"}
+    strength = "" if support is None else f"in {100 * support:.0f} % of resamples"
+    return lane | {"of": ", ".join(counts), "strength": strength}
 
 
 def _margin(value: float) -> str:

@@ -66,16 +66,31 @@ class Comparison:
         measured = [set(value.by_seed) for value in (*self.ahead, *self.behind) if value and value.by_seed]
         return sorted(set.intersection(*measured)) if measured and self.there else []
 
-    def margin(self, of: Reading = lambda value: value.mean, of_others: Reading | None = None) -> float:
-        """By how many points the claim holds; `of` says which of a value's numbers to take."""
-        ahead = [of(value) for value in self.ahead]
-        if "within" in self.claim:
-            return self.claim["within"] - (max(ahead) - min(ahead))
-        if "below" in self.claim:
-            return self.claim["below"] - max(ahead)
+    def sides(self, of: Reading = lambda value: value.mean, of_others: Reading | None = None) -> tuple[float, float]:
+        """The number of the rows that are said to be ahead and that of the others, larger being better.
+
+        Of rows that are said to lie close together, these are the ends of their range. `of` says which of a value's
+        numbers to take.
+        """
+        ahead = [self.sign * of(value) for value in self.ahead]
+        if not self.behind:
+            return max(ahead), min(ahead)
         first, second = TAKING[self.claim.get("taking", "each")]
-        behind = [(of_others or of)(value) for value in self.behind]
-        return first(self.sign * value for value in ahead) - second(self.sign * value for value in behind)
+        return first(ahead), second(self.sign * (of_others or of)(value) for value in self.behind)
+
+    def margin(self, of: Reading = lambda value: value.mean, of_others: Reading | None = None) -> float:
+        """By how many points the claim holds; see `sides`."""
+        if "below" in self.claim:
+            return self.claim["below"] - max(of(value) for value in self.ahead)
+        first, second = self.sides(of, of_others)
+        return self.claim["within"] - (first - second) if "within" in self.claim else first - second
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the numbers cannot decide: both sides at zero where more is better, as of models that know nothing,
+        or measured once with nothing to resample, as the time that a single run took."""
+        at_zero = self.sign > 0 and not any(self.sides())
+        return at_zero or not self.resamples and any(value.by_seed for value in (*self.ahead, *self.behind))
 
     @property
     def bar(self) -> float:

@@ -13,6 +13,7 @@ from .claims_view import claims_html
 from .environment import prose, render
 from .exhibit_charts import add_charts
 from .exhibit_view import exhibit_view
+from .notice import Notice
 from .page import Page
 
 MARKS = {
@@ -30,6 +31,7 @@ def exhibit_page(
     document: dict[str, Any],
     whose: str,
     link: Callable[[str], str | None],
+    notice: Notice,
     chapters: Sequence[dict[str, str]] = (),
 ) -> Page:
     """The page of a joined exhibit.
@@ -38,6 +40,7 @@ def exhibit_page(
         document: what `exhibits.exhibit_document` made.
         whose: what our own numbers are called beside a verdict.
         link: from a name such as `Table 7` to an address as seen from this page, or None.
+        notice: what our own numbers stand for.
         chapters: names and addresses of the chapters that are about it.
     """
     view = exhibit_view(document)
@@ -45,6 +48,7 @@ def exhibit_page(
     cells = cells_of(document)
     runs = links.href(links.exhibit_page(view.id), links.runs_page(view.id))
     page.html(render("exhibit_meta.html", view=view, cells=len(cells), runs=runs, chapters=chapters))
+    page.html(notice.html(document["kept"], view.stand_ins, view.zeros))
     page.html(render("exhibit_table.html", view=view, marks=MARKS, bare=False))
     page.html(render("exhibit_key.html", view=view))
     add_charts(page, view)

@@ -34,6 +34,11 @@ class Column:
     unserved: str
     axis: Scale | None
 
+    @property
+    def name(self) -> str:
+        """The label with the heading that it stands under."""
+        return f"{self.group} {self.label}".strip()
+
     def place(self, value: float | None) -> str:
         """Position on the axis, in percent."""
         return "" if value is None or self.axis is None else f"{self.axis(value):.1f}%"
@@ -149,6 +154,13 @@ class View:
         members = {member for name in sets for member in registry.groups().get(name, (name,))}
         known = sorted(members & registry.entries("data").keys()) if self.document["scale"] == "quick" else []
         return [words for name in known if (words := registry.facts("data", name).get("miniature"))]
+
+    @property
+    def zeros(self) -> tuple[int, int]:
+        """How many of how many scores of our own are zero, where more is better."""
+        points = [point for row in self.document["rows"] for point in row["points"] if point["better"] == "higher"]
+        means = [point["ours"]["mean"] for point in points if "mean" in point["ours"]]
+        return means.count(0), len(means)
 
     @property
     def rows(self) -> list[Row]:

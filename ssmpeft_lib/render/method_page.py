@@ -73,7 +73,7 @@ def _shares(book: Book, name: str) -> str:
 
 def _results(book: Book, page: str, name: str) -> str:
     lines = [line for document in book.documents for line in _lines(page, document, name)]
-    return f"## Results\n\n{raw(render('method_results.html', lines=lines))}" if lines else ""
+    return f"## Results\n\n{raw(book.notice.html() + render('method_results.html', lines=lines))}" if lines else ""
 
 
 def _lines(page: str, document: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -86,7 +86,8 @@ def _lines(page: str, document: dict[str, Any], name: str) -> list[dict[str, Any
         if MethodString.parse(points[0]["method"]).name == name:
             shown = [one for one in row.shown if not one.column.share]
             address = links.href(page, links.exhibit_page(view.id), row.anchor)
-            found.append({"table": document["title"].partition(":")[0], "row": row, "href": address, "shown": shown})
+            line = {"table": document["title"].partition(":")[0], "row": row, "href": address, "shown": shown}
+            found.append(line | {"recorded": bool(document["kept"])})
     return found
 
 

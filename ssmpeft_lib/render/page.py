@@ -24,8 +24,9 @@ class Page:
     pieces: list[str] = field(default_factory=list)
 
     def html(self, markup: str) -> None:
-        """Add finished HTML."""
-        self.pieces.append(raw(markup))
+        """Add finished HTML, if there is any."""
+        if markup:
+            self.pieces.append(raw(markup))
 
     def heading(self, text: str, anchor: str = "", level: int = 2) -> None:
         """Add a heading, with an anchor that does not change with its words."""

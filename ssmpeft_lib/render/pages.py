@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ NOT_PAGES = ("style", "methods", "_toc.yml", "findings.yml")
 """What lies in `book/` and is worked into other files."""
 
 
-def make_pages(scale: str, results: Path, prose: Path, output: Path) -> Path:
+def make_pages(scale: str, results: Path, prose: Path, output: Path, joined: Sequence[Path] | None = None) -> Path:
     """Put the book's source together; `_toc.yml` in it is written last.
 
     Args:
@@ -35,10 +36,11 @@ def make_pages(scale: str, results: Path, prose: Path, output: Path) -> Path:
         results: the results directory.
         prose: the folder of hand-written pages.
         output: path of the `_toc.yml` to write.
+        joined: the joined exhibits to show; all that there are of the scale if not given.
     Returns:
         the folder of the book's source.
     """
-    book, staging = Book(scale, results, prose), Staging(Path(output).parent)
+    book, staging = Book(scale, results, prose, joined), Staging(Path(output).parent)
     _write_prose(book, staging)
     for document in book.documents:
         _write_exhibit(book, staging, document)
@@ -48,7 +50,7 @@ def make_pages(scale: str, results: Path, prose: Path, output: Path) -> Path:
         _write_chapter(book, staging, name)
     for cell in book.cells:
         _write_cell(book, staging, cell)
-    runs = runs_page("All runs", "runs", None, book.cells, book.metrics)
+    runs = runs_page("All runs", "runs", None, book.cells, book.metrics, book.notice)
     staging.page("runs", str(runs))
     staging.remove_others(keep=Path(output))
     write_text(Path(output), _contents(book, staging))
@@ -78,12 +80,13 @@ def _write_exhibit(book: Book, staging: Staging, document: dict[str, Any]) -> No
     name = links.exhibit_page(document["id"])
     shown = document | {"notes": book.notes_of(document)}
     chapters = book.chapters_of(name, document["id"])
-    staging.page(name, str(exhibit_page(shown, book.whose, book.link_from(name), chapters)))
+    staging.page(name, str(exhibit_page(shown, book.whose, book.link_from(name), book.notice, chapters)))
     staging.text(staging.beside(f"{name}.csv"), exhibit_csv(document))
     runs = links.runs_page(document["id"])
     label = document["title"].partition(":")[0]
     back = (label, links.href(runs, name))
-    staging.page(runs, str(runs_page(f"{label}: the runs", runs, back, cells_of(document), book.metrics)))
+    listed = runs_page(f"{label}: the runs", runs, back, cells_of(document), book.metrics, book.notice)
+    staging.page(runs, str(listed))
 
 
 def _write_method(book: Book, staging: Staging, name: str) -> None:
@@ -107,17 +110,30 @@ def _write_cell(book: Book, staging: Staging, cell: Cell) -> None:
     for file in files:
         staging.copy(folder / file, staging.beside(f"{name}/{file}"))
     notebook = json.loads((folder / "cell.ipynb").read_text(encoding="utf-8"))
-    shown = cell_notebook(notebook, cell, metrics, book.uses[str(cell)], book.seeds[cell.path.parent], files)
+    seeds = book.seeds[cell.path.parent]
+    shown = cell_notebook(notebook, cell, metrics, book.uses[str(cell)], seeds, files, book.notice)
     staging.page(name, json.dumps(shown, ensure_ascii=False, indent=1), ".ipynb")
 
 
 def _contents(book: Book, staging: Staging) -> str:
-    """The table of contents, without globs that match no page: Jupyter Book would warn."""
+    """The table of contents, with the pages that there are in place of globs; a page stands where it matches first."""
     contents = yaml.safe_load((book.prose / "_toc.yml").read_text(encoding="utf-8"))
+    listed: set[str] = set()
+
+    def pages(entry: dict) -> list[str]:
+        if "file" in entry:
+            return [entry["file"]]
+        found = {path.relative_to(staging.folder).with_suffix("") for path in staging.folder.glob(f"{entry['glob']}.*")}
+        return sorted({path.as_posix() for path in found} - listed)
 
     def known(entries: list[dict]) -> list[dict]:
-        kept = [entry for entry in entries if "glob" not in entry or any(staging.folder.glob(f"{entry['glob']}.*"))]
-        return [entry | ({"sections": known(entry["sections"])} if "sections" in entry else {}) for entry in kept]
+        kept = []
+        for entry in entries:
+            found = pages(entry)
+            listed.update(found)
+            sections = known(entry.get("sections", []))
+            kept += [{"file": page} | ({"sections": sections} if sections else {}) for page in found]
+        return kept
 
     parts = [part | {"chapters": known(part["chapters"])} for part in contents["parts"]]
     return yaml.safe_dump(contents | {"parts": [part for part in parts if part["chapters"]]}, sort_keys=False)

@@ -12,13 +12,21 @@ from .charts import sparkline
 from .environment import render
 from .exhibits import family_of
 from .methods import title_of
+from .notice import Notice
 from .numbers import fixed
 from .page import Page
 
 Results = dict[Cell, dict[str, Any] | None]
 
 
-def runs_page(title: str, page: str, back: tuple[str, str] | None, cells: Iterable[Cell], results: Results) -> Page:
+def runs_page(
+    title: str,
+    page: str,
+    back: tuple[str, str] | None,
+    cells: Iterable[Cell],
+    results: Results,
+    notice: Notice,
+) -> Page:
     """A page that lists runs, one line for each model, method and data set, with its seeds.
 
     Args:
@@ -27,12 +35,14 @@ def runs_page(title: str, page: str, back: tuple[str, str] | None, cells: Iterab
         back: name and address of what the runs feed, or None.
         cells: the runs, in reading order.
         results: metrics.json of each cell, or None where there is none.
+        notice: what our own numbers stand for.
     """
     made = Page(title, orphan=True, search=back is None)
     lines = _lines(page, cells, results)
     _draw_curves(lines)
     seeds = sorted({seed["seed"] for line in lines for seed in line["seeds"]})
     counts = _counts([seed["status"] for line in lines for seed in line["seeds"]])
+    made.html(notice.html())
     made.html(render("runs.html", lines=lines, seeds=seeds, counts=counts, back=back))
     return made
 

@@ -14,6 +14,7 @@ DRAWS = 400
 """Resamples of seeds and examples that an interval is taken from."""
 
 LEVEL = 0.95
+"""What an interval covers, and how much of the resamples must agree for a verdict."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,8 @@ def interval(drawn: Sequence[float]) -> list[float]:
     ordered = sorted(drawn)
     tail = int((1 - LEVEL) / 2 * len(ordered))
     return [round(ordered[tail], 6), round(ordered[-1 - tail], 6)]
+
+
+def unsettled(support: float) -> bool:
+    """Whether the draws disagree, a share of them being for something: the interval of its margin contains its bar."""
+    return min(support, 1 - support) > (1 - LEVEL) / 2

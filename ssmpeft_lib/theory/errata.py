@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
+from ..plan.errata import KINDS
 from ..plan.results import write_text
 from .checks import CHECKS
 
 ERRATA = Path(__file__).resolve().parent.parent.parent / "workflow" / "errata" / "theory.yaml"
-KINDS = ("error", "gap", "wording", "code")
 ROUNDING = 1e-9
 """Numbers below this are rounding errors: their size carries no meaning."""
 

@@ -12,6 +12,7 @@ import matplotlib
 from IPython.display import HTML, Markdown
 from matplotlib.figure import Figure
 
+from ..plan.errata import KINDS
 from .errata import ROUNDING, Erratum, errata
 
 INK = {
@@ -25,8 +26,6 @@ FALLBACK = {
     **{"lora": "#3d85d8", "sdlora": "#d9622b", "full": "currentColor"},
 }
 """Where a page has no such variables, in light and dark notebooks alike."""
-
-KINDS = {"error": "false as printed", "gap": "gap", "wording": "wording", "code": "released code"}
 
 
 def source(*functions: Callable) -> Markdown:

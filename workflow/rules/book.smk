@@ -41,7 +41,7 @@ rule pages:
         mem_mb=raised(2000),
         runtime=raised(60),
     shell:
-        "ssmpeft make-pages --scale {wildcards.scale} --output {output:q} &> {log:q}"
+        "ssmpeft make-pages --scale {wildcards.scale} --exhibits {input.exhibits:q} --output {output:q} &> {log:q}"
 
 
 rule html:

@@ -11,11 +11,11 @@ from ..page import raw
 def myst(book: Book, page: str) -> str:
     """One line of counts."""
     points = [point for document in book.documents for row in document["rows"] for point in row["points"]]
-    scores = [point for point in points if not point["metric"].startswith("params.")]
+    scores = [point for point in points if point["printed"] and not point["metric"].startswith("params.")]
     counted = [point for point in points if point["metric"].startswith("params.")]
     done = [metrics for metrics in book.metrics.values() if metrics and metrics["status"] == "ok"]
     values = {
-        "scores": sum(point["printed"] is not None for point in scores),
+        "scores": len(scores),
         "own": sum(point["ours"].get("mean") is not None for point in scores),
         "shares": sum(point["ours"].get("mean") is not None for point in counted),
         "runs": len(done),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...plan.errata import KINDS
 from .. import links
 from ..book import Book
 from ..environment import render
@@ -9,13 +10,6 @@ from ..page import raw
 
 CHAPTER = "theory"
 """Where each is shown at work."""
-
-KINDS = {
-    "error": "false as printed",
-    "gap": "needs a condition or a proof",
-    "wording": "symbols",
-    "code": "the released code differs",
-}
 
 
 def myst(book: Book, page: str) -> str:

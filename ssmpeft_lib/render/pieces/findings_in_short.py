@@ -14,7 +14,8 @@ def myst(book: Book, page: str) -> str:
     shown = []
     for finding in book.findings:
         printed = overall(finding["claims"], "printed")
-        names = {claim["document"]["title"].partition(":")[0] for claim in finding["claims"]}
+        tested = [claim for claim in finding["claims"] if claim["lanes"]["printed"]["tested"]]
+        names = {claim["document"]["title"].partition(":")[0] for claim in tested}
         address = links.href(page, "findings", f"finding-{finding['number']}")
         shown.append(finding | {"printed": printed, "tables": together(names), "href": address})
     return raw(render("findings_in_short.html", findings=shown))

@@ -1,0 +1,8 @@
+"""The kinds of errata of the formal statements, in the words that every page calls them by."""
+
+KINDS = {
+    "error": "false as printed",
+    "gap": "needs a condition or a proof",
+    "wording": "symbols",
+    "code": "the released code differs",
+}
