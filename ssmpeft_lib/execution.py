@@ -33,7 +33,7 @@ def execute(notebook: Path, output: Path, parameters: dict) -> dict[str, str] | 
             kernel_manager_class=PromptManager,
             progress_bar=False,
             log_output=False,
-            # it has answered all that it was asked; waiting for it to end by itself takes a tenth of a second
+            # it has answered all that it was asked, so nobody waits for it to end by itself
             shutdown_kernel="immediate",
             cwd=os.getcwd(),
         )

@@ -24,14 +24,14 @@ def spare_snakemake() -> None:
 def remember_parameters(*modules: ModuleType) -> None:
     """Let the modules of Snakemake that ask what an input function takes ask once for each function.
 
-    They ask some twenty times a job, and finding out costs more than calling most of them.
+    They ask for every input function and resource of every job, and finding out costs more than the call.
     """
     for module in modules:
         module.get_function_params = lru_cache(maxsize=256)(module.get_function_params)
 
 
 def skip_hidden_jobs(dry_run: type) -> None:
-    """Let a dry run write no message about a job where `quiet: rules` hides it: a quarter of the time."""
+    """Let a dry run put no message about a job together where `quiet: rules` hides it."""
     tell = dry_run.printjob
 
     def printjob(self, job: Any) -> None:

@@ -70,7 +70,8 @@ class Workflow:
         """What to say of globs in config.yaml that match no cell of any exhibit, chosen or not."""
         if not self.config.overrides and self.config.only == ["*"]:
             return []
-        every = load_exhibits(self.root / "workflow" / "exhibits", "all")
+        chosen_all = self.config.exhibits == "all"
+        every = self.exhibits if chosen_all else load_exhibits(self.root / "workflow" / "exhibits")
         return list(self.config.idle_globs(cells_of(every, self.scale, range(1))))
 
     @property
@@ -228,7 +229,7 @@ class Workflow:
     def group(self, name: str) -> str | None:
         """Group of small jobs that a cluster runs as one job; none at scale paper, where each is worth a slot.
 
-        None either where there is no cluster: planning takes a fifth longer with groups.
+        None either where there is no cluster: Snakemake looks at the whole group of a job whenever one before it ends.
         """
         return name if self.on_cluster and self.scale != "paper" else None
 
