@@ -28,6 +28,9 @@ if Quietness.RULES in (workflow.output_settings.quiet or ()):
 configfile: str(ROOT / "config.yaml")
 
 
+report: "workflow/report/workflow.rst"
+
+
 with_conda = "conda" in map(str, workflow.deployment_settings.deployment_method)
 if with_conda and shutil.which("conda") is None:
     raise WorkflowError("--use-conda: there is no conda here (conda-forge.org has it); `make book` does without")

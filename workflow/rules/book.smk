@@ -69,7 +69,7 @@ rule print:
     input:
         "results/{scale}/book/_toc.yml",
     output:
-        "results/{scale}/book.pdf",
+        report("results/{scale}/book.pdf", caption="../report/book.rst", category="Book", labels={"scale": "{scale}"}),
     log:
         "logs/{scale}/print.log",
     localrule: plan.online

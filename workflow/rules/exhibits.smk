@@ -28,7 +28,12 @@ rule exhibit:
         metrics=plan.metrics_of,
         kept=plan.kept_of,
     output:
-        "results/{scale}/exhibits/{exhibit}.json",
+        report(
+            "results/{scale}/exhibits/{exhibit}.json",
+            caption="../report/exhibit.rst",
+            category="Tables and figures",
+            labels={"exhibit": "{exhibit}", "scale": "{scale}"},
+        ),
     log:
         "logs/{scale}/exhibits/{exhibit}.log",
     group:
