@@ -3,9 +3,9 @@ PYTHON ?= python3
 CORES ?= all
 PIP_OPTIONS ?=
 STAMP := .venv/.installed
-SNAKEMAKE := .venv/bin/snakemake --workflow-profile workflow/profiles/default --cores $(CORES)
+SNAKEMAKE := .venv/bin/snakemake --cores $(CORES)
 
-.PHONY: book pdf test lock clean
+.PHONY: book pdf test lock clean clean-results
 .DEFAULT_GOAL := book
 
 $(STAMP): requirements.lock pyproject.toml
@@ -19,6 +19,10 @@ $(STAMP): requirements.lock pyproject.toml
 book: $(STAMP)
 	@$(SNAKEMAKE) $(ARGS)
 
+# one table or figure, with the runs that it needs: make table08
+table% figure%: $(STAMP)
+	@$(SNAKEMAKE) --config 'exhibits=[$@]' $(ARGS)
+
 pdf: $(STAMP)
 	@$(SNAKEMAKE) pdf $(ARGS)
 
@@ -28,5 +32,11 @@ test: $(STAMP)
 lock: $(STAMP)
 	@.venv/bin/python workflow/scripts/lock.py
 
+# the environment and the logs; results stay
 clean:
-	rm -rf .venv results logs .snakemake
+	rm -rf .venv logs
+
+clean-results:
+	@test -d results || { echo "There are no results."; exit 0; }; du -sh results/*/; \
+	read -p "Remove them all? At scale paper they took thousands of GPU-hours. (yes/no) " answer; \
+	if [ "$$answer" = yes ]; then rm -rf results .snakemake; else echo "Nothing was removed."; fi

@@ -64,5 +64,5 @@ def test_snippets_of_the_readme_run_one_behind_the_other(monkeypatch, tmp_path, 
 
 
 def test_files_of_the_readme_are_there():
-    for path in ("workflow/configs/real.yaml", "workflow/profiles/slurm", "book/_static/table08.png", "CITATION.cff"):
+    for path in ("workflow/configs/real.yaml", "profiles/slurm", "book/_static/table08.png", "CITATION.cff"):
         assert path in README and (REPOSITORY / path).exists()
