@@ -12,7 +12,7 @@ from ssmpeft_lib.mixers.s4d import S4DKernel
 from ssmpeft_lib.theory import arms, regression
 from ssmpeft_lib.theory.arms import Arm
 from ssmpeft_lib.theory.parametrised import FixedKernel, PrunedKernel
-from ssmpeft_lib.theory.regression import PRINTED_GRID
+from ssmpeft_lib.theory.regression import DRAWN, PRINTED_GRID
 from ssmpeft_lib.theory.side_by_side import SideBySide
 
 torch.set_num_threads(1)
@@ -68,11 +68,12 @@ def test_shortcuts_leave_the_outputs_as_they_are(problem, warmed, arm, kernel):
     torch.testing.assert_close(short(problem.x), plain(problem.x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("arm", PRINTED_GRID[:9] + PRINTED_GRID[-5:], ids=str)
+@pytest.mark.parametrize("arm", PRINTED_GRID[:9] + PRINTED_GRID[-5:] + DRAWN, ids=str)
 def test_trained_parameters_a_layer(problem, warmed, arm):
     """By hand: D, bias and step sizes 64 each; an S4 entry counts 4 (C is complex); LoRA rank (rows + columns)."""
     D, H = 64, 16
     count = {
+        "frozen": D,
         "lora_proj": 2 * D + arm.rank * 2 * D,
         "lora_s4_proj": 3 * D + arm.rank * 2 * D + 4 * arm.s4_rank * (D + H),
         "sdlora": 3 * D + arm.rank * 2 * D + 4 * arm.channels * arm.states,
@@ -81,6 +82,12 @@ def test_trained_parameters_a_layer(problem, warmed, arm):
     }[arm.method]
     model = equipped(problem, warmed, arm)
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 4 * count
+
+
+def test_the_frozen_model_of_the_figures_trains_its_residual_alone(problem, warmed):
+    model = equipped(problem, warmed, Arm("frozen"))
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained == {f"layers.{i}.D" for i in range(4)}
 
 
 def test_only_the_chosen_dimensions_move(problem, warmed):
@@ -118,7 +125,7 @@ def test_resampled_data_are_new_in_every_iteration_and_the_same_for_a_seed():
 
 
 def test_unknown_method_is_named(problem):
-    with pytest.raises(ValueError, match="method 'lroa' is not one of full, lora_proj"):
+    with pytest.raises(ValueError, match="method 'lroa' is not one of frozen, full, lora_proj"):
         arms.equip(problem.frozen, Arm("lroa"), None, 0)
 
 

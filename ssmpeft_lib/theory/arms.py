@@ -1,7 +1,7 @@
 """The methods of Sec. 5.3 on a deep S4: what each trains, and with which sizes.
 
-As in the released scripts, every method trains the residual D and the bias of the linear layers in full, and the step
-sizes too where it adapts S4.
+As in the released scripts, every method trains the residual D in full, the frozen model included; every other method
+trains the bias of the linear layers as well, and the step sizes too where it adapts S4.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ RULES = {
 
 
 METHODS = {
+    "frozen": "Frozen",
     "lora_proj": "LoRA (proj)",
     "lora_s4_proj": "LoRA (S4 + proj)",
     "lora_dt_proj": "LoRA (proj) + step sizes",
@@ -97,7 +98,7 @@ def equip(frozen: DeepS4, arm: Arm, selections: list[Selection] | None, seed: in
             if arm.method != "full":
                 layer.requires_grad_(False)
                 layer.D.requires_grad_()
-                layer.output_linear.bias.requires_grad_()
+                layer.output_linear.bias.requires_grad_(arm.method != "frozen")
             EQUIP[arm.method](layer, arm, selections and selections[index])
     return model
 
@@ -140,6 +141,7 @@ def _tune_dimensions(layer: S4D, selection: Selection) -> None:
 
 
 EQUIP = {
+    "frozen": lambda layer, arm, selection: None,
     "full": lambda layer, arm, selection: None,
     "lora_proj": _lora_proj,
     "lora_dt_proj": _lora_dt_proj,

@@ -39,13 +39,17 @@ PRINTED_GRID = (
 BEYOND = tuple(Arm("sdt", channels=c, states=16) for c in (16, 24, 32, 48))
 """SDT beyond the sizes of Sec. D.3, where Figure 2 says that it passes full fine-tuning."""
 
+DRAWN = (Arm("frozen"), *(Arm("sdt", channels=32, states=states) for states in (8, 13)))
+"""Further points of the drawn figures: the frozen model, whose residual is trained, and sizes with the shares of SDT's
+last two points."""
+
 RELEASED = (
     *(replace(arm, rule="released") for arm in (*PRINTED_GRID, *BEYOND) if arm.channels),
     *(Arm("lora_dt_proj", rank=r) for r in (4, 8, 16)),
 )
 """As the released script does it: its rule with its slips, and what it trains under the name of LoRA (S4 + Proj)."""
 
-GRID = (*PRINTED_GRID, *BEYOND, *RELEASED)
+GRID = (*PRINTED_GRID, *BEYOND, *DRAWN, *RELEASED)
 
 
 def sizes_tried(arms: Sequence[Arm] = PRINTED_GRID) -> list[list[str]]:
