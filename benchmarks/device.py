@@ -27,7 +27,7 @@ def about() -> dict[str, Any]:
     made_by = environment() | {"toy": not CUDA}
     if CUDA:
         query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-        made_by["device"] = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+        made_by["device"] = subprocess.run(query, capture_output=True, encoding="utf-8", check=True).stdout.strip()
         made_by["cuda"] = torch.version.cuda
     return made_by
 

@@ -166,7 +166,7 @@ def threads():
 
 
 def no_bfloat16_unit() -> str:
-    with open("/proc/cpuinfo") as file:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
         return "" if "avx512_bf16" in file.read() else "this processor has no avx512_bf16"
 
 

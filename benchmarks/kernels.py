@@ -41,7 +41,11 @@ def in_process(name: str, rounds: int, variant: str = "") -> dict:
             return pool.submit(measured_here, name, rounds).result()
     command = [sys.executable, __file__, "--measure", name, "--rounds", str(rounds), "--variant", variant]
     result = subprocess.run(
-        command, env={**os.environ, **paired.variables(LINES[name])}, stdout=subprocess.PIPE, text=True, check=True
+        command,
+        env={**os.environ, **paired.variables(LINES[name])},
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
     )
     return json.loads(result.stdout.splitlines()[-1])
 

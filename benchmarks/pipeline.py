@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--repeats", type=int, default=5, help="runs of a cell, for each way to start it")
     arguments = parser.parse_args()
-    known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+    known = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.exists() else {}
     for name in [arguments.only] if arguments.only else parts:
         with tempfile.TemporaryDirectory() as scratch:
             rows = list(parts[name](Path(scratch), arguments.repeats))
@@ -72,7 +72,7 @@ def planning(scratch: Path, repeats: int) -> Iterator[dict[str, Any]]:
         folder.mkdir()
         # the schema allows a hundred seeds
         config = {"seeds": {"quick": max(1, round(wanted / one_seed)), "real": 1, "paper": 1}}
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         fresh = snakemake(folder, "-n")
         everything_there(folder)
         again = snakemake(folder, "-n")
@@ -82,8 +82,8 @@ def planning(scratch: Path, repeats: int) -> Iterator[dict[str, Any]]:
 
 def everything_there(folder: Path) -> None:
     """Empty files for all that a configuration makes, in the order in which it would be made."""
-    default = yaml.safe_load((ROOT / "config.yaml").read_text())
-    plan = Workflow(default | yaml.safe_load((folder / "config.yaml").read_text()), ROOT)
+    default = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    plan = Workflow(default | yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), ROOT)
     first = {name for named in plan.cells for name in (plan.checkpoint_of(named), plan.data_of(named))}
     tokenizers = {"results/quick/tokenizers/stand-in/tokenizer.json"}
     metrics = plan.metrics_files()
@@ -107,7 +107,7 @@ def everything_there(folder: Path) -> None:
 
 def cell(scratch: Path, repeats: int) -> Iterator[dict[str, Any]]:
     """One cell, in turn with warm kernels and without."""
-    (scratch / "config.yaml").write_text(yaml.safe_dump({"pretraining_steps": 20}))
+    (scratch / "config.yaml").write_text(yaml.safe_dump({"pretraining_steps": 20}), encoding="utf-8")
     named = Cell.parse(CELL)
     targets = ["cell.ipynb", f"models/{named.model}/model.json", f"data/stand-in/{named.dataset}.json"]
     snakemake(scratch, "--cores", "all", *(f"results/quick/{target}" for target in targets))
@@ -130,7 +130,7 @@ def run_cell(scratch: Path, way: str) -> dict[str, float]:
     start = time.time()
     subprocess.run([*CLIENT, "run-cell", CELL, *places], cwd=scratch, env=environment, check=True)
     end = time.time()
-    executed = json.loads(output.read_text())["cells"]
+    executed = json.loads(output.read_text(encoding="utf-8"))["cells"]
     trains, saves = (next(_times(c) for c in executed if said in "".join(c["source"])) for said in (TRAINS, SAVES))
     return {
         "start_up": trains[0] - start,
@@ -162,7 +162,9 @@ def copy_result(source: Path, target: Path, name: Cell) -> None:
     target.mkdir(parents=True)
     shutil.copy(source / "cell.ipynb", target)
     shutil.copy(source / "predictions.jsonl", target)
-    write_json(target / "metrics.json", json.loads((source / "metrics.json").read_text()) | {"cell": str(name)})
+    write_json(
+        target / "metrics.json", json.loads((source / "metrics.json").read_text(encoding="utf-8")) | {"cell": str(name)}
+    )
 
 
 def snakemake(folder: Path, *arguments: str, config: str = "config.yaml") -> dict[str, float]:

@@ -231,7 +231,9 @@ def main() -> None:
     table, cost = means(rows), costs(rows)
     bars = [bar.judge(table) for bar in BARS]
     show(rows, table, bars, cost)
-    about = json.loads((options.results / paths.checkpoint_folder("quick", MODEL) / "model.json").read_text())
+    about = json.loads(
+        (options.results / paths.checkpoint_folder("quick", MODEL) / "model.json").read_text(encoding="utf-8")
+    )
     written = {
         "made_by": environment() | {"load_before": load, "load_after": os.getloadavg()[0]},
         "stand_in": {key: about[key] for key in ("model", "parameters", "steps", "loss", "seconds")},

@@ -55,7 +55,7 @@ def in_process(method: str, batch: int, count: int, results: Path) -> dict:
     """What a process of its own measures."""
     command = [sys.executable, __file__, "--results", str(results), "--measure", method, str(batch), str(count)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -48,7 +48,7 @@ def commit() -> dict[str, Any]:
 def cpu_name() -> str:
     """Model name of the processor, with the number of cores at hand."""
     try:
-        with open("/proc/cpuinfo") as file:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
             name = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
@@ -56,7 +56,9 @@ def cpu_name() -> str:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=PACKAGE, capture_output=True, encoding="utf-8", check=True
+    ).stdout.strip()
 
 
 @cache

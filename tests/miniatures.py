@@ -93,9 +93,11 @@ def cifar10() -> dict[str, Split]:
 
 def celeba() -> dict[str, Split]:
     root = written() / "celeba"
-    rows = dict(line.split(maxsplit=1) for line in (root / "list_attr_celeba.txt").read_text().splitlines()[2:])
+    rows = dict(
+        line.split(maxsplit=1) for line in (root / "list_attr_celeba.txt").read_text(encoding="utf-8").splitlines()[2:]
+    )
     splits: dict[str, Split] = {"0": [], "1": [], "2": []}
-    for line in (root / "list_eval_partition.txt").read_text().splitlines():
+    for line in (root / "list_eval_partition.txt").read_text(encoding="utf-8").splitlines():
         file, part = line.split()
         splits[part].append(((root / "img_align_celeba" / file).read_bytes(), rows[file]))
     return splits

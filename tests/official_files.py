@@ -140,8 +140,8 @@ def write_spider(folder: Path, train: int = 10) -> Path:
     """Write a Spider folder with one database."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [{"db_id": "concerts", "question": question, "query": query} for question, query in SPIDER_QUESTIONS]
-    (folder / "dev.json").write_text(json.dumps(rows))
-    (folder / "train_spider.json").write_text(json.dumps([rows[i % len(rows)] for i in range(train)]))
-    (folder / "tables.json").write_text(json.dumps([CONCERTS]))
+    (folder / "dev.json").write_text(json.dumps(rows), encoding="utf-8")
+    (folder / "train_spider.json").write_text(json.dumps([rows[i % len(rows)] for i in range(train)]), encoding="utf-8")
+    (folder / "tables.json").write_text(json.dumps([CONCERTS]), encoding="utf-8")
     write_spider_database(folder / "database" / "concerts" / "concerts.sqlite")
     return folder

@@ -82,7 +82,7 @@ class Cluster:
             address = f"NodeHostname={host} NodeAddr=127.0.0.1 Port={_free_port()}"
             lines.append(f"NodeName={node} {address} CPUs={CPUS} RealMemory=64000\n")
         (self.folder / "state").mkdir()
-        (self.folder / "slurm.conf").write_text("".join(lines))
+        (self.folder / "slurm.conf").write_text("".join(lines), encoding="utf-8")
         self._wrap_srun()
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(128))
@@ -101,7 +101,7 @@ class Cluster:
 
     def kill_node(self, node: str) -> None:
         """Kill a node's daemon and everything that it started, as when a machine loses power."""
-        daemon = int((self.folder / f"slurmd.{node}.pid").read_text())
+        daemon = int((self.folder / f"slurmd.{node}.pid").read_text(encoding="utf-8"))
         jobs = self.ask("squeue", "-h", "-w", node, "-o", "%i").split()
         started = tuple(f"slurmstepd: [{job}." for job in jobs)
         steps = [pid for pid in _pids() if started and _command(pid).startswith(started)]
@@ -111,7 +111,7 @@ class Cluster:
     def stop(self) -> None:
         """Cancel all jobs and end the daemons."""
         self.ask("scancel", "--user", pwd.getpwuid(os.getuid()).pw_name)
-        daemons = [int(path.read_text()) for path in self.folder.glob("*.pid")]
+        daemons = [int(path.read_text(encoding="utf-8")) for path in self.folder.glob("*.pid")]
         for pid in daemons:
             _signal(pid, signal.SIGTERM)
         deadline = time.monotonic() + 5
@@ -128,7 +128,7 @@ class Cluster:
 
     def ask(self, *command: str) -> str:
         """Output of a SLURM command."""
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(command, env=self.environment, capture_output=True, encoding="utf-8").stdout.strip()
 
     def wait_for(self, condition, what: str, seconds: float = 60):
         """Wait for something to become true, and return it."""
@@ -137,11 +137,13 @@ class Cluster:
             if found := condition():
                 return found
             time.sleep(0.2)
-        logs = "\n".join(path.read_text()[-1500:] for path in sorted(self.folder.glob("*.log")))
+        logs = "\n".join(path.read_text(encoding="utf-8")[-1500:] for path in sorted(self.folder.glob("*.log")))
         pytest.fail(f"waited {seconds:.0f} s for {what}\n{self.ask('squeue', '--states', 'all')}\n{logs}")
 
     def _run(self, daemon: str, *arguments: str) -> None:
-        done = subprocess.run([f"{SBIN}/{daemon}", *arguments], env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [f"{SBIN}/{daemon}", *arguments], env=self.environment, capture_output=True, encoding="utf-8"
+        )
         if done.returncode:
             pytest.fail(f"{daemon} does not start: {done.stdout}{done.stderr}")
 
@@ -149,7 +151,9 @@ class Cluster:
         """Inside a job the executor drops SLURM_* from the environment, this configuration's place included."""
         (self.folder / "bin").mkdir()
         wrapper = self.folder / "bin" / "srun"
-        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF="{self.folder}/slurm.conf" exec {shutil.which("srun")} "$@"\n')
+        wrapper.write_text(
+            f'#!/bin/sh\nSLURM_CONF="{self.folder}/slurm.conf" exec {shutil.which("srun")} "$@"\n', encoding="utf-8"
+        )
         wrapper.chmod(0o755)
 
 
@@ -189,7 +193,7 @@ def _command(pid: int) -> str:
 
 def _descendants(pid: int) -> list[int]:
     try:
-        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
     except OSError:
         return []
     return [*children, *(below for child in children for below in _descendants(child))]

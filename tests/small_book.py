@@ -20,7 +20,7 @@ def command(folder: Path, *arguments: str, profile: str = "default", **config: o
     """Snakemake's command line for the small book; `config` changes config.yaml further."""
     path = Path(folder) / "config.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(CONFIG | config))
+    path.write_text(yaml.safe_dump(CONFIG | config), encoding="utf-8")
     places = ["--snakefile", REPOSITORY / "Snakefile", "--directory", folder, "--configfile", path]
     profiles = ["--workflow-profile", REPOSITORY / "workflow" / "profiles" / profile]
     return [sys.executable, "-m", "snakemake", *map(str, places + profiles), *arguments]
@@ -33,7 +33,7 @@ def snakemake(folder: Path, *arguments: str, environment: dict | None = None, **
         env=environment or dict(os.environ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         timeout=900,
     )
 

@@ -16,7 +16,7 @@ BASE = Path(os.environ["STAND_IN_CONDA"])
 
 
 def main(arguments: list[str]) -> None:
-    with open(BASE / "calls.log", "a") as log:
+    with open(BASE / "calls.log", "a", encoding="utf-8") as log:
         log.write(" ".join(arguments) + "\n")
     if arguments[:1] == ["--version"]:
         print("conda 24.11.3")
@@ -37,9 +37,9 @@ def following(arguments: list[str], *options: str) -> str:
 def create(prefix: Path, file: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(prefix)], check=True)
     packages = next(prefix.glob("lib/python*/site-packages"))
-    (packages / "base.pth").write_text("\n".join(site.getsitepackages()) + "\n")
+    (packages / "base.pth").write_text("\n".join(site.getsitepackages()) + "\n", encoding="utf-8")
     (prefix / "conda-meta").mkdir()
-    (prefix / "made-of.yml").write_text(file.read_text())
+    (prefix / "made-of.yml").write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def write_cell(results: Path, cell: Cell, version: int = RESULTS_VERSION, note: 
     metrics = {"schema": 1, "cell": str(cell), "made_by": {"results_version": version}}
     error = {"type": "ValueError", "message": note}
     write_metrics(folder / "metrics.json", metrics | {"status": "failed", "error": error})
-    (folder / "cell.ipynb").write_text(json.dumps({"cells": [str(cell)]}))
+    (folder / "cell.ipynb").write_text(json.dumps({"cells": [str(cell)]}), encoding="utf-8")
     (folder / "adapter").mkdir()
-    (folder / "adapter" / "adapter_model.safetensors").write_text("large")
+    (folder / "adapter" / "adapter_model.safetensors").write_text("large", encoding="utf-8")
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_replaced_cell_keeps_nothing_of_its_earlier_result(results, tmp_path):
     pack(results, "quick", tmp_path / "a.tar.gz")
     write_cell(tmp_path / "new", CELLS[0], note="another")
     stale = tmp_path / "new" / CELLS[0].path / "predictions.jsonl"
-    stale.write_text("{}")
+    stale.write_text("{}", encoding="utf-8")
     unpack(tmp_path / "a.tar.gz", tmp_path / "new", replace=True)
     assert not stale.exists()
 
@@ -173,7 +173,7 @@ def test_other_formats_and_other_files_are_named(tmp_path):
     newer = crafted(tmp_path / "a.tar.gz", [], format=2)
     with pytest.raises(ValueError, match="has format 2, this code reads format 1"):
         unpack(newer, tmp_path / "new")
-    (tmp_path / "text").write_text("no archive")
+    (tmp_path / "text").write_text("no archive", encoding="utf-8")
     with pytest.raises(ValueError, match="damaged, or not an archive of results"):
         unpack(tmp_path / "text", tmp_path / "new")
     with pytest.raises(FileNotFoundError):

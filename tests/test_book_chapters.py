@@ -57,26 +57,28 @@ def test_code_is_folded_or_removed(results):
 
 def test_exhibit_links_back_and_contents_have_the_chapters_that_are_there(results):
     source = make_pages("quick", results, REPOSITORY / "book", results / "quick" / "book" / "_toc.yml")
-    assert '<a href="../theory.html">A chapter</a>' in (source / "exhibits" / "table08.md").read_text()
-    parts = yaml.safe_load((source / "_toc.yml").read_text())["parts"]
+    assert '<a href="../theory.html">A chapter</a>' in (source / "exhibits" / "table08.md").read_text(encoding="utf-8")
+    parts = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))["parts"]
     files = [chapter["file"] for part in parts for chapter in part["chapters"]]
     assert "theory" in files and "regression" not in files
-    assert json.loads((source / "theory.ipynb").read_text())["nbformat"] == 4
+    assert json.loads((source / "theory.ipynb").read_text(encoding="utf-8"))["nbformat"] == 4
 
 
 def test_every_notebook_but_the_cells_is_a_chapter_and_in_the_contents():
     names = {
         Path(path).stem
-        for path in Workflow(yaml.safe_load((REPOSITORY / "config.yaml").read_text()), REPOSITORY).chapter_files()
+        for path in Workflow(
+            yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")), REPOSITORY
+        ).chapter_files()
     }
-    contents = (REPOSITORY / "book" / "_toc.yml").read_text()
+    contents = (REPOSITORY / "book" / "_toc.yml").read_text(encoding="utf-8")
     assert names and "cell" not in names and all(f"glob: {name}\n" in contents for name in names)
 
 
 def test_failing_cell_ends_the_command_and_leaves_no_chapter(tmp_path, capsys):
     pytest.importorskip("papermill")
     notebook = tmp_path / "broken.md"
-    notebook.write_text(TEXT + "\n```{code-cell} ipython3\n1 / 0\n```\n")
+    notebook.write_text(TEXT + "\n```{code-cell} ipython3\n1 / 0\n```\n", encoding="utf-8")
     assert main(["run-chapter", str(notebook), "--output", str(tmp_path / "out" / "broken.ipynb")]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     assert not (tmp_path / "out" / "broken.ipynb").exists()

@@ -24,31 +24,31 @@ def source(tmp_path):
     pytest.importorskip("jupyter_book", reason="Jupyter Book is not installed")
     folder = tmp_path / "book"
     folder.mkdir()
-    (folder / "_config.yml").write_text(CONFIG)
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    (folder / "index.md").write_text("# Small\n\nOne page.\n")
+    (folder / "_config.yml").write_text(CONFIG, encoding="utf-8")
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n", encoding="utf-8")
+    (folder / "index.md").write_text("# Small\n\nOne page.\n", encoding="utf-8")
     return folder
 
 
 def test_a_warning_is_an_error_and_leaves_the_old_book(source, tmp_path):
     target = tmp_path / "html"
     make_html(source, target)
-    (source / "index.md").write_text("# Small\n\n[nowhere](nowhere.md)\n")
+    (source / "index.md").write_text("# Small\n\n[nowhere](nowhere.md)\n", encoding="utf-8")
     with pytest.raises(BookError, match=r"index\.md.*nowhere"):
         make_html(source, target)
-    assert "One page." in (target / "index.html").read_text()
-    (source / "index.md").write_text("# Small\n\nAnother page.\n")
+    assert "One page." in (target / "index.html").read_text(encoding="utf-8")
+    (source / "index.md").write_text("# Small\n\nAnother page.\n", encoding="utf-8")
     make_html(source, target)
-    assert "Another page." in (target / "index.html").read_text()
+    assert "Another page." in (target / "index.html").read_text(encoding="utf-8")
     assert {path.name for path in tmp_path.iterdir()} == {"book", "html", ".jupyter-book"}
 
 
 def test_changed_style_sheet_arrives_without_a_changed_page(source, tmp_path):
     (source / "_static").mkdir()
     for colour in ("red", "blue"):
-        (source / "_static" / "book.css").write_text(f"p {{ color: {colour} }}")
+        (source / "_static" / "book.css").write_text(f"p {{ color: {colour} }}", encoding="utf-8")
         make_html(source, tmp_path / "html")
-        assert colour in (tmp_path / "html" / "_static" / "book.css").read_text()
+        assert colour in (tmp_path / "html" / "_static" / "book.css").read_text(encoding="utf-8")
 
 
 def test_pages_name_nothing_that_lies_elsewhere(book):

@@ -80,7 +80,7 @@ def test_marks_of_the_drawing_come_from_the_counts(counted):
 def test_results_of_a_method_name_the_group_and_the_unit_of_each_score(tmp_path):
     fake_results(tmp_path, ("table20", "table25"), seeds=1)
     pages = make_pages("quick", tmp_path, REPOSITORY / "book", tmp_path / "book" / "_toc.yml")
-    text = (pages / "methods" / "lora.md").read_text()
+    text = (pages / "methods" / "lora.md").read_text(encoding="utf-8")
     names = {pair.rpartition(", ")[0].rpartition(" ")[0] for pair in re.findall(r'class="pair">([^<]+)', text)}
     assert {"Jamba-Tiny-319M DART METEOR", "Jamba-Mini-52B DART METEOR"} <= names
     assert re.search(r'class="pair">Mamba-130M [^<]*&nbsp;GB<', text)

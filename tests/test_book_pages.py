@@ -42,7 +42,7 @@ def pages(results):
 
 @pytest.fixture(scope="module")
 def view(results):
-    return exhibit_view(json.loads((results / "quick" / "exhibits" / "table08.json").read_text()))
+    return exhibit_view(json.loads((results / "quick" / "exhibits" / "table08.json").read_text(encoding="utf-8")))
 
 
 def row_of(view, method):
@@ -62,7 +62,7 @@ def test_number_has_printed_own_difference_and_the_way_to_its_run(view):
 def test_hole_is_a_word_and_never_a_number(view, pages, method, hole):
     shown = row_of(view, method).shown[1]
     assert (shown.hole, shown.own, shown.difference) == (hole, "", "")
-    text = (pages / "exhibits" / "table08.md").read_text()
+    text = (pages / "exhibits" / "table08.md").read_text(encoding="utf-8")
     line = text[text.index(f'id="{row_of(view, method).anchor}"') :].partition("</tr>")[0]
     assert f">{hole}</span>" in line
 
@@ -84,7 +84,7 @@ def test_best_leaves_out_full_fine_tuning(view):
 
 
 def test_unserved_column_is_a_hole_with_its_reason(results):
-    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
+    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text(encoding="utf-8"))
     for row in document["rows"]:
         row["points"][2] |= {"unserved": "no such data set", "ours": {}, "difference": None}
     shown = exhibit_view(document).rows[0].shown[2]
@@ -93,22 +93,22 @@ def test_unserved_column_is_a_hole_with_its_reason(results):
 
 def test_every_run_has_a_page_that_leads_back_and_says_how_to_run_it_again(pages, results):
     for path in sorted((results / "quick" / "cells").rglob("metrics.json")):
-        cell = Cell.parse(json.loads(path.read_text())["cell"])
-        text = (pages / f"{links.cell_page(cell)}.ipynb").read_text()
+        cell = Cell.parse(json.loads(path.read_text(encoding="utf-8"))["cell"])
+        text = (pages / f"{links.cell_page(cell)}.ipynb").read_text(encoding="utf-8")
         assert "exhibits/table08.html#" in text, cell
         assert f"-- results/{cell.path}/metrics.json" in text, cell
         assert (pages / "_files" / links.cell_page(cell) / "metrics.json").exists()
 
 
 def test_failed_run_shows_its_error_and_its_notebook_up_to_it(pages):
-    notebook = json.loads((pages / f"cells/mamba-130m/{FAILED}/dart/seed0.ipynb").read_text())
+    notebook = json.loads((pages / f"cells/mamba-130m/{FAILED}/dart/seed0.ipynb").read_text(encoding="utf-8"))
     assert "This run failed" in notebook["cells"][0]["source"]
     assert any(output["output_type"] == "error" for cell in notebook["cells"] for output in cell.get("outputs", []))
     assert "papermill" not in json.dumps(notebook["cells"])
 
 
 def test_outputs_come_first_and_silent_code_last(pages):
-    notebook = json.loads((pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text())
+    notebook = json.loads((pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text(encoding="utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["metadata"]["tags"] == ["hide-input"] for cell in code)
     assert [bool(cell["outputs"]) for cell in code] == [True] * (len(code) - 1) + [False]
@@ -116,7 +116,7 @@ def test_outputs_come_first_and_silent_code_last(pages):
 
 
 def test_answers_of_a_model_stay_text(pages):
-    text = (pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text()
+    text = (pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text(encoding="utf-8")
     assert "<script>alert" not in text and "&lt;script&gt;alert" in text
 
 
@@ -135,11 +135,11 @@ def test_answers_of_a_model_stay_text(pages):
     ],
 )
 def test_page_with_a_number_of_ours_says_which_scale(pages, page):
-    assert (pages / f"{page}.md").read_text().count("Miniature scale.") == 1
+    assert (pages / f"{page}.md").read_text(encoding="utf-8").count("Miniature scale.") == 1
 
 
 def test_page_of_a_run_says_which_scale(pages):
-    text = (pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text()
+    text = (pages / f"cells/mamba-130m/{RAN}/dart/seed0.ipynb").read_text(encoding="utf-8")
     assert text.count("Miniature scale.") == 1 and "A trial of the pipeline" not in text
 
 
@@ -155,13 +155,15 @@ def test_page_of_a_run_says_which_scale(pages):
 def test_stand_ins_with_too_little_pretraining_are_named(tmp_path, checkpoint, steps, says):
     """Of the checkpoints that a run of this book was made with."""
     (tmp_path / "quick" / "models" / checkpoint).mkdir(parents=True)
-    (tmp_path / "quick" / "models" / checkpoint / "model.json").write_text(json.dumps({"steps": steps}))
+    (tmp_path / "quick" / "models" / checkpoint / "model.json").write_text(
+        json.dumps({"steps": steps}), encoding="utf-8"
+    )
     shown = Notice.of("quick", tmp_path, [Cell.parse("quick/mamba-130m/lora/dart/seed0")]).html()
     assert ("A trial of the pipeline" in shown) == bool(says) and says in shown
 
 
 def test_scores_of_zero_are_counted(results):
-    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
+    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text(encoding="utf-8"))
     scores = [point for row in document["rows"] for point in row["points"] if "mean" in point["ours"]]
     counted = [point for point in scores if point["better"] == "higher"]
     counted[0]["ours"]["mean"] = 0.0
@@ -172,24 +174,24 @@ def test_scores_of_zero_are_counted(results):
 
 
 def test_every_finding_of_the_doctor_and_every_missed_share_is_shown(pages):
-    text = (pages / "doctor.md").read_text()
-    reports = json.loads((REPOSITORY / "recorded" / "doctor.json").read_text())["reports"]
+    text = (pages / "doctor.md").read_text(encoding="utf-8")
+    reports = json.loads((REPOSITORY / "recorded" / "doctor.json").read_text(encoding="utf-8"))["reports"]
     assert text.count('data-label="here"') == len(reports) == text.count('data-label="stock peft"')
     assert all(report["ours"]["healthy"] for report in reports)
     assert "refused" in text and "4 of 4 get no gradient" in text
-    missed = yaml.safe_load((REPOSITORY / "workflow" / "errata" / "shares.yaml").read_text())
+    missed = yaml.safe_load((REPOSITORY / "workflow" / "errata" / "shares.yaml").read_text(encoding="utf-8"))
     assert text.count('data-label="counted"') == len(missed) == 9
 
 
 def test_every_line_of_the_kernels_is_shown(pages):
-    text = (pages / "kernels.md").read_text()
-    lines = json.loads((REPOSITORY / "recorded" / "kernels.json").read_text())["lines"]
+    text = (pages / "kernels.md").read_text(encoding="utf-8")
+    lines = json.loads((REPOSITORY / "recorded" / "kernels.json").read_text(encoding="utf-8"))["lines"]
     assert text.count('data-label="ratio"') == len(lines)
     assert text.count(">missed<") == sum(line.get("met") is False for line in lines.values())
 
 
 def test_csv_has_every_point_with_its_words(results):
-    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text())
+    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text(encoding="utf-8"))
     lines = list(csv.DictReader(io.StringIO(exhibit_csv(document))))
     assert len(lines) == len(document["rows"]) * len(document["columns"])
     by_key = {(line["method"], line["column"]): line for line in lines}
@@ -200,7 +202,7 @@ def test_csv_has_every_point_with_its_words(results):
 def test_second_time_touches_only_what_changed(pages, results):
     before = {path: path.stat().st_mtime_ns for path in pages.rglob("*") if path.is_file()}
     stray = pages / "exhibits" / "table99.md"
-    stray.write_text("# gone")
+    stray.write_text("# gone", encoding="utf-8")
     make_pages("quick", results, PROSE, pages / "_toc.yml")
     after = {path: path.stat().st_mtime_ns for path in pages.rglob("*") if path.is_file()}
     assert not stray.exists() and before.keys() == after.keys()
@@ -209,7 +211,7 @@ def test_second_time_touches_only_what_changed(pages, results):
 
 def listed(pages):
     """The files that the table of contents names, those below others too."""
-    contents = yaml.safe_load((pages / "_toc.yml").read_text())
+    contents = yaml.safe_load((pages / "_toc.yml").read_text(encoding="utf-8"))
     entries = [chapter for part in contents["parts"] for chapter in part["chapters"]]
     return [one["file"] for entry in entries for one in (entry, *entry.get("sections", []))]
 
@@ -224,9 +226,9 @@ def test_contents_name_each_page_that_is_there_once(pages):
 
 def test_exhibit_of_any_name_is_listed_and_one_that_is_not_chosen_is_not_shown(results, tmp_path):
     joined = results / "quick" / "exhibits" / "table08.json"
-    document = json.loads(joined.read_text()) | {"id": "mine", "title": "Mine: two numbers"}
+    document = json.loads(joined.read_text(encoding="utf-8")) | {"id": "mine", "title": "Mine: two numbers"}
     own = tmp_path / "mine.json"
-    own.write_text(json.dumps(document))
+    own.write_text(json.dumps(document), encoding="utf-8")
     pages = make_pages("quick", results, PROSE, tmp_path / "one" / "_toc.yml", [own])
     assert [file for file in listed(pages) if file.startswith("exhibits/")] == ["exhibits/mine"]
     assert not (pages / "exhibits" / "table08.md").exists()
@@ -236,7 +238,7 @@ def test_exhibit_of_any_name_is_listed_and_one_that_is_not_chosen_is_not_shown(r
 
 def test_book_without_exhibits_has_no_empty_list_of_them(tmp_path):
     pages = make_pages("quick", tmp_path, PROSE, tmp_path / "book" / "_toc.yml", [])
-    contents = yaml.safe_load((pages / "_toc.yml").read_text())
+    contents = yaml.safe_load((pages / "_toc.yml").read_text(encoding="utf-8"))
     (entry,) = [entry for part in contents["parts"] for entry in part["chapters"] if entry["file"] == "exhibits"]
     assert "sections" not in entry
 
@@ -244,8 +246,8 @@ def test_book_without_exhibits_has_no_empty_list_of_them(tmp_path):
 def test_book_without_any_result_shows_printed_numbers_alone(tmp_path):
     fake_results(tmp_path, ("table08",), seeds=1, missing=[""])
     pages = make_pages("quick", tmp_path, PROSE, tmp_path / "quick" / "book" / "_toc.yml")
-    assert "Nothing was run" in (pages / "what-ran.md").read_text()
-    assert "not run" in (pages / "exhibits" / "table08.md").read_text()
+    assert "Nothing was run" in (pages / "what-ran.md").read_text(encoding="utf-8")
+    assert "not run" in (pages / "exhibits" / "table08.md").read_text(encoding="utf-8")
 
 
 def test_rendering_never_imports_torch(results):
@@ -262,7 +264,7 @@ def test_command_makes_the_pages(results, tmp_path):
     target = tmp_path / "book" / "_toc.yml"
     command = ["make-pages", "--scale", "quick", "--results", str(results), "--output", str(target)]
     ran = subprocess.run(
-        [sys.executable, "-m", "ssmpeft_lib", *command], cwd=REPOSITORY, capture_output=True, text=True
+        [sys.executable, "-m", "ssmpeft_lib", *command], cwd=REPOSITORY, capture_output=True, encoding="utf-8"
     )
     assert ran.returncode == 0, ran.stderr
     assert target.exists()

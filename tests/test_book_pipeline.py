@@ -36,7 +36,7 @@ def test_data_and_scores_stand_alone_too(monkeypatch, tmp_path):
         "peer": "3.00 x as fast as that",
     }
     made = {"machine": "a machine, 2 cores", "load": 0.5, "repeats": 5, "rows": [row, row | {"peer": ""}]}
-    (tmp_path / "data.json").write_text(json.dumps(made))
+    (tmp_path / "data.json").write_text(json.dumps(made), encoding="utf-8")
     text = pipeline.myst(None, "reproduce")
     assert "a machine, 2 cores; load average 0.5" in text and "2.5\u00a0s" in text
     assert "12\u202f345" in text and "3.00 x as fast as that" in text
@@ -46,7 +46,7 @@ def test_data_and_scores_stand_alone_too(monkeypatch, tmp_path):
 def test_what_was_measured_is_shown_with_its_machine(monkeypatch, tmp_path, parts):
     path = tmp_path / "pipeline.json"
     made = {part: {"machine": "a machine, 2 cores", "load": 1.5, "rows": MEASURED[part]} for part in parts}
-    path.write_text(json.dumps(made))
+    path.write_text(json.dumps(made), encoding="utf-8")
     monkeypatch.setattr(pipeline, "RECORDED", path)
     text = pipeline.myst(None, "reproduce")
     assert text.count("a machine, 2 cores; load average 1.5") == len(parts)

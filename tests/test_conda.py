@@ -29,10 +29,12 @@ def conda(tmp_path) -> dict[str, str]:
     base = tmp_path / "conda"
     (base / "bin").mkdir(parents=True)
     client = base / "bin" / "conda"
-    client.write_text(f'#!/bin/sh\nexec {sys.executable} "{REPOSITORY}/tests/stand_in_conda.py" "$@"\n')
+    client.write_text(
+        f'#!/bin/sh\nexec {sys.executable} "{REPOSITORY}/tests/stand_in_conda.py" "$@"\n', encoding="utf-8"
+    )
     client.chmod(0o755)
     # what conda's own script does, as far as rules can tell
-    (base / "bin" / "activate").write_text('export CONDA_PREFIX="$1"\nexport PATH="$1/bin:$PATH"\n')
+    (base / "bin" / "activate").write_text('export CONDA_PREFIX="$1"\nexport PATH="$1/bin:$PATH"\n', encoding="utf-8")
     path = os.pathsep.join([str(base / "bin"), os.environ["PATH"]])
     return os.environ | {"PATH": path, "STAND_IN_CONDA": str(base), "SSMPEFT_WARM": "0"}
 
@@ -42,7 +44,7 @@ def test_rules_run_inside_the_environments_of_their_files(conda, tmp_path):
     made = snakemake(folder, "--cores", "2", "--use-conda", "--conda-create-envs-only", environment=conda)
     assert made.returncode == 0, made.stdout[-5000:]
     files = (folder / ".snakemake" / "conda").glob("*/made-of.yml")
-    names = {path.parent.name: yaml.safe_load(path.read_text())["name"] for path in files}
+    names = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8"))["name"] for path in files}
     assert sorted(names.values()) == ["ssmpeft-book", "ssmpeft-compute"]
     done = snakemake(folder, "--cores", "2", "--use-conda", "results/quick/cell.ipynb", environment=conda)
     assert done.returncode == 0, done.stdout[-5000:]
@@ -54,7 +56,7 @@ def test_rules_run_inside_the_environments_of_their_files(conda, tmp_path):
 def test_every_rule_that_runs_something_names_its_environment(conda, tmp_path):
     environments = {}
     for path in [REPOSITORY / "Snakefile", *sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))]:
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
             if "    shell:" in rule:
                 environments[rule.partition(":")[0]] = re.findall(r"conda:\n\s+\"(\S+)\"", rule)
     assert len(environments) > 10
@@ -73,18 +75,19 @@ def test_without_conda_the_message_says_what_to_do(tmp_path):
 def test_lock_and_environments_hold_the_same_versions():
     locked = dict(line.split("==") for line in lines(REPOSITORY / "requirements.lock"))
     for name in ENVIRONMENTS:
-        document = yaml.safe_load((REPOSITORY / name).read_text())
+        document = yaml.safe_load((REPOSITORY / name).read_text(encoding="utf-8"))
         pins = dict(line.split("==") for line in document["dependencies"][-1]["pip"])
         assert pins.items() <= locked.items(), name
         assert document["dependencies"][0] == "python=3.11"
-    everything = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    everything = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf-8"))
     assert dict(line.split("==") for line in everything["dependencies"][-1]["pip"]) == locked
 
 
 def test_the_book_needs_more_than_the_cells_and_the_cells_have_what_they_import():
     pins = {
         kind: {
-            line.split("==")[0] for line in yaml.safe_load((REPOSITORY / name).read_text())["dependencies"][-1]["pip"]
+            line.split("==")[0]
+            for line in yaml.safe_load((REPOSITORY / name).read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
         }
         for name, kind in ENVIRONMENTS.items()
     }
@@ -102,10 +105,10 @@ def test_the_book_needs_more_than_the_cells_and_the_cells_have_what_they_import(
     ids=["snakefmt", "lint"],
 )
 def test_rules_are_clean(check):
-    done = subprocess.run(list(map(str, check)), cwd=REPOSITORY, capture_output=True, text=True)
+    done = subprocess.run(list(map(str, check)), cwd=REPOSITORY, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Lints for" not in done.stdout + done.stderr
 
 
 def lines(path: Path) -> list[str]:
-    return [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]

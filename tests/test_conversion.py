@@ -29,7 +29,7 @@ def original(folder, model, config, kind="pytorch_model.bin", tied=True):
     weights = {name.replace("embeddings.", "embedding."): p.detach().clone() for name, p in model.state_dict().items()}
     weights = {name: tensor for name, tensor in weights.items() if tied or name != "lm_head.weight"}
     folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     if kind.endswith(".bin"):
         torch.save(weights, folder / kind)
     else:
@@ -75,7 +75,7 @@ def test_the_authors_model_converts(tmp_path):
         {name[2:]: tensor for name, tensor in case.items() if name.startswith("w:")}, folder / "pytorch_model.bin"
     )
     config = {"d_model": 32, "n_layer": 2, "vocab_size": 64, "ssm_cfg": {"d_state": 16}, "tie_embeddings": False}
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     model = AutoModelForCausalLM.from_pretrained(convert(folder, tmp_path / "converted")).eval()
     torch.testing.assert_close(logits(model, case["ids"]), case["logits_base"], rtol=1e-4, atol=1e-5)
 
@@ -108,7 +108,12 @@ class Code:
 
 def damaged(folder, **changes):
     path = folder / "config.json"
-    path.write_text(json.dumps({k: v for k, v in (json.loads(path.read_text()) | changes).items() if v is not None}))
+    path.write_text(
+        json.dumps(
+            {k: v for k, v in (json.loads(path.read_text(encoding="utf-8")) | changes).items() if v is not None}
+        ),
+        encoding="utf-8",
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +124,7 @@ def damaged(folder, **changes):
         (lambda f: torch.save([torch.zeros(2)], f / "pytorch_model.bin"), ValueError, "is not a state dict"),
         (lambda f: (f / "pytorch_model.bin").unlink(), FileNotFoundError, "looked for model.safetensors and pytorch"),
         (lambda f: (f / "config.json").unlink(), FileNotFoundError, "config.json is missing"),
-        (lambda f: (f / "config.json").write_text("{"), ValueError, "is not JSON"),
+        (lambda f: (f / "config.json").write_text("{", encoding="utf-8"), ValueError, "is not JSON"),
         (lambda f: damaged(f, d_model=None), ValueError, "lacks d_model"),
         (lambda f: damaged(f, n_layer=3), ValueError, "backbone.layers.2"),
         (lambda f: damaged(f, d_model=64), ValueError, "config.json makes it"),

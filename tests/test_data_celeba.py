@@ -39,13 +39,15 @@ def write(folder, layout="txt"):
             ",".join(["image_id", *celeba.ATTRIBUTES]),
             *(",".join([n, *map(str.strip, v)]) for n, v in rows.items()),
         ]
-        (folder / "list_attr_celeba.csv").write_text("\n".join(lines))
+        (folder / "list_attr_celeba.csv").write_text("\n".join(lines), encoding="utf-8")
         parts = ["image_id,partition", *(f"{name},{part}" for name, part in SPLITS.items())]
-        (folder / "list_eval_partition.csv").write_text("\n".join(parts))
+        (folder / "list_eval_partition.csv").write_text("\n".join(parts), encoding="utf-8")
     else:
         lines = ["4", " ".join(celeba.ATTRIBUTES) + " ", *(f"{name} {' '.join(v)}" for name, v in rows.items())]
-        (folder / "list_attr_celeba.txt").write_text("\r\n".join(lines) + "\r\n")
-        (folder / "list_eval_partition.txt").write_text("".join(f"{name} {part}\n" for name, part in SPLITS.items()))
+        (folder / "list_attr_celeba.txt").write_text("\r\n".join(lines) + "\r\n", encoding="utf-8")
+        (folder / "list_eval_partition.txt").write_text(
+            "".join(f"{name} {part}\n" for name, part in SPLITS.items()), encoding="utf-8"
+        )
     if layout == "zip":
         with zipfile.ZipFile(folder / "img_align_celeba.zip", "w") as archive:
             for name, contents in images.items():
@@ -136,7 +138,7 @@ def test_hub(monkeypatch):
 )
 def test_damaged_lists_are_named(tmp_path, name, spoil, says):
     path = write(tmp_path) / name
-    path.write_text(path.read_text().replace(*spoil))
+    path.write_text(path.read_text(encoding="utf-8").replace(*spoil), encoding="utf-8")
     with pytest.raises(ValueError, match=says):
         celeba.read_files("celeba", tmp_path)
 

@@ -50,7 +50,7 @@ def test_triples_are_written_out(tmp_path):
 def test_damaged_entries_are_named(tmp_path, spoil, says):
     entries = [dart_entry(0, 1), dart_entry(1, 1)]
     spoil(entries[1])
-    (tmp_path / "dev.json").write_text(json.dumps(entries))
+    (tmp_path / "dev.json").write_text(json.dumps(entries), encoding="utf-8")
     with pytest.raises(ValueError, match=says):
         dart.read_files("dart", tmp_path)
 
@@ -59,7 +59,7 @@ def test_damaged_entries_are_named(tmp_path, spoil, says):
     "text, says", [("[1, 2]", "entry 1 is a int"), ("{}", "holds a dict"), ("[{", "not valid JSON")]
 )
 def test_damaged_json_is_named(tmp_path, text, says):
-    (tmp_path / "dev.json").write_text(text)
+    (tmp_path / "dev.json").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=f"dev.json: {says}"):
         dart.read_files("dart", tmp_path)
 
@@ -67,7 +67,7 @@ def test_damaged_json_is_named(tmp_path, text, says):
 def test_hostile_xml_is_refused(tmp_path):
     entities = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 12))
     bomb = f'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY e0 "lol">{entities}]><benchmark>&e11;</benchmark>'
-    (tmp_path / "dev.xml").write_text(bomb)
+    (tmp_path / "dev.xml").write_text(bomb, encoding="utf-8")
     with pytest.raises(ValueError, match="not valid XML"):
         dart.read_files("dart", tmp_path)
 

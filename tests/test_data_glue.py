@@ -84,26 +84,26 @@ def test_header_line_may_be_missing(name, tmp_path):
 
 
 def test_missing_header_with_other_columns_is_an_error(tmp_path):
-    (tmp_path / "dev.tsv").write_text("a sentence\t1\t7\n")
+    (tmp_path / "dev.tsv").write_text("a sentence\t1\t7\n", encoding="utf-8")
     with pytest.raises(ValueError, match="dev.tsv: the first line has 3 fields and is no header.*sentence, label"):
         glue.read_files("glue-sst2", tmp_path)
 
 
 def test_rows_with_missing_fields_are_left_out_with_a_warning(tmp_path):
     lines = [GLUE_HEADERS["glue-qqp"], glue_row("glue-qqp", 0), "7\t8\t9\tonly one question", glue_row("glue-qqp", 1)]
-    (tmp_path / "train.tsv").write_text("\n".join(lines))
+    (tmp_path / "train.tsv").write_text("\n".join(lines), encoding="utf-8")
     with pytest.warns(UserWarning, match="train.tsv: left out 1 rows"):
         assert len(glue.read_files("glue-qqp", tmp_path)["train"]) == 2
 
 
 def test_wrong_file_is_an_error(tmp_path):
-    (tmp_path / "train.tsv").write_text("a\tb\n1\t2\n")
+    (tmp_path / "train.tsv").write_text("a\tb\n1\t2\n", encoding="utf-8")
     with pytest.raises(ValueError, match="train.tsv"):
         glue.read_files("glue-mnli", tmp_path)
 
 
 def test_unknown_label_names_file_and_row(tmp_path):
-    (tmp_path / "dev.tsv").write_text("sentence\tlabel\nfine\t1\nodd\t7\n")
+    (tmp_path / "dev.tsv").write_text("sentence\tlabel\nfine\t1\nodd\t7\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"dev.tsv: row 2 has the label '7' \(allowed: negative, positive, 0, 1\)"):
         glue.read_files("glue-sst2", tmp_path)
 
@@ -117,7 +117,7 @@ def test_not_utf8_names_the_byte(tmp_path):
 def test_mrpc_as_microsoft_distributes_it(tmp_path):
     write_glue("glue-mrpc", tmp_path, msr_paraphrase_train=10)
     (tmp_path / "msr_paraphrase_train.tsv").rename(tmp_path / "msr_paraphrase_train.txt")
-    (tmp_path / "dev_ids.tsv").write_text("3\t4\n8\t9\n")
+    (tmp_path / "dev_ids.tsv").write_text("3\t4\n8\t9\n", encoding="utf-8")
     splits = glue.read_files("glue-mrpc", tmp_path)
     assert {name: len(examples) for name, examples in splits.items()} == {"train": 8, "dev": 2}
     assert splits["dev"][0].input.startswith('"The 3th')
@@ -136,7 +136,7 @@ def test_json_lines_archive_and_parquet(tmp_path):
 
     rows = [{"sentence1": f"one {i}", "sentence2": "two", "label": i % 2, "idx": i} for i in range(3)]
     (tmp_path / "l").mkdir()
-    (tmp_path / "l" / "dev.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "l" / "dev.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     (tmp_path / "p").mkdir()
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "p" / "validation-00000-of-00001.parquet")
     (tmp_path / "z").mkdir()

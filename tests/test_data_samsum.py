@@ -82,7 +82,7 @@ def test_archive_writes_nothing_anywhere(tmp_path, name):
 
 def test_link_in_an_archive_is_not_followed(tmp_path):
     secret = tmp_path / "secret.json"
-    secret.write_text(json.dumps(chats(2)))
+    secret.write_text(json.dumps(chats(2)), encoding="utf-8")
     (tmp_path / "data").mkdir()
     with tarfile.open(tmp_path / "data" / "corpus.tar", "w") as target:
         link = tarfile.TarInfo("train.json")
@@ -111,14 +111,14 @@ def test_damaged_archive_is_named(tmp_path, name):
 
 
 def test_entry_without_summary_is_named(tmp_path):
-    (tmp_path / "test.json").write_text(json.dumps([*chats(2), {"dialogue": "x", "id": "1"}]))
+    (tmp_path / "test.json").write_text(json.dumps([*chats(2), {"dialogue": "x", "id": "1"}]), encoding="utf-8")
     with pytest.raises(ValueError, match="test.json: entry 3 has no dialogue or no summary; it has dialogue, id"):
         samsum.read_files("samsum", tmp_path)
 
 
 def test_csv_of_the_mirror(tmp_path):
     text = 'id,dialogue,summary\r\n1,"A: ""hi""\r\nB: yo",They greet.\r\n'
-    (tmp_path / "validation.csv").write_text(text, newline="")
+    (tmp_path / "validation.csv").write_text(text, newline="", encoding="utf-8")
     (example,) = samsum.read_files("samsum", tmp_path)["val"]
     assert example.input == 'A: "hi"\r\nB: yo###'
 

@@ -84,7 +84,7 @@ def test_real_needs_files_and_paper_takes_the_hub(tmp_path):
 
 def test_folder_with_no_known_file_is_an_error(tmp_path):
     (tmp_path / "RTE").mkdir()
-    (tmp_path / "RTE" / "notes.md").write_text("nothing")
+    (tmp_path / "RTE" / "notes.md").write_text("nothing", encoding="utf-8")
     with pytest.raises(LookupError, match="RTE holds no file of glue-rte"):
         sources.find("glue-rte", "real", tmp_path).read()
 
@@ -94,7 +94,9 @@ def test_digest_follows_contents(tmp_path):
     before = source.digest()
     (tmp_path / "train.tsv").touch()
     assert source.digest() == before
-    (tmp_path / "train.tsv").write_text((tmp_path / "train.tsv").read_text().replace("0th", "1st"))
+    (tmp_path / "train.tsv").write_text(
+        (tmp_path / "train.tsv").read_text(encoding="utf-8").replace("0th", "1st"), encoding="utf-8"
+    )
     assert source.digest() != before
 
 
@@ -114,7 +116,7 @@ def test_miniature_is_made_once(tmp_path, monkeypatch):
 
 def test_failed_miniature_leaves_nothing(tmp_path, monkeypatch):
     def write(name, folder, seed):
-        (folder / "train.tsv").write_text("half")
+        (folder / "train.tsv").write_text("half", encoding="utf-8")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(registry.load("data", "glue-rte"), "write_miniature", write)

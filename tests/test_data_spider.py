@@ -65,10 +65,10 @@ def test_labels_keep_the_case_of_literals(tmp_path):
 
 def test_all_files_of_the_distribution(tmp_path):
     write_spider(tmp_path)
-    rows = json.loads((tmp_path / "dev.json").read_text())
-    (tmp_path / "train_others.json").write_text(json.dumps(rows[:2]))
-    (tmp_path / "test.json").write_text(json.dumps([{**rows[0], "db_id": "other"}]))
-    (tmp_path / "test_tables.json").write_text(json.dumps([{**CONCERTS, "db_id": "other"}]))
+    rows = json.loads((tmp_path / "dev.json").read_text(encoding="utf-8"))
+    (tmp_path / "train_others.json").write_text(json.dumps(rows[:2]), encoding="utf-8")
+    (tmp_path / "test.json").write_text(json.dumps([{**rows[0], "db_id": "other"}]), encoding="utf-8")
+    (tmp_path / "test_tables.json").write_text(json.dumps([{**CONCERTS, "db_id": "other"}]), encoding="utf-8")
     splits = spider.read_files("spider", tmp_path)
     sizes = {name: len(examples) for name, examples in splits.items()}
     assert sizes == {"train": 10, "train_others": 2, "dev": 5, "test": 1, "test_with_database": 0}
@@ -109,9 +109,9 @@ def test_hub_has_the_questions_and_the_folder_the_rest(tmp_path, monkeypatch):
 )
 def test_damaged_files_are_named(tmp_path, name, spoil, error, says):
     path = write_spider(tmp_path) / name
-    rows = json.loads(path.read_text())
+    rows = json.loads(path.read_text(encoding="utf-8"))
     spoil(rows)
-    path.write_text(json.dumps(rows))
+    path.write_text(json.dumps(rows), encoding="utf-8")
     with pytest.raises(error, match=says):
         spider.read_files("spider", tmp_path)
 

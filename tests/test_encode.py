@@ -183,10 +183,10 @@ def test_examples_that_are_too_long_are_left_out_of_training(rte, tokenizer, tmp
 
 
 def test_tokenizer_without_end_of_text_is_refused(dart, tokenizer, tmp_path):
-    document = json.loads(tokenizer.read_text())
+    document = json.loads(tokenizer.read_text(encoding="utf-8"))
     document["added_tokens"] = [token for token in document["added_tokens"] if token["content"] != "<|endoftext|>"]
     document["model"]["vocab"]["<|end|>"] = document["model"]["vocab"].pop("<|endoftext|>")
-    (tmp_path / "other.json").write_text(json.dumps(document))
+    (tmp_path / "other.json").write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(LookupError, match="other.json: has no <|endoftext|>"):
         encode.prepare("dart", dart, tmp_path / "other.json", tmp_path / "cache")
 

@@ -241,7 +241,7 @@ def result(folder: Path, method: str, seed: int, bleu: float, spread: float, sca
 
 
 def test_lanes_do_not_mix(tmp_path):
-    (tmp_path / "table99.yaml").write_text(SPEC)
+    (tmp_path / "table99.yaml").write_text(SPEC, encoding="utf-8")
     results, recorded = tmp_path / "results", tmp_path / "recorded"
     for seed, difference in enumerate((1.0, -2.0, 0.5)):
         result(results, "lora", seed, 30.0, 1.0)
@@ -264,7 +264,7 @@ def test_lanes_do_not_mix(tmp_path):
 
 
 def test_nothing_recorded_is_no_lane(tmp_path):
-    (tmp_path / "table99.yaml").write_text(SPEC)
+    (tmp_path / "table99.yaml").write_text(SPEC, encoding="utf-8")
     exhibit = Exhibit.load(tmp_path / "table99.yaml")
     document = exhibit_document(exhibit, "quick", range(3), tmp_path, {}, tmp_path / "recorded")
     lanes = document["claims"][0]["lanes"]

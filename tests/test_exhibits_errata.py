@@ -184,6 +184,8 @@ def test_a_missing_count_is_named(tmp_path, capsys):
 )
 def test_a_bad_entry_is_named(tmp_path, change, says):
     path = tmp_path / "tables.yaml"
-    path.write_text((REPOSITORY / "workflow/errata/tables.yaml").read_text(encoding="utf-8").replace(*change, 1))
+    path.write_text(
+        (REPOSITORY / "workflow/errata/tables.yaml").read_text(encoding="utf-8").replace(*change, 1), encoding="utf-8"
+    )
     with pytest.raises((ValueError, LookupError), match=says):
         load_errata(path)

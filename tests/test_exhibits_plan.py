@@ -60,7 +60,9 @@ def test_snakemake_plans_one_job_for_each_cell(scale, tmp_path):
     command = ["-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(tmp_path), "-n", "cells"]
     command += ["--config", f"scale={scale}", f"exhibits={chosen}".replace("'", '"')]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, encoding="utf-8", cwd=tmp_path, env=environment
+    )
     assert done.returncode == 0, done.stderr
     jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, flags=re.M))
     assert int(jobs["cell"]) == len(cells) == CONFIG["seeds"][scale] * 14
@@ -100,7 +102,7 @@ def test_every_family_has_a_colour():
 
 def spec(tmp_path, method: str, change: tuple[str, str] = ("", "")) -> Exhibit:
     path = tmp_path / "table99.yaml"
-    path.write_text(SPEC.replace("METHOD", method).replace(*change))
+    path.write_text(SPEC.replace("METHOD", method).replace(*change), encoding="utf-8")
     return Exhibit.load(path)
 
 

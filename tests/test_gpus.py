@@ -30,7 +30,7 @@ def environment(tmp_path) -> dict:
 
 def holder(environment: dict) -> subprocess.Popen:
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", HOLD], env=environment, stdin=pipe, stdout=pipe, text=True)
+    return subprocess.Popen([sys.executable, "-c", HOLD], env=environment, stdin=pipe, stdout=pipe, encoding="utf-8")
 
 
 def test_no_two_processes_have_the_same_gpu_and_a_killed_one_frees_its_own(environment):

@@ -31,7 +31,7 @@ def imports_of(path: Path) -> set[str]:
     """Parts of the library that a file imports, as the first name below ssmpeft_lib."""
     package = path.relative_to(REPOSITORY).with_suffix("").parts[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             parts = (*base, *(node.module.split(".") if node.module else ()))
@@ -71,7 +71,7 @@ def test_compute_does_not_import_render_or_what_drives_it():
 
 
 def test_the_snakefile_imports_plan_only():
-    text = (REPOSITORY / "Snakefile").read_text()
+    text = (REPOSITORY / "Snakefile").read_text(encoding="utf-8")
     ours = [line for line in text.splitlines() if "import" in line and "ssmpeft_lib" in line]
     assert ours and all("ssmpeft_lib.plan" in line for line in ours)
 
@@ -82,5 +82,7 @@ def test_the_snakefile_imports_plan_only():
 def test_planning_does_not_import_torch(module):
     heavy = "torch transformers peft numpy pandas matplotlib datasets evaluate".split()
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"

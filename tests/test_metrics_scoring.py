@@ -88,7 +88,9 @@ def test_importing_is_cheap(folder):
     heavy = ("torch", "transformers", "evaluate", "datasets", "nltk", "sacrebleu", "rouge_score", "pandas", "PIL")
     code = f"import sys; {'; '.join(f'import ssmpeft_lib.{name}' for name in modules)}; "
     code += f"print([name for name in {heavy!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=registry.PACKAGE.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=registry.PACKAGE.parent
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 

@@ -372,6 +372,6 @@ def test_reference_that_does_not_run_is_an_error(database):
 def test_missing_and_damaged_databases_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none.sqlite: this database is not there"):
         reasons(str(tmp_path / "none.sqlite"), ["select 1"])
-    (tmp_path / "bad.sqlite").write_text("this is not a database, however long it may be")
+    (tmp_path / "bad.sqlite").write_text("this is not a database, however long it may be", encoding="utf-8")
     with pytest.raises(ValueError, match="bad.sqlite: file is not a database"):
         reasons(str(tmp_path / "bad.sqlite"), ["select 1"])

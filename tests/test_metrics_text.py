@@ -145,7 +145,9 @@ found = meteor.score([answer for answer, _ in pairs], examples)["meteor"]
 print(found, 100 * sum(peer) / 3, meteor.describe("nltk"))
 """
     environment = {**os.environ, "NLTK_DATA": str(shared("data/nltk_data"))}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=REPOSITORY, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=REPOSITORY, capture_output=True, encoding="utf-8"
+    )
     found, peer, described = done.stdout.split(" ", 2)
     assert float(found) == pytest.approx(float(peer))
     assert "WordNet 3.0" in described and "no WordNet" not in described

@@ -44,14 +44,14 @@ def test_original_checkpoint_is_converted_on_the_way(hub, tmp_path):
     assert "pytorch_model.bin" not in hub[0][1]
     loaded = load_checkpoint("mamba2-130m", "dart", "paper", tmp_path)
     torch.testing.assert_close(logits(loaded.network.cpu().eval(), ids()), logits(mamba2(), ids()), rtol=0, atol=0)
-    assert json.loads(output.read_text())["eos"] == loaded.eos == 0
+    assert json.loads(output.read_text(encoding="utf-8"))["eos"] == loaded.eos == 0
 
 
 def test_checkpoint_of_transformers_stays_where_the_hub_put_it(hub, tmp_path):
     build("Mamba").save_pretrained(tmp_path / "hub")
     output = fetched("mamba-130m", tmp_path)
     assert len(hub) == 1 and not any(pattern.endswith(".bin") for pattern in hub[0][1])
-    assert json.loads(output.read_text())["path"] == str(tmp_path / "hub")
+    assert json.loads(output.read_text(encoding="utf-8"))["path"] == str(tmp_path / "hub")
     assert [path.name for path in output.parent.iterdir()] == ["model.json"]
 
 

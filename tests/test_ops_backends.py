@@ -37,7 +37,9 @@ print("checksum", y.sum().item(), "cpp", ops.backends()["cpp"].available)
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
     variables = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "2", **environment}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables, timeout=300)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=variables, timeout=300
+    )
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def test_a_compiler_that_is_not_there_is_named(monkeypatch):
 
 def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
     broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\necho 'cannot do that' >&2\nexit 1\n")
+    broken.write_text("#!/bin/sh\necho 'cannot do that' >&2\nexit 1\n", encoding="utf-8")
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
     monkeypatch.setenv("SSMPEFT_CACHE_DIR", str(tmp_path / "cache"))
@@ -124,7 +126,9 @@ def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
 def test_a_compiler_without_openmp_will_do(tmp_path, monkeypatch):
     need("cpp")
     plain = tmp_path / "plain"
-    plain.write_text(f'#!/bin/sh\ncase "$*" in *-fopenmp*) exit 1;; esac\n{build.compiler()[0]} "$@" -O0\n')
+    plain.write_text(
+        f'#!/bin/sh\ncase "$*" in *-fopenmp*) exit 1;; esac\n{build.compiler()[0]} "$@" -O0\n', encoding="utf-8"
+    )
     plain.chmod(0o755)
     monkeypatch.setenv("CXX", str(plain))
     monkeypatch.setenv("SSMPEFT_CACHE_DIR", str(tmp_path / "cache"))
@@ -144,14 +148,16 @@ def test_processes_that_start_at_once_build_once(tmp_path):
     need("cpp")
     builds, cache, counter = tmp_path / "builds", tmp_path / "cache", tmp_path / "counter"
     # counts its runs, and compiles without optimisation to be quick
-    counter.write_text(f'#!/bin/sh\n[ "$1" = --version ] || echo x >> {builds}\n{build.compiler()[0]} "$@" -O0\n')
+    counter.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] || echo x >> {builds}\n{build.compiler()[0]} "$@" -O0\n', encoding="utf-8"
+    )
     counter.chmod(0o755)
     environment = {"CXX": str(counter), "SSMPEFT_CACHE_DIR": str(cache)}
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(lambda _: run_python(SCAN, **environment), range(2)))
     assert [result.returncode for result in results] == [0, 0], results
     assert results[0].stdout == results[1].stdout and "cpp True" in results[0].stdout
-    assert builds.read_text() == "x\n"
+    assert builds.read_text(encoding="utf-8") == "x\n"
     assert sorted(path.suffix for path in cache.iterdir()) in ([".lock", ".so"], [".so"])
 
 

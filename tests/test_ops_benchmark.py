@@ -39,7 +39,7 @@ def test_a_line_is_put_among_those_of_other_runs(tmp_path):
     output, (first, second, *_) = tmp_path / "kernels.json", kernels.LINES
     kernels.add(output, {"commit": "a"}, second, {"what": "old"})
     kernels.add(output, {"commit": "b"}, first, {"what": "new"})
-    written = json.loads(output.read_text())
+    written = json.loads(output.read_text(encoding="utf-8"))
     assert [(name, row["what"], row["commit"]) for name, row in written["lines"].items()] == [
         (first, "new", "b"),
         (second, "old", "a"),

@@ -178,7 +178,7 @@ def test_compiles_for_a_device_that_is_not_here(tmp_path):
     """Triton brings its own compiler, down to the machine code of an H100."""
     variables = {**os.environ, "TRITON_INTERPRET": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
     variables["TRITON_CACHE_DIR"] = str(tmp_path)
-    result = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, env=variables)
+    result = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, encoding="utf-8", env=variables)
     assert result.returncode == 0, result.stderr
 
 

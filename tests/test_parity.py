@@ -30,7 +30,9 @@ def load(name: str) -> dict[str, torch.Tensor]:
 def test_selection(case):
     """Channels and states in the authors' order, their masks, and the weights with the masks filled."""
     data = {key.removeprefix(f"{case}_"): value for key, value in load("case1_sdt_select").items()}
-    meta = next(m for m in json.loads(shared("parity/meta.json").read_text())["case1"] if m["case"] == case)
+    meta = next(
+        m for m in json.loads(shared("parity/meta.json").read_text(encoding="utf-8"))["case1"] if m["case"] == case
+    )
     shares = (meta["freeze_channel"], meta["freeze_state"], meta["zero_channel"])
     change = data["delta_A_log"]
     budget = Budget.of(tuple(change.shape), *shares)

@@ -366,7 +366,9 @@ def test_both_ways_to_save_say_how_to_load(tmp_path):
     model = get_peft_model(build("Mamba"), config("Mamba", "lora@out_proj"))
     ssmpeft_lib.save(model, tmp_path / "ours")
     model.save_pretrained(tmp_path / "theirs")
-    notes = [json.loads((tmp_path / name / "adapter_config.json").read_text()) for name in ("ours", "theirs")]
+    notes = [
+        json.loads((tmp_path / name / "adapter_config.json").read_text(encoding="utf-8")) for name in ("ours", "theirs")
+    ]
     assert notes[0]["load_with"] == notes[1]["load_with"] == SSMPeftConfig().load_with
     assert "import ssmpeft_lib" in notes[0]["load_with"]
 
@@ -397,7 +399,7 @@ def test_registered_whichever_is_imported_first(first, second):
     )
     code += "; print(first)" if first == "ssmpeft_lib" else "; print(set())"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
     assert done.stdout.split() == ["PeftType.SSMPEFT", "set()"], done.stderr
 
 
@@ -405,7 +407,7 @@ def test_registered_whichever_is_imported_first(first, second):
 def test_every_name_can_be_the_first_that_is_imported(name):
     code = f"from ssmpeft_lib import {name}; from peft import PeftType; print(PeftType('SSMPEFT'))"
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
     assert done.stdout.split() == ["PeftType.SSMPEFT"], done.stderr
 
 

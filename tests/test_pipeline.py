@@ -51,7 +51,7 @@ def test_every_cell_leaves_its_notebook_and_the_book_shows_it(folder):
     assert {
         path.parent.parent.relative_to(folder / "results/quick/cells").as_posix() for path in results(folder)
     } == pages
-    document = json.loads((folder / "results" / "quick" / "exhibits" / f"{EXHIBIT}.json").read_text())
+    document = json.loads((folder / "results" / "quick" / "exhibits" / f"{EXHIBIT}.json").read_text(encoding="utf-8"))
     scores = [point for row in document["rows"] for point in row["points"] if not point["metric"].startswith("params")]
     assert scores and all(point["ours"]["mean"] is not None for point in scores)
 
@@ -77,7 +77,7 @@ def test_packed_results_make_the_same_tables_elsewhere_and_nothing_is_run(folder
     done = snakemake(other, "--cores", "2", "exhibits", cells="existing")
     assert done.returncode == 0, done.stdout[-3000:]
     name = f"results/quick/exhibits/{EXHIBIT}.json"
-    assert (other / name).read_text() == (folder / name).read_text()
+    assert (other / name).read_text(encoding="utf-8") == (folder / name).read_text(encoding="utf-8")
 
 
 def test_where_half_of_the_results_exist_the_rest_are_holes(folder, tmp_path):
@@ -88,7 +88,7 @@ def test_where_half_of_the_results_exist_the_rest_are_holes(folder, tmp_path):
     copy_shares(folder, tmp_path)
     done = snakemake(tmp_path, "--cores", "2", "exhibits", cells="existing")
     assert done.returncode == 0, done.stdout[-3000:]
-    document = json.loads((tmp_path / "results" / "quick" / "exhibits" / f"{EXHIBIT}.json").read_text())
+    document = json.loads((tmp_path / "results" / "quick" / "exhibits" / f"{EXHIBIT}.json").read_text(encoding="utf-8"))
     scores = [point for row in document["rows"] for point in row["points"] if not point["metric"].startswith("params")]
     holes = [point for point in scores if point["ours"].get("mean") is None]
     assert 0 < len(holes) < len(scores)
@@ -97,7 +97,7 @@ def test_where_half_of_the_results_exist_the_rest_are_holes(folder, tmp_path):
 def test_snakemake_killed_and_two_at_once(folder):
     first_seed = times(folder)
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with open(folder / "killed.log", "w") as log:
+    with open(folder / "killed.log", "w", encoding="utf-8") as log:
         again = command(folder, "--cores", "2", "cells", seeds=SEEDS)
         running = subprocess.Popen(again, stdout=log, stderr=subprocess.STDOUT)
     wait_for(lambda: any(folder.glob(".snakemake/locks/*")), "the first to lock the folder")
@@ -136,15 +136,15 @@ def test_a_failing_cell_leaves_a_hole_a_notebook_and_an_exit_status(folder):
     assert f"failed: quick/{FAILS}: ValueError: 64 training examples do not fill a batch of 100" in done.stdout
     assert f"The book: {folder}" in done.stdout and "forget-failed" in done.stdout
     cell = folder / "results" / "quick" / "cells" / FAILS
-    assert json.loads((cell / "metrics.json").read_text())["status"] == "failed"
-    notebook = json.loads((cell / "cell.ipynb").read_text())
+    assert json.loads((cell / "metrics.json").read_text(encoding="utf-8"))["status"] == "failed"
+    notebook = json.loads((cell / "cell.ipynb").read_text(encoding="utf-8"))
     outputs = [output for part in notebook["cells"] for output in part.get("outputs", [])]
     assert any(output["output_type"] == "error" and output["traceback"] for output in outputs)
-    document = json.loads((folder / "results" / "quick" / "exhibits" / f"{EXHIBIT}.json").read_text())
+    document = json.loads((folder / "results" / "quick" / "exhibits" / f"{EXHIBIT}.json").read_text(encoding="utf-8"))
     holes = {row["label"] for row in document["rows"] for p in row["points"] if p["ours"].get("mean") is None}
     assert len(holes) == 1
     page = folder / "results" / "quick" / "html" / "cells" / f"{FAILS}.html"
-    assert "do not fill a batch of 100" in page.read_text()
+    assert "do not fill a batch of 100" in page.read_text(encoding="utf-8")
     # and it is tried again once forgotten
     assert main(["forget-failed", "--results", str(folder / "results")]) == 0
     assert planned(folder, **options)["cell"] == 1
@@ -182,7 +182,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)], capture_output=True, encoding="utf-8"
     )
     if mounted.returncode:
         pytest.skip(f"a small disk takes the right to mount one: {mounted.stderr.strip()}")
@@ -202,8 +202,8 @@ def test_a_full_disk_leaves_nothing_half_written_and_once_there_is_room_the_rest
     full = snakemake(place, "--cores", "2", "cells")
     assert full.returncode != 0 or "failed" in full.stdout
     for path in [*results(place), *results(place, "cell.ipynb")]:
-        json.loads(path.read_text())
-    whole = {path for path in results(place) if json.loads(path.read_text())["status"] == "ok"}
+        json.loads(path.read_text(encoding="utf-8"))
+    whole = {path for path in results(place) if json.loads(path.read_text(encoding="utf-8"))["status"] == "ok"}
     assert len(whole) < CELLS
 
     filler.unlink()
@@ -212,7 +212,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_once_there_is_room_the_rest
     before = times(place)
     done = snakemake(place, "--cores", "2", "cells")
     assert done.returncode == 0, done.stdout[-5000:]
-    assert {json.loads(path.read_text())["status"] for path in results(place)} == {"ok"}
+    assert {json.loads(path.read_text(encoding="utf-8"))["status"] for path in results(place)} == {"ok"}
     assert len(results(place)) == CELLS
     # what was finished is not computed again, but for cells whose end Snakemake found no room to note: one a core
     again = {path for path in whole if times(place)[path] != before[path]}

@@ -43,7 +43,7 @@ def test_the_whole_papers_matrix_is_planned_with_the_right_number_of_jobs(tmp_pa
     command = ["-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(tmp_path), "-n", "-q", "all"]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = subprocess.run(
-        [sys.executable, *command, "--config", "scale=paper"], capture_output=True, text=True, env=environment
+        [sys.executable, *command, "--config", "scale=paper"], capture_output=True, encoding="utf-8", env=environment
     )
     assert done.returncode == 0, done.stderr
     jobs = {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, flags=re.M)}
@@ -123,7 +123,7 @@ def test_finished_runs_are_recorded_and_count_from_then_on(nothing_recorded, tmp
         made_by = {"results_version": 1, "device": "a machine"}
         write_metrics(tmp_path / "results" / cell.path / "metrics.json", metrics | {"made_by": made_by})
     assert main(["plan", "--record", "--results", str(tmp_path / "results")]) == 0
-    written = yaml.safe_load(nothing_recorded.read_text())["costs"]["quick"]["mamba-130m"]["dart"]
+    written = yaml.safe_load(nothing_recorded.read_text(encoding="utf-8"))["costs"]["quick"]["mamba-130m"]["dart"]
     assert written == {"cells": 2, "seconds": 4.75, "memory_gb": 0.5, "devices": ["a machine"]}
     assert costs.cost_of("quick", "mamba-130m", "dart") == costs.Cost(4.75, 0.5, "recorded")
     assert costs.cost_of("quick", "mamba-1.4b", "dart").source == "extrapolated"
@@ -131,9 +131,11 @@ def test_finished_runs_are_recorded_and_count_from_then_on(nothing_recorded, tmp
 
 
 def test_what_only_leaves_out_is_not_planned(tmp_path, capsys):
-    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text()) | {"only": ["mamba-130m/full/dart"]}
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")) | {
+        "only": ["mamba-130m/full/dart"]
+    }
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
     assert main(["plan", "--config", str(path), "--results", str(tmp_path)]) == 0
     assert "Scale quick, 1 seed(s): 1 cells for" in capsys.readouterr().out
 
@@ -154,7 +156,9 @@ def test_the_clones_configuration_is_found_from_any_folder(command, tmp_path, mo
 @pytest.mark.parametrize("command", ["plan", "points"])
 def test_an_installed_library_says_what_planning_needs(command, tmp_path):
     shutil.copytree(REPOSITORY / "ssmpeft_lib", tmp_path / "ssmpeft_lib")
-    done = subprocess.run([sys.executable, "-m", "ssmpeft_lib", command], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ssmpeft_lib", command], cwd=tmp_path, capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert f"{tmp_path}/workflow is missing" in done.stderr and "clone the repository" in done.stderr
 
@@ -162,7 +166,7 @@ def test_an_installed_library_says_what_planning_needs(command, tmp_path):
 @pytest.mark.parametrize("read", [0, 1], ids=["nothing", "a line"])
 def test_a_reader_that_stops_reading_is_no_error(read):
     command = [sys.executable, "-m", "ssmpeft_lib", "points"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
         for _ in range(read):
             process.stdout.readline()
         process.stdout.close()

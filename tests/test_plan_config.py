@@ -12,7 +12,7 @@ from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.config import Config
 from ssmpeft_lib.plan.workflow import Workflow
 
-DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
 
 
 def test_the_default_configuration_is_valid():
@@ -20,8 +20,8 @@ def test_the_default_configuration_is_valid():
 
 
 def test_every_key_of_the_schema_is_explained_in_the_file():
-    schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
-    lines = (REPOSITORY / "config.yaml").read_text().splitlines()
+    schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    lines = (REPOSITORY / "config.yaml").read_text(encoding="utf-8").splitlines()
     for key in schema["properties"]:
         line = next(i for i, text in enumerate(lines) if text.startswith(f"{key}:"))
         assert lines[line - 1].startswith("#"), f"{key} has no comment above it"

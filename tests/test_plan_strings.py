@@ -104,14 +104,14 @@ def package(tmp_path, monkeypatch):
     ],
 )
 def test_a_method_file_that_is_not_complete_is_refused_while_planning(attributes, says, package):
-    (package / "methods" / "mine.py").write_text(METHOD.format(attributes=attributes))
+    (package / "methods" / "mine.py").write_text(METHOD.format(attributes=attributes), encoding="utf-8")
     with pytest.raises(ValueError, match=says):
         Cell.parse("quick/mamba-130m/mine/glue-rte/seed0")
 
 
 def test_a_complete_method_file_is_found(package):
     attributes = "family: ClassVar[str] = 'lora'; learning_rate: ClassVar[float] = 1e-2"
-    (package / "methods" / "mine.py").write_text(METHOD.format(attributes=attributes))
+    (package / "methods" / "mine.py").write_text(METHOD.format(attributes=attributes), encoding="utf-8")
     assert Cell.parse("quick/mamba-130m/mine/glue-rte/seed0").method == "mine"
     assert registry.options("mine") == {"count"}
     with pytest.raises(ValueError, match="mine.py: option count is of type 'list', which a method string cannot spell"):
@@ -131,7 +131,7 @@ def test_a_complete_method_file_is_found(package):
     ],
 )
 def test_a_model_or_data_file_that_is_not_complete_is_refused_while_planning(file, text, says, package):
-    (package / file).write_text(text)
+    (package / file).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=says):
         Cell.parse("quick/mamba-130m/lora/glue-rte/seed0")
 

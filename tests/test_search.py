@@ -170,7 +170,7 @@ def test_a_failed_rate_is_written_down_and_can_be_forgotten(results, tmp_path, c
     words = ["search-rates", "quick/mamba-2.8b/bitfit/glue-sst2", "1e-3", "--results", str(results)]
     assert main([*words, "--output", str(tried)]) == 0
     assert main(["choose-rate", str(tried), "--output", str(chosen)]) == 0
-    found = json.loads(chosen.read_text())
+    found = json.loads(chosen.read_text(encoding="utf-8"))
     assert found["learning_rate"] is None and "mamba-2.8b/model.json is missing" in found["why"]
     with pytest.raises(ValueError, match=r"learning_rate.json: the search found no learning rate: 1 of 1 rates failed"):
         open_run(target("bitfit"), results, SMALL, learning_rate=chosen)
@@ -188,7 +188,7 @@ def snakemake(folder, *arguments, **config):
     config = {"exhibits": '["table21","table24"]', **config}
     command = ["-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(folder), *arguments]
     command += ["--config", *(f"{key}={value}" for key, value in config.items())]
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=folder)
+    done = subprocess.run([sys.executable, *command], capture_output=True, encoding="utf-8", cwd=folder)
     assert done.returncode == 0, done.stderr
     return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, flags=re.M)}
 
@@ -202,7 +202,7 @@ def test_snakemake_plans_a_search_that_seeds_share(tmp_path, together, processes
 
 @pytest.mark.parametrize("search, files", [("off", 0), ("grid", 1), ("full", 1)])
 def test_a_cell_waits_for_its_search(search, files):
-    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text()) | {"lr_search": search}
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")) | {"lr_search": search}
     wildcards = SimpleNamespace(scale="quick", model="mamba-130m", method="bitfit", dataset="dart", seed="2")
     workflow = Workflow(config, REPOSITORY)
     assert len(workflow.learning_rate_of(wildcards)) == files
@@ -214,9 +214,10 @@ def test_a_search_by_snakemake_goes_on_where_it_was_and_a_cell_shows_it(results,
     small = {key: value for key, value in SMALL.items() if key != "selection_steps"}
     (tmp_path / "config.yaml").write_text(
         yaml.safe_dump(
-            yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+            yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
             | {"lr_search": "grid", "lr_search_together": 5, "overrides": [{"match": "*", "set": small}]}
-        )
+        ),
+        encoding="utf-8",
     )
     folder = plan.folder(target())
     wanted = f"results/{folder}/learning_rate.json"
@@ -228,7 +229,7 @@ def test_a_search_by_snakemake_goes_on_where_it_was_and_a_cell_shows_it(results,
     )
     jobs = snakemake(tmp_path, *words)
     assert jobs["search_rates"] == 2 and jobs["learning_rate"] == 1
-    found = json.loads((tmp_path / wanted).read_text())
+    found = json.loads((tmp_path / wanted).read_text(encoding="utf-8"))
     assert [rate["learning_rate"] for rate in found["rates"]] == [float(name) for name in plan.GRID]
     ok = [rate for rate in found["rates"] if rate["status"] == "ok"]
     best = max(rate["score"] for rate in ok)
@@ -242,15 +243,17 @@ def test_a_search_by_snakemake_goes_on_where_it_was_and_a_cell_shows_it(results,
 
 
 def test_the_plan_command_counts_the_search(tmp_path, capsys):
-    document = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    document = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(document | {"lr_search": "grid", "exhibits": ["table21", "table24"]}))
+    path.write_text(
+        yaml.safe_dump(document | {"lr_search": "grid", "exhibits": ["table21", "table24"]}), encoding="utf-8"
+    )
     assert main(["plan", "--scale", "paper", "--config", str(path), "--results", str(tmp_path)]) == 0
     assert "14 times 15 rates, each 1 epoch on 2,000 examples at most, in 210 processes" in capsys.readouterr().out
 
 
 def test_the_book_shows_what_was_measured():
-    lines = json.loads(piece.RECORDED.read_text())["lines"].values()
+    lines = json.loads(piece.RECORDED.read_text(encoding="utf-8"))["lines"].values()
     shown = piece.myst(None, "reproduce")
     for line in lines:
         assert f"<code>{line['method']}</code>" in shown

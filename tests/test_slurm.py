@@ -47,7 +47,7 @@ def test_faults_cost_no_more_than_the_jobs_they_hit(cluster, folder):
     assert len(first_seed) == CELLS
     seeds = {"quick": 2, "real": 1, "paper": 1}
     again = command(folder, *HERE, profile="slurm", seeds=seeds)
-    with open(folder / "killed.log", "w") as log:
+    with open(folder / "killed.log", "w", encoding="utf-8") as log:
         running = subprocess.Popen(again, env=cluster.environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             two = cluster.wait_for(

@@ -39,7 +39,7 @@ def saved(tmp_path):
 
 def rewritten(folder, **changes):
     path = folder / "adapter_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def rewritten(folder, **changes):
             ValueError,
             "not a whole safetensors file",
         ),
-        (lambda f: (f / "adapter_config.json").write_text("{"), ValueError, "is not JSON"),
+        (lambda f: (f / "adapter_config.json").write_text("{", encoding="utf-8"), ValueError, "is not JSON"),
         (lambda f: rewritten(f, peft_type="LORA"), ValueError, "type 'LORA', not 'SSMPEFT'"),
         (lambda f: rewritten(f, method=None), ValueError, "names no method"),
         (lambda f: rewritten(f, method="lroa"), LookupError, "did you mean 'lora'"),

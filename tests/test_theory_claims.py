@@ -120,7 +120,7 @@ def test_row_of_a_figure_means_an_arm_of_the_grid(row, arm):
 
 @pytest.mark.parametrize("name", ["figure1", "figure2"])
 def test_kept_points_are_those_of_the_recorded_runs(name):
-    kept = json.loads((REPOSITORY / "recorded" / "exhibits" / f"{name}.json").read_text())
+    kept = json.loads((REPOSITORY / "recorded" / "exhibits" / f"{name}.json").read_text(encoding="utf-8"))
     assert kept["points"] == json.loads(
         json.dumps(points(Exhibit.load(SPECS / f"{name}.yaml"), recorded("one_sequence")))
     )

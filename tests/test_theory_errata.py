@@ -52,8 +52,8 @@ def test_writing_the_evidence_changes_nothing(tmp_path):
     copy = shutil.copy(ERRATA, tmp_path / "theory.yaml")
     write_evidence(copy)
     assert errata(copy) == ENTRIES
-    prose = [line for line in ERRATA.read_text().splitlines() if "evidence:" not in line]
-    assert [line for line in copy.read_text().splitlines() if "evidence:" not in line] == prose
+    prose = [line for line in ERRATA.read_text(encoding="utf-8").splitlines() if "evidence:" not in line]
+    assert [line for line in copy.read_text(encoding="utf-8").splitlines() if "evidence:" not in line] == prose
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_writing_the_evidence_changes_nothing(tmp_path):
 )
 def test_a_bad_entry_is_named(tmp_path, change, message):
     path = tmp_path / "theory.yaml"
-    path.write_text(ERRATA.read_text().replace(*change))
+    path.write_text(ERRATA.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         errata(path)
 

@@ -37,7 +37,7 @@ def test_cells_are_short_and_define_nothing(path):
 
 
 def test_every_erratum_is_in_the_chapter():
-    shown = set(re.findall(r'page\.errata_of\("(.+?)"\)', NOTEBOOKS[0].read_text()))
+    shown = set(re.findall(r'page\.errata_of\("(.+?)"\)', NOTEBOOKS[0].read_text(encoding="utf-8")))
     assert shown == {entry.statement for entry in errata()}
 
 

@@ -37,7 +37,7 @@ def test_training_lowers_the_loss_and_the_best_validation_is_kept(results, metho
     run.score("test")
     metrics = read_metrics(run.save(tmp_path))
     assert metrics["status"] == "ok" and metrics["cost"]["steps"] == STEPS
-    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 32 and {row["split"] for row in rows} == {"val", "test"}
 
 

@@ -61,12 +61,16 @@ def run_cell(folder: Path, environment: dict, path: Path) -> tuple[str, dict]:
     output = folder / "cell.ipynb"
     command = [sys.executable, "-S", "-E", CLIENT, "run-cell", "quick/mamba-130m/lora/dart/seed0"]
     done = subprocess.run(
-        [*command, "--notebook", path, "--output", output], env=environment, capture_output=True, text=True, timeout=180
+        [*command, "--notebook", path, "--output", output],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=180,
     )
     assert done.returncode == 0, done.stderr
-    executed = json.loads(output.read_text())
+    executed = json.loads(output.read_text(encoding="utf-8"))
     texts = [out.get("text", "") for out in executed["cells"][-1]["outputs"]]
-    return "".join("".join(text) for text in texts), json.loads((folder / "metrics.json").read_text())
+    return "".join("".join(text) for text in texts), json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
 def test_a_warm_kernel_computes_what_a_plain_one_does(tmp_path, environment):
@@ -83,14 +87,14 @@ def test_a_failed_cell_keeps_its_notebook_and_says_why(tmp_path, environment):
     _, metrics = run_cell(tmp_path / "failed", environment, path)
     assert metrics["status"] == "failed"
     assert metrics["error"] == {"type": "ZeroDivisionError", "message": "division by zero"}
-    executed = json.loads((tmp_path / "failed" / "cell.ipynb").read_text())
+    executed = json.loads((tmp_path / "failed" / "cell.ipynb").read_text(encoding="utf-8"))
     assert any(out["output_type"] == "error" for cell in executed["cells"] for out in cell.get("outputs", []))
 
 
 def test_a_failed_cell_keeps_no_answers_of_an_earlier_run(tmp_path, environment):
     folder = tmp_path / "failed"
     (folder / "adapter").mkdir(parents=True)
-    (folder / "predictions.jsonl").write_text("{}")
+    (folder / "predictions.jsonl").write_text("{}", encoding="utf-8")
     run_cell(folder, environment, notebook(tmp_path, "1 / 0"))
     assert {path.name for path in folder.iterdir()} == {"cell.ipynb", "metrics.json"}
 
@@ -108,7 +112,7 @@ def test_another_virtual_environment_has_another_server(tmp_path, environment):
                 os.utime(tmp_path / home / folder, ns=(1, 1))
             code = f"import sys; sys.path.insert(0, {str(CLIENT.parent)!r}); import client; print(client.server_key())"
             command = [tmp_path / home / "bin" / "python", "-S", "-E", "-c", code]
-            keys.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            keys.append(subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout)
     assert len(set(keys)) == 4
 
 
@@ -125,10 +129,10 @@ def test_a_notebook_without_a_result_is_a_failed_cell(tmp_path, environment):
 
 def test_without_a_place_for_sockets_the_command_runs_plainly(tmp_path, environment):
     blocked = tmp_path / "file"
-    blocked.write_text("")
+    blocked.write_text("", encoding="utf-8")
     command = [sys.executable, "-S", "-E", CLIENT, "points", "--exhibit", "nothing"]
     environment = environment | {"XDG_RUNTIME_DIR": str(blocked)}
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 1
     assert "starting plainly" in done.stderr and "no exhibit 'nothing'" in done.stderr
 
@@ -141,7 +145,7 @@ def test_when_the_client_is_killed_its_cell_ends_too(tmp_path, environment):
     client = subprocess.Popen(
         [*command, "--notebook", path, "--output", tmp_path / "o" / "cell.ipynb"], env=environment
     )
-    kernel = int(wait_for(lambda: marker.exists() and marker.read_text(), "the kernel to start", 120))
+    kernel = int(wait_for(lambda: marker.exists() and marker.read_text(encoding="utf-8"), "the kernel to start", 120))
     client.send_signal(signal.SIGKILL)
     client.wait()
     wait_for(lambda: not alive(kernel), "the kernel to end", 20)
@@ -158,7 +162,7 @@ def test_when_snakemake_is_killed_its_cells_end_too_warm_or_not(tmp_path, enviro
     started = subprocess.Popen(
         [sys.executable, "-c", parent, "snakemake"], env=environment | {"SSMPEFT_WARM": warm}, stderr=subprocess.DEVNULL
     )
-    kernel = int(wait_for(lambda: marker.exists() and marker.read_text(), "the kernel to start", 120))
+    kernel = int(wait_for(lambda: marker.exists() and marker.read_text(encoding="utf-8"), "the kernel to start", 120))
     started.send_signal(signal.SIGKILL)
     started.wait()
     wait_for(lambda: not alive(kernel), "the kernel to end", 60)
@@ -166,7 +170,7 @@ def test_when_snakemake_is_killed_its_cells_end_too_warm_or_not(tmp_path, enviro
 
 def alive(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 

@@ -71,7 +71,6 @@ def _read_seven_zip(path: Path, member: str, limit: int) -> bytes:
 
 def _py7zr(path: Path):
     try:
-        import py7zr
         import py7zr.io
     except ImportError:
         raise ValueError(f"{path}: a .7z archive needs `pip install py7zr`, or unpack it beside") from None

@@ -89,7 +89,7 @@ def mkl_is_slow() -> bool:
     if not torch.backends.mkl.is_available() or torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     try:
-        with open("/proc/cpuinfo") as file:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
             maker = next(line.split(":", 1)[1].strip() for line in file if line.startswith("vendor_id"))
     except (OSError, StopIteration):
         return False

@@ -79,10 +79,10 @@ def _forget_if_changed(source: Path, build: Path) -> None:
     for path in sorted((source / EXTENSIONS).rglob("*.py")):
         digest.update(path.read_bytes())
     stamp = build / "extensions"
-    if not stamp.exists() or stamp.read_text() != digest.hexdigest():
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest.hexdigest():
         shutil.rmtree(build, ignore_errors=True)
         build.mkdir(parents=True)
-        stamp.write_text(digest.hexdigest())
+        stamp.write_text(digest.hexdigest(), encoding="utf-8")
 
 
 def _replace(built: Path, target: Path) -> None:

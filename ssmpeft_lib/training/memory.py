@@ -28,7 +28,7 @@ class PeakMemory:
             return
         try:
             # resets the peak of the resident set
-            with open("/proc/self/clear_refs", "w") as file:
+            with open("/proc/self/clear_refs", "w", encoding="utf-8") as file:
                 file.write("5")
             self._before = _status("VmRSS")
         except OSError:
@@ -43,6 +43,6 @@ class PeakMemory:
 
 
 def _status(name: str) -> int:
-    with open("/proc/self/status") as file:
+    with open("/proc/self/status", encoding="utf-8") as file:
         line = next(line for line in file if line.startswith(name + ":"))
     return int(line.split()[1]) * 1024

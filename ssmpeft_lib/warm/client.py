@@ -71,7 +71,7 @@ def connect() -> socket.socket:
     connection = _try(path)
     if connection is not None:
         return connection
-    with open(path + ".lock", "w") as lock:
+    with open(path + ".lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection = _try(path)
         if connection is not None:
@@ -87,7 +87,7 @@ def connect() -> socket.socket:
 def start_server(path: str) -> bool:
     """Start the server as a daemon and wait until it listens; it says so by writing into a pipe."""
     told, tell = os.pipe()
-    with open(path + ".log", "w") as log:
+    with open(path + ".log", "w", encoding="utf-8") as log:
         subprocess.Popen(
             [sys.executable, "-m", "ssmpeft_lib.warm.server", path, str(tell)],
             cwd="/",
@@ -130,7 +130,7 @@ def ancestors(arguments: list[str]) -> list[int]:
                 # a word of its own: a shell's command may well lie in a folder of that name
                 if any(os.path.basename(word) == b"snakemake" for word in file.read().split(b"\0")):
                     return chain
-            with open(f"/proc/{pid}/stat") as file:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
                 pid = int(file.read().rpartition(")")[2].split()[1])
         except (OSError, ValueError):
             break

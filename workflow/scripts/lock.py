@@ -24,7 +24,7 @@ PYTHON = "3.11"
 
 def main() -> None:
     """Write the four files."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pins = {}
     for name, extras in EXTRAS.items():
         wanted = list(project["dependencies"])
@@ -33,7 +33,7 @@ def main() -> None:
         pins[name] = closure(wanted)
     lines = [f"{name}=={version}" for name, version in sorted(pins["everything"].items())]
     head = "# Written by workflow/scripts/lock.py. torch is the CPU build where pip is given one (see README).\n"
-    (ROOT / "requirements.lock").write_text(head + "\n".join(lines) + "\n")
+    (ROOT / "requirements.lock").write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
     write_environment(ROOT / "environment.yml", "ssmpeft", pins["everything"])
     for name in ("compute", "book"):
         write_environment(ROOT / "workflow" / "envs" / f"{name}.yml", f"ssmpeft-{name}", pins[name])
@@ -73,7 +73,8 @@ def write_environment(path: Path, name: str, pins: dict[str, str]) -> None:
         "# Written by workflow/scripts/lock.py.\n"
         f"name: {name}\nchannels:\n  - conda-forge\ndependencies:\n  - python={PYTHON}\n  - pip\n  - pip:\n"
         + "\n".join(lines)
-        + "\n"
+        + "\n",
+        encoding="utf-8",
     )
 
 

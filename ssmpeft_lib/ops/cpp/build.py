@@ -126,7 +126,8 @@ def _compile(command: list[str], path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
         for attempt in (command, [flag for flag in command if flag != OPENMP]):
-            result = subprocess.run([*attempt, "-o", str(built), *sources], capture_output=True, text=True, check=False)
+            build = [*attempt, "-o", str(built), *sources]
+            result = subprocess.run(build, capture_output=True, encoding="utf-8", errors="replace", check=False)
             if not result.returncode:
                 built.replace(path)
                 return
