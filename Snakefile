@@ -15,14 +15,14 @@ sys.path.insert(0, str(ROOT))
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-from ssmpeft_lib.plan.failures import FailedJobs, failed_cells
+from ssmpeft_lib.plan.console import failed_cells, report_progress
 from ssmpeft_lib.plan.resources import raised, visible_gpus
 from ssmpeft_lib.plan.scheduling import spare_snakemake
 from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
 
 spare_snakemake()
-if Quietness.RULES in (workflow.output_settings.quiet or ()):
-    logger.addHandler(FailedJobs())
+if workflow.is_main_process and Quietness.RULES in (workflow.output_settings.quiet or ()):
+    report_progress(logger)
 
 
 configfile: str(ROOT / "config.yaml")
