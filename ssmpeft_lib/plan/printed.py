@@ -17,9 +17,8 @@ class Printed:
         value: the number; for a bound such as `<0.4`, the bound.
         std: the printed spread, or None.
         bound: True for `<value`.
-        mark: `cut` when the source text lost trailing digits (`80.5~` where they follow from other numbers, `80.~`
-            where they do not), `reconstructed` when the whole number was lost and follows from others (`87.7?`), else
-            empty.
+        mark: `cut` when trailing digits are lost and do not follow from other numbers (`80.~`), `reconstructed` when
+            the number, or its last digits, were lost and were computed from others (`87.7?`), else empty.
     """
 
     text: str

@@ -18,7 +18,8 @@ from .page import Page
 
 MARKS = {
     "cut": "the last digits are lost in the text that this table was read from",
-    "reconstructed": "lost in the text that this table was read from, and computed from other printed numbers",
+    "reconstructed": "the number or its last digits are lost in the text that this table was read from, and were computed "
+    "from other printed numbers",
 }
 
 CSV_COLUMNS = (
