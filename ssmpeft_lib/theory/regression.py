@@ -44,10 +44,10 @@ DRAWN = (Arm("frozen"), *(Arm("sdt", channels=32, states=states) for states in (
 last two points."""
 
 RELEASED = (
-    *(replace(arm, rule="released") for arm in (*PRINTED_GRID, *BEYOND) if arm.channels),
     *(Arm("lora_dt_proj", rank=r) for r in (4, 8, 16)),
+    *(replace(arm, rule="released") for arm in (*PRINTED_GRID, *BEYOND) if arm.channels),
 )
-"""As the released script does it: its rule with its slips, and what it trains under the name of LoRA (S4 + Proj)."""
+"""As the released script does it: what it trains under the name of LoRA (S4 + Proj), and its rule with its slips."""
 
 GRID = (*PRINTED_GRID, *BEYOND, *DRAWN, *RELEASED)
 
