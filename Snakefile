@@ -2,6 +2,7 @@
 #   snakemake --cores all            everything, ending with results/<scale>/html/index.html
 #   snakemake --cores all cells      only the runs          snakemake -n   what would be done
 import gc
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 # Planning makes millions of objects, which stay, so looking for garbage among them again and again finds none.
 gc.set_threshold(500_000, 50, 1000)
 
-ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, workflow.basedir)
+
+# Relative, so that results stay fresh where the folder is moved or copied.
+ROOT = Path(os.path.relpath(workflow.basedir))
 
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness

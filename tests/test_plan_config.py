@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -99,3 +100,29 @@ def test_later_overrides_win():
         "batch_size": 2,
     }
     assert config.overrides_for(Cell("quick", "m", "full", "samsum", 0)) == {}
+
+
+def test_inputs_of_rules_are_relative_so_that_a_moved_folder_keeps_its_results(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    plan = Workflow(DEFAULT, Path("."))
+    asked = SimpleNamespace(exhibit="figure1", scale="quick", chapter="theory")
+    inputs = [
+        *plan.specs,
+        *plan.specs_of(asked),
+        *plan.kept_of(asked),
+        *plan.prose_files(),
+        *plan.measured_files(),
+        *plan.chapter_sources(),
+        *plan.chapter_files(),
+        *plan.exhibit_files(),
+        *plan.metrics_files(),
+    ]
+    assert len(inputs) > 500
+    assert not [path for path in map(Path, inputs) if path.is_absolute()]
+    assert "relpath(workflow.basedir)" in (REPOSITORY / "Snakefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("profile", ["default", "slurm"])
+def test_conda_or_not_makes_nothing_stale(profile):
+    settings = yaml.safe_load((REPOSITORY / "profiles" / profile / "config.yaml").read_text(encoding="utf-8"))
+    assert set(settings["rerun-triggers"]) == {"mtime", "input", "params", "code"}

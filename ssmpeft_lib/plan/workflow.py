@@ -78,7 +78,7 @@ class Workflow:
     def shell_prefix(self) -> str:
         """What stands before each rule's command: `ssmpeft`, the library's commands, started warm where the
         configuration says so, and `python`, the one that runs this unless a rule has an environment of its own."""
-        client = shlex.quote(str(self.root / "ssmpeft_lib" / "warm" / "client.py"))
+        client = shlex.quote(str(self.root.resolve() / "ssmpeft_lib" / "warm" / "client.py"))
         warm = "" if self.config.warm_kernels else "SSMPEFT_WARM=0 "
         python = "" if self.conda else f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; '
         prefix = f'set -euo pipefail; {python}ssmpeft() {{ {warm}python -S -E {client} "$@"; }}; '
