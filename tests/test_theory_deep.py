@@ -63,11 +63,42 @@ def test_repaired_theorem_is_exact_and_the_printed_rank_is_not_enough(d_model, n
 
 @pytest.mark.parametrize(
     "size, printed, needed",
-    [((10, 5, 3), 6, 10), ((64, 7, 2), 19, 22), ((12, 5, 2), 5, 6), ((64, 4, 1), 16, 16)],
+    [((10, 5, 3), 6, 10), ((64, 7, 2), 19, 22), ((64, 17, 2), 8, 8), ((12, 5, 2), 5, 6), ((64, 4, 1), 16, 16)],
 )
 def test_channel_bounds(size, printed, needed):
     assert deep.printed_bounds(*size)["channels"] == printed
     assert deep.needed_bounds(*size)["channels"] == needed
+
+
+def test_printed_channels_are_never_too_many_and_right_where_the_target_divides():
+    sizes = [(D, L, L_target) for D in (3, 10, 64) for L in range(1, 20) for L_target in range(1, L + 1)]
+    pairs = {size: (deep.printed_bounds(*size)["channels"], deep.needed_bounds(*size)["channels"]) for size in sizes}
+    assert all(printed <= needed for printed, needed in pairs.values())
+    assert all(printed == needed for (_, L, L_target), (printed, needed) in pairs.items() if L % L_target == 0)
+    undivided = [printed < needed for (_, L, L_target), (printed, needed) in pairs.items() if L % L_target]
+    assert any(undivided) and not all(undivided)  # "may be too small", not "is"
+
+
+@pytest.mark.parametrize("D", [2, 3, 4])
+def test_targets_of_two_layers_have_the_stated_degrees_of_freedom(D):
+    """The rank of the derivative of the outputs' kernel by both W, the S4 being fixed with one state a channel."""
+    rng = np.random.default_rng(D)
+    lags, (first, second) = np.arange(8), rng.permutation(np.linspace(-0.9, 0.9, 2 * D)).reshape(2, D)
+
+    def kernel(W):
+        # of output i by input j: sum over d of W_2[i, d] W_1[d, j] times second_d^n convolved with first_j^n
+        responses = [[np.convolve(s**lags, f**lags)[:8] for f in first] for s in second]
+        return np.einsum("id,dj,djn->ijn", W[D * D :].reshape(D, D), W[: D * D].reshape(D, D), responses).ravel()
+
+    W, step = rng.normal(size=2 * D * D), 1e-4
+    slopes = [(kernel(W + step * unit) - kernel(W - step * unit)) / (2 * step) for unit in np.eye(2 * D * D)]
+    assert np.linalg.matrix_rank(np.array(slopes), tol=1e-6) == deep.degrees_of_freedom(D, 3, 1)[1]
+
+
+def test_a_theorem_for_few_channels_is_not_refuted_by_counting():
+    """So that the count is no foregone conclusion: it decides from about thirty channels on."""
+    short = {D: deep.degrees_of_freedom(D, 3, 1) for D in (4, 16, 64)}
+    assert {D: tunable < needed for D, (tunable, needed) in short.items()} == {4: False, 16: False, 64: True}
 
 
 @pytest.mark.parametrize("size, printed, needed", [((64, 4, 1), 4, 16), ((64, 64, 1), 64, 1)])

@@ -85,6 +85,34 @@ def test_outputs_can_be_matched_when(rng, length, seq_len, silent, reached):
     assert residual < 1e-9 if reached else residual > 1e-3
 
 
+@pytest.mark.parametrize("seed", range(150))
+def test_what_outputs_need_of_a_prefix(seed):
+    """T-08, by a search for counterexamples among few values: repeats, zeros and sums that cancel are common."""
+    rng = np.random.default_rng(seed)
+    H = int(rng.integers(1, 5))
+    choices = ([-0.5, 0.0, 0.5, 0.8], [-1.0, 0.0, 1.0, 2.0], [-1.0, 0.0, 1.0])
+    system = System(*(rng.choice(values, H) for values in choices))
+    needed, seen = prefix.length_for_outputs(system), prefix.observability(system, 10)
+    for length in range(1, 7):
+        left = max(prefix.output_residual(system, state, length, 10) for state in np.eye(H))
+        assert (left < 1e-9) == (needed is not None and length >= needed), (system, length, left)
+    assert needed is None or needed == np.linalg.matrix_rank(seen)
+
+
+@pytest.mark.parametrize(
+    "A, B, C, needed",
+    [
+        ([0.5, 0.5, -0.3, 0.8], [1, 1, 0.7, 1.3], [1, -1, 0.4, 0.9], None),  # distinct b, nonzero: no length is enough
+        ([0.5, 0.5, -0.3, 0.8], [1, 0, 0.7, 1.3], [1, 1, 0.4, 0.9], 3),  # a zero b, made up for
+        ([0.5, 0.2], [0, 1], [1, 1], None),
+        ([0.5, 0.2], [0, 1], [0, 1], 1),  # what C does not read need not be reached
+        ([0.0, 0.2], [0, 1], [1, 1], 1),  # nor what is forgotten at once
+    ],
+)
+def test_length_for_outputs_by_hand(A, B, C, needed):
+    assert prefix.length_for_outputs(System(*map(np.array, (A, B, C)))) == needed
+
+
 def test_conditioning_of_sixteen_states():
     assert prefix.condition_number(np.linspace(0.2, 0.95, 16)) == pytest.approx(5.2e14, rel=0.1)
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 
 from ssmpeft_lib.theory import projections
+from ssmpeft_lib.theory.checks.projections import first_outputs
 from ssmpeft_lib.theory.systems import largest
 
 EXACT = 1e-11
@@ -27,6 +29,30 @@ def test_parameters_become_equal(free, d_inner):
     X = rng.normal(size=(d_inner, 12))
     for ours, wanted in zip(covered.parameters(X), replace(model, x_proj=tuned).parameters(X), strict=True):
         assert largest(ours - wanted) < 1e-9
+
+
+def test_first_outputs_are_those_of_the_recurrence():
+    _, model, _ = model_and_tuned()
+    X = np.random.default_rng(0).normal(size=(24, 5))
+    for n in range(5):
+        assert largest(first_outputs(model, X[:, n, None]) - model.run(X[:, n, None])[0]) < EXACT
+    assert largest(first_outputs(model, X)[:, 2:3] - model.run(X[:, 2:3])[0]) < EXACT
+
+
+def test_what_another_input_projection_can_reach():
+    """T-51: scaling all of x_proj as W_in would is covered; a search that starts at the frozen W_in finds it."""
+    rng, model, _ = model_and_tuned(d_inner=6)
+    model = projections.S6.random(rng, 6, 2, 1)
+    scale = np.repeat([1.2**2, 1.2, 1.2], [2, 2, 1])[:, None]  # W_B by m^2, W_C and the step size by m
+    X, target = rng.normal(size=(6, 7)), replace(model, x_proj=scale * model.x_proj)
+    covered = replace(model, in_proj=1.2 * model.in_proj)
+    assert largest(covered.run(X)[0] - target.run(X)[0]) < 1e-9
+    found = least_squares(
+        lambda W: (first_outputs(replace(model, in_proj=W.reshape(6, 6)), X) - first_outputs(target, X)).ravel(),
+        model.in_proj.ravel(),
+        max_nfev=60,
+    )
+    assert largest(found.fun) < 1e-6
 
 
 def test_outputs_do_not():

@@ -4,5 +4,6 @@ KINDS = {
     "error": "false as printed",
     "gap": "needs a condition or a proof",
     "wording": "symbols",
+    "remark": "not wrong, worth knowing",
     "code": "the released code differs",
 }

@@ -52,7 +52,7 @@ def tune_to_layer(
             they can leave only through it. `identity` is the repair. The paper does not
             say; `zero` is its rule for unselected channels, `untouched` leaves them frozen.
         columns: set the owned columns of W to those of the identity in all layers but the
-            last. Needed, not printed.
+            last. The construction needs it; the paper does not say it.
         W_last: another W for the last layer than the target's.
     """
     D, L = len(target.bias), len(frozen)
@@ -107,9 +107,27 @@ def printed_bounds(D: int, L: int, L_target: int) -> dict[str, int]:
 
 
 def needed_bounds(D: int, L: int, L_target: int) -> dict[str, int]:
-    """What the construction needs; the rank is that of making the owned columns unit vectors."""
+    """What this construction needs in every layer but the last of a group, which tunes all D channels and all of W.
+
+    The rank is that of making the owned columns unit vectors. Another construction may need less.
+    """
     channels = -(-D // (L // L_target))
     return {"channels": channels, "group": L // L_target, "rank": min(D, channels)}
+
+
+def degrees_of_freedom(D: int, L: int, H_target: int) -> tuple[int, int]:
+    """For targets of two layers: at most how many numbers Theorem 4 lets one tune, and at least how many targets have.
+
+    Tuned are, in each layer, A, B and C of H* states and the step size in each of ceil(2 D / L) channels, u and the
+    bias, and W by a matrix of rank r = ceil(L / 2), which has r (2 D - r) degrees of freedom; D^2 in the last layer.
+    Of the targets it is enough to look at those whose S4 are fixed, with one transition a channel, all different. From
+    the outputs of such a target, by partial fractions, follow the D matrices W_2[:, d] W_1[d, :] of rank one. These
+    have D (2 D - 1) degrees of freedom. A smooth function of fewer numbers cannot reach them all.
+    """
+    printed = printed_bounds(D, L, 2)
+    rank = min(D, printed["rank"])
+    each_layer = printed["channels"] * (3 * H_target + 1) + 2 * D
+    return L * each_layer + (L - 1) * rank * (2 * D - rank) + D**2, D * (2 * D - 1)
 
 
 def match_channels(ssm: System, target: System, channels: ndarray) -> System:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
+from math import isclose
 
 import numpy as np
 from numpy import ndarray
@@ -40,6 +42,8 @@ def count_parameters(frozen: System, target: System, redundant: ndarray | None =
         redundant: the product whose zeros mean that a state is gone already, by default
             B C. The paper has A B C (`removal_term`), which overlooks that a state with
             A = 0 still acts at lag 0.
+    Returns:
+        The count of the lemma: so many changes are enough. `fewest_changes` may be less.
     """
     H, H_target = len(frozen.A), len(target.A)
     gone = frozen.B * frozen.C if redundant is None else redundant
@@ -51,6 +55,25 @@ def count_parameters(frozen: System, target: System, redundant: ndarray | None =
     index = np.arange(H_target)
     terms = int((gone[left] != 0).sum()), int(transitions[index, kept].sum()), int(interactions[index, kept].sum())
     return Count(sum(terms), *terms, tuple(int(h) for h in kept))
+
+
+def fewest_changes(frozen: System, target: System) -> int:
+    """The true minimum: how few entries of A and of B C must change until the outputs are equal for all inputs.
+
+    Outputs depend on nothing but the sum of b_k c_k over the states that share a transition, for each value that a
+    transition takes. So every way to move states to a transition of either model is tried, and where a sum is not that
+    of the target one product more has to change. There are (H + H*)^H ways: this is for few states.
+    """
+    values = sorted({*frozen.A.tolist(), *target.A.tolist()})
+    wanted = [float((target.B * target.C)[target.A == value].sum()) for value in values]
+    fewest = 2 * len(frozen.A)
+    for moved in product(values, repeat=len(frozen.A)):
+        members = [np.array(moved) == value for value in values]
+        sums = [float((frozen.B * frozen.C)[states].sum()) for states in members]
+        wrong = [not isclose(a, b, abs_tol=1e-12) for a, b in zip(sums, wanted, strict=True)]
+        if all(states.any() for states, differs in zip(members, wrong, strict=True) if differs):
+            fewest = min(fewest, int((np.array(moved) != frozen.A).sum()) + sum(wrong))
+    return fewest
 
 
 def removal_term(system: System, method: str = "discrete", step: float = 1.0, as_printed: bool = False) -> ndarray:

@@ -109,9 +109,13 @@ def channel_bounds(D: int = 64, L_target: int = 3, most: int = 16) -> HTML:
         for bounds, style in ((deep.needed_bounds, HOLDS), (deep.printed_bounds, FAILS)):
             ax.plot(sizes, [bounds(D, int(L), L_target)["channels"] for L in sizes], **style)
         ax.set(xlabel="layers of the frozen model, L", ylim=(0, D + 4))
-        title = f"Channels a layer for D = {D}, L* = {L_target}: needed (filled), printed (open)"
+        title = f"Channels for D = {D}, L* = {L_target}: construction (filled), printed (open)"
         ax.set_title(title, loc="left", fontsize=13)
-        return figure(fig, "channel-bounds", "The printed bound is too small wherever L* does not divide L")
+        return figure(
+            fig,
+            "channel-bounds",
+            "Where L* does not divide L, the printed bound is mostly below that of the construction",
+        )
 
 
 def chosen_channels(selections: dict[str, Selection], d_model: int) -> HTML:

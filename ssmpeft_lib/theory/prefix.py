@@ -69,11 +69,28 @@ def output_residual(system: System, target_state: ndarray, length: int, seq_len:
     """Largest output error of the best prefix of that length against starting in `target_state`, over N outputs.
 
     Statement 2 speaks of outputs, its proof of states. States that agree give equal outputs; the converse needs
-    observability: every c_k a_k nonzero, A distinct and N >= H. For outputs M >= min(H, N) is what is needed.
+    observability: every c_k a_k nonzero, A distinct and N >= H. `length_for_outputs` has what outputs need.
     """
     seen, K = observability(system, seq_len), reachability(system, length)
-    prefix = np.linalg.lstsq(seen @ K, seen @ target_state, rcond=None)[0]
-    return largest(seen @ (K @ prefix - target_state))
+    response = seen @ K
+    # a sum that cancels is zero, not a rounding error that a huge prefix could build on
+    response[np.abs(response) <= 1e-14 * (np.abs(seen) @ np.abs(K))] = 0.0
+    wanted = seen @ target_state
+    return largest(response @ np.linalg.lstsq(response, wanted, rcond=None)[0] - wanted)
+
+
+def length_for_outputs(system: System) -> int | None:
+    """The shortest prefixes after which outputs, however long, can be those of every initial state; None if none are.
+
+    An initial state h adds, to output n, for each value a among the transitions a^n times the sum of c_k h_k over the
+    states with that value. A prefix adds a^n q(a) times the sum of c_k b_k, where q is a polynomial with its M numbers
+    as coefficients. So a value that is not zero and that C reads needs a sum of c_k b_k that is not zero, and there
+    must be at least as many numbers as such values.
+    """
+    seen = (system.A != 0) & (system.C != 0)
+    values = np.unique(system.A[seen])
+    sums = [(system.C * system.B)[system.A == value].sum() for value in values]
+    return None if np.isclose(sums, 0).any() else len(values)
 
 
 def condition_number(A: ndarray) -> float:

@@ -36,7 +36,7 @@ def last_layer() -> Numbers:
 
 def tuned_columns() -> Numbers:
     """Lemma 9 (Sec. D.2, layers l < L): W as it was, against owned columns that are those of the identity."""
-    return {"printed": error_of(columns=False), "repaired": error_of(columns=True)}
+    return {"columns left as they were": error_of(columns=False), "columns set": error_of(columns=True)}
 
 
 def linear_activations() -> Numbers:
@@ -64,14 +64,26 @@ def group_size() -> Numbers:
 
 
 def channel_bound() -> Numbers:
-    """Theorems 4 and 10: the bound on channels a layer, against those needed where L* does not divide L."""
-    sizes = {"D=10, L=5, L*=3": (10, 5, 3), "D=64, L=7, L*=2": (64, 7, 2), "D=12, L=5, L*=2": (12, 5, 2)}
+    """Theorems 4 and 10: the bound on channels a layer, and that of the construction, where L* does not divide L."""
+    sizes = {"D=10, L=5, L*=3": (10, 5, 3), "D=64, L=7, L*=2": (64, 7, 2), "D=64, L=17, L*=2": (64, 17, 2)}
     bounds = {name: (deep.printed_bounds(*size), deep.needed_bounds(*size)) for name, size in sizes.items()}
     return {
         f"{name}, {which}": bound["channels"]
         for name, pair in bounds.items()
         for which, bound in zip(("printed", "needed"), pair, strict=True)
     }
+
+
+def degrees_of_freedom() -> Numbers:
+    """Theorem 4 for D = 64, L = 3, L* = 2 and H* = 1: numbers that may be tuned, and those that targets have."""
+    tunable, needed = deep.degrees_of_freedom(64, 3, 1)
+    return {"tuned at most": tunable, "of targets at least": needed}
+
+
+def growing_rank() -> Numbers:
+    """Theorem 4 for D = 64 and L* = 2: rank of the updates and hidden states to tune, for more and more layers."""
+    found = {f"rank for L={L}": deep.printed_bounds(64, L, 2)["rank"] for L in (4, 16, 64)}
+    return found | {f"channels for L={L}": deep.printed_bounds(64, L, 2)["channels"] for L in (4, 16, 64)}
 
 
 def inner_projections() -> Numbers:

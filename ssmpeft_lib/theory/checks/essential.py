@@ -41,11 +41,22 @@ def removed_state() -> Numbers:
 
 
 def not_a_minimum() -> Numbers:
-    """Lemma 3 as a minimum: two states with equal A that act as the target's one, yet entries are counted."""
-    frozen = System(np.array([0.5, 0.5]), np.ones(2), np.array([0.25, 0.75]))
-    target, x = System(np.array([0.5]), np.ones(1), np.ones(1)), draws().normal(size=20)
-    error = largest(frozen.run(x)[0] - target.run(x)[0])
-    return {"count": essential.count_parameters(frozen, target).total, "error with nothing tuned": error}
+    """Lemma 3 as a minimum: what it counts, and how few changes do, for three pairs of channels.
+
+    Two frozen states with one transition; two distinct ones whose products add up to the target's; two distinct ones,
+    beside a third that is the target's, whose products cancel.
+    """
+    one = System(np.array([0.5]), np.ones(1), np.ones(1))
+    frozen = {
+        "repeated": System(np.array([0.5, 0.5]), np.ones(2), np.array([0.25, 0.75])),
+        "distinct": System(np.array([0.5, 0.9]), np.ones(2), np.array([0.25, 0.75])),
+        "cancelling": System(np.array([0.5, 0.3, 0.9]), np.ones(3), np.array([1.0, 0.6, -0.6])),
+    }
+    found = {}
+    for name, system in frozen.items():
+        found[f"{name} a, counted"] = essential.count_parameters(system, one).total
+        found[f"{name} a, fewest"] = essential.fewest_changes(system, one)
+    return found
 
 
 def bilinear_term() -> Numbers:
@@ -84,7 +95,58 @@ def step_sizes() -> Numbers:
     return {"printed": largest(same - target), "repaired": largest(rescaled - target)}
 
 
+def continuous_count() -> Numbers:
+    """Lemmas 7 and 8, one step size: entries that are counted, those that change, and the error after discretisation.
+
+    Six frozen states and three of the target, of which one is shared.
+    """
+    rng, step, x = draws(), 0.1, draws(1).normal(size=25)
+    frozen, target = (System(-5 * system.A, system.B, system.C) for system in map(System.random, [rng] * 2, (6, 3)))
+    for mine, theirs in ((frozen.A, target.A), (frozen.B, target.B), (frozen.C, target.C)):
+        mine[4] = theirs[1]
+    count = essential.count_parameters(frozen, target)
+    updated = essential.tuned(frozen, target, count)
+    changed = [~np.isclose(getattr(updated, part), getattr(frozen, part)) for part in "ABC"]
+
+    def error(method: str) -> float:
+        ours, theirs = (essential.discretized(system, step, method).run(x)[0] for system in (updated, target))
+        return largest(ours - theirs)
+
+    return {
+        "entries counted": count.total,
+        "entries changed": int(np.sum(changed)),
+        "error, bilinear": error("bilinear"),
+        "error, ZOH": error("zoh"),
+    }
+
+
+def far_left() -> Numbers:
+    """Sec. D.1: a state under zero-order hold as A goes to minus infinity, with step, B and C one; Mamba's B_bar stays.
+
+    A_bar is never 0, but B_bar goes to 0 with it.
+    """
+
+    def output(A_bar: float, B_bar: float) -> float:
+        return largest(System(np.array([A_bar]), np.array([B_bar]), np.ones(1)).run(np.ones(4))[0])
+
+    pairs = {A: [part[0] for part in discretize(np.array([A]), np.ones(1), 1.0, "zoh")] for A in (-50.0, -1e6, -1e12)}
+    return {
+        **{f"largest output at A = {A:g}": output(*pair) for A, pair in pairs.items()},
+        "largest output at A = -1e+12, B_bar = step B": output(pairs[-1e12][0], 1.0),
+    }
+
+
 def zoh_never_zero() -> Numbers:
     """Sec. D.1 and Lemma 9's identity: zero-order hold at A = -50, where A_bar is tiny but not 0."""
     A_bar, B_bar = discretize(np.array([-50.0]), np.array([50.0]), 1.0, "zoh")
     return {"A_bar at A = -50": A_bar[0], "B_bar with B = 50": B_bar[0]}
+
+
+def counts_differ() -> Numbers:
+    """Lemmas 3 and 8: what each counts for one pair of channels with equal B C and another A, one state each."""
+    frozen, target = System(-np.ones(1), np.ones(1), np.ones(1)), System(np.full(1, -2.0), np.ones(1), np.ones(1))
+    discrete = [essential.discretized(system, 0.1, "zoh") for system in (frozen, target)]
+    return {
+        "continuous": essential.count_parameters(frozen, target).total,
+        "discretised": essential.count_parameters(*discrete).total,
+    }

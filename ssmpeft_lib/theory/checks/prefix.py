@@ -62,15 +62,34 @@ def outputs_against_states() -> Numbers:
 
 
 def repeated_transition() -> Numbers:
-    """Proposition 5, assumptions: output error with a transition that occurs twice, and with a b_k that is zero."""
+    """Proposition 5, assumptions: output errors where a transition occurs twice, or a b_k is zero, or both.
+
+    What counts is the sum of b_k c_k over the states of one transition: it must not be zero.
+    """
     rng = draws()
     system, state = spectrum_system(rng), rng.normal(size=4)
     repeated = replace(system, A=SPECTRUM[[0, 1, 2, 2]])
-    unreached = replace(system, B=system.B * [1, 1, 1, 0])
+    unreached = [replace(one, B=one.B * [1, 1, 1, 0]) for one in (system, repeated)]
+    cancels = System(np.array([0.5, 0.5, -0.3, 0.8]), np.array([1, 1, 0.7, 1.3]), np.array([1, -1, 0.4, 0.9]))
+    residual = prefix.output_residual
     return {
-        "repeated a, M=4": prefix.output_residual(repeated, state, 4, 10),
-        "one b zero, M=4": prefix.output_residual(unreached, state, 4, 10),
-        "one b zero, M=8": prefix.output_residual(unreached, state, 8, 10),
+        "repeated a, M=4": residual(repeated, state, 4, 10),
+        "one b zero, M=8": residual(unreached[0], state, 8, 10),
+        "one b zero, its a repeated, M=4": residual(unreached[1], state, 4, 10),
+        **{f"sum that cancels, M={M}": residual(cancels, np.eye(4)[0], M, 10) for M in (4, 8, 50)},
+    }
+
+
+def square_determinant() -> Numbers:
+    """Eq. (6): the size of the matrix whose determinant it takes for M = H = 4, and that of the repaired one."""
+    system = System.random(draws(), 4)
+    as_printed, repaired = (prefix.reachability(system, 4, printed) for printed in (True, False))
+    formula = prefix.vandermonde_determinant(system.A, system.B)
+    return {
+        "rows": as_printed.shape[0],
+        "columns as printed": as_printed.shape[1],
+        "columns repaired": repaired.shape[1],
+        "repaired": float(np.linalg.det(repaired) - formula),
     }
 
 

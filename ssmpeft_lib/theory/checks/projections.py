@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from scipy.optimize import least_squares
 
 from .. import projections
 from ..systems import largest
@@ -44,6 +45,54 @@ def equal_parameters() -> Numbers:
         "outputs": largest(outputs[0] - outputs[1]),
         "outputs of the frozen model": largest(outputs[0] - outputs[2]),
         "largest output": largest(outputs[0]),
+    }
+
+
+def first_outputs(model: projections.S6, X: np.ndarray) -> np.ndarray:
+    """Outputs [D, n] after a first token, for each of n tokens X [D, n]: step size times z times the product B C."""
+    B, C, dt = model.parameters(X)
+    # the state starts at zero, so that no token sees another
+    return dt * (model.in_proj @ X) * (B * C).sum(0)
+
+
+def other_input_projections() -> Numbers:
+    """Sec. 4.2, tuning W_in encompasses tuning W_S6: output error of the lemma's W_in_hat and of the best one found.
+
+    Six channels with two states, outputs after one token, and a search by least squares from these two matrices.
+    """
+    rng = draws()
+    model = projections.S6.random(rng, 6, 2, 1)
+    target = replace(model, x_proj=model.x_proj + 0.2 * rng.normal(size=(5, 6)))
+    X = rng.normal(size=(6, 40))
+    wanted = first_outputs(target, X)
+
+    def errors(in_proj: np.ndarray) -> np.ndarray:
+        return (first_outputs(replace(model, in_proj=in_proj.reshape(6, 6)), X) - wanted).ravel()
+
+    lemma = projections.covering_in_proj(model, target.x_proj)
+    found = [largest(least_squares(errors, start.ravel(), max_nfev=40).fun) for start in (lemma, model.in_proj)]
+    return {
+        "lemma's matrix": largest(errors(lemma)),
+        "frozen matrix": largest(errors(model.in_proj)),
+        "best found": min(found),
+        "largest output": largest(wanted),
+    }
+
+
+def last_projection() -> Numbers:
+    """Lemma 2 with Sec. 3's names, where W_dt,up is the last factor of W_dt, [D, R]: error of the closest W_in_hat.
+
+    The change must be one of W_dt,down W_in, which leaves the column space of W_dt,up as it is.
+    """
+    rng, (model, tuned) = draws(1), tuned_projections()
+    up = model.dt_proj + 0.1 * rng.normal(size=model.dt_proj.shape)
+    wanted = up @ model.x_proj[-3:] @ model.in_proj
+    closest = np.linalg.lstsq(model.dt_proj, wanted, rcond=None)[0]
+    covered = projections.covering_in_proj(model, tuned)
+    return {
+        "W_dt,up of Sec. 3": largest(model.dt_proj @ closest - wanted),
+        "W_dt,up of Sec. C.4": largest(model.x_proj[-3:] @ covered - tuned[-3:] @ model.in_proj),
+        "largest entry": largest(wanted),
     }
 
 
