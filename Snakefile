@@ -18,10 +18,10 @@ ROOT = Path(os.path.relpath(workflow.basedir))
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-from ssmpeft_lib.plan.console import failed_cells, report_progress
-from ssmpeft_lib.plan.resources import raised, visible_gpus
-from ssmpeft_lib.plan.scheduling import spare_snakemake
-from ssmpeft_lib.plan.workflow import WILDCARDS, Workflow
+from ssmpeft_lib.plan.snakemake.console import failed_cells, report_progress
+from ssmpeft_lib.plan.snakemake.resources import raised, visible_gpus
+from ssmpeft_lib.plan.snakemake.patches import spare_snakemake
+from ssmpeft_lib.plan.snakemake.workflow import WILDCARDS, Workflow
 
 spare_snakemake()
 if workflow.is_main_process and Quietness.RULES in (workflow.output_settings.quiet or ()):

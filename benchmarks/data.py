@@ -25,13 +25,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ssmpeft_lib import encode, sources
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import dart, spider
+from ssmpeft_lib.data._task import Example
 from ssmpeft_lib.metrics import bleu, meteor, spider_exec
 from ssmpeft_lib.plan.results import write_json
-from ssmpeft_lib.provenance import cpu_name
 from ssmpeft_lib.spider.compare import same_result
-from ssmpeft_lib.tasks import Example
+from ssmpeft_lib.training.provenance import cpu_name
 
 DEV_QUESTIONS = 1034
 """As many as Spider's development set has."""

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ssmpeft_lib.plan import registry
-from ssmpeft_lib.provenance import environment
+from ssmpeft_lib.training.provenance import environment
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")

@@ -16,12 +16,13 @@ import torch
 from device import CUDA, DEVICE, Clock, about, alternated, network, ratio
 from gpu_tables import DATASET, opened
 
-from ssmpeft_lib import encode, sources
 from ssmpeft_lib.adapters.backbone import Backbone
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.generation import generate
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import write_json
-from ssmpeft_lib.side_by_side import train_side_by_side
+from ssmpeft_lib.runs.many_rates import train_side_by_side
 
 MODELS = ("mamba-130m", "mamba-1.4b") if CUDA else ("mamba-130m",)
 BEAMS = 5

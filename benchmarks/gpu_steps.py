@@ -18,11 +18,11 @@ from device import CUDA, DEVICE, Clock, about, alternated, ratio
 from torch import nn
 from torch.nn import functional as F
 
-from ssmpeft_lib.adaptation import adapt
+from ssmpeft_lib.adapters.api import adapt
+from ssmpeft_lib.adapters.select_by_warmup import begin_warmup, select
 from ssmpeft_lib.checkup.stock import adapt_with_stock_peft
 from ssmpeft_lib.ops import backends
 from ssmpeft_lib.plan.results import write_json
-from ssmpeft_lib.warmup import begin_warmup, select
 
 BATCH = 4 if CUDA else 1
 LENGTHS = (512, 1500, 4096) if CUDA else (8,)

@@ -20,13 +20,14 @@ import torch
 from device import CUDA, Clock, about, network
 from tokenizers import Tokenizer, models
 
-from ssmpeft_lib import encode, sources
 from ssmpeft_lib.adapters.method import build_method
-from ssmpeft_lib.opening import adapt_run
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.exhibit import load_exhibits
 from ssmpeft_lib.plan.results import write_metrics
-from ssmpeft_lib.run import Run
+from ssmpeft_lib.runs.open import adapt_run
+from ssmpeft_lib.runs.run import Run
 from ssmpeft_lib.training.recipe import recipe_for
 from ssmpeft_lib.training.text import TextProblem
 

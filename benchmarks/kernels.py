@@ -28,7 +28,7 @@ from filelock import FileLock
 
 from ssmpeft_lib.ops import backends
 from ssmpeft_lib.plan.results import write_json
-from ssmpeft_lib.provenance import environment
+from ssmpeft_lib.training.provenance import environment
 
 LINES = {**kernel_decoding.LINES, **kernel_ops.LINES, **kernel_steps.LINES}
 OUTPUT = Path("results/benchmarks/kernels.json")

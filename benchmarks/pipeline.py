@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.exhibit import cells_of, load_exhibits
 from ssmpeft_lib.plan.results import write_json
-from ssmpeft_lib.plan.workflow import Workflow
-from ssmpeft_lib.provenance import cpu_name
+from ssmpeft_lib.plan.snakemake.workflow import Workflow
+from ssmpeft_lib.training.provenance import cpu_name
 
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = ROOT / "workflow" / "exhibits"
@@ -41,7 +41,7 @@ BOOKS = ("table18", "table07", "all")
 """Exhibits whose cells make books of some ten, a hundred and fifty and four hundred pages of notebooks."""
 
 CELL = "quick/mamba-130m/lora@out_proj/glue-rte/seed0"
-CLIENT = [sys.executable, "-S", "-E", str(ROOT / "ssmpeft_lib" / "warm" / "client.py")]
+CLIENT = [sys.executable, "-S", "-E", str(ROOT / "ssmpeft_lib" / "execute" / "forkserver" / "client.py")]
 TRAINS, SAVES = "run.train(", "run.save("
 """What the notebook's cells that train and that write hold."""
 

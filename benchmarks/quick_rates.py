@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ssmpeft_lib.adapters.method import build_method
-from ssmpeft_lib.opening import adapt_run, open_run
 from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.runs.open import adapt_run, open_run
 from ssmpeft_lib.training.loop import Diverged
 
 

@@ -28,12 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ssmpeft_lib.__main__ import main as ssmpeft
 from ssmpeft_lib.metrics import accuracy
-from ssmpeft_lib.opening import adapt_run, open_run
 from ssmpeft_lib.plan import paths, registry
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import write_json
-from ssmpeft_lib.provenance import environment
-from ssmpeft_lib.run import Run
+from ssmpeft_lib.runs.open import adapt_run, open_run
+from ssmpeft_lib.runs.run import Run
+from ssmpeft_lib.training.provenance import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "mamba-130m"

@@ -34,9 +34,9 @@ def measure(method: str, batch: int, count: int, results: Path) -> dict:
     """Seconds of this process so far and of a search in it."""
     import torch
 
-    from ssmpeft_lib.opening import open_run
     from ssmpeft_lib.plan.cell import Cell
-    from ssmpeft_lib.search import Search
+    from ssmpeft_lib.runs.open import open_run
+    from ssmpeft_lib.runs.rate_search import Search
 
     torch.set_num_threads(1)
     cell = Cell.parse(TARGET.format(method))
@@ -90,7 +90,7 @@ def main() -> None:
         print(json.dumps(measure(method, int(batch), int(count), options.results)))
         return
     from ssmpeft_lib.plan.results import write_json
-    from ssmpeft_lib.provenance import environment
+    from ssmpeft_lib.training.provenance import environment
 
     rows = {}
     for name, (method, batch) in LINES.items():

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from .peft_hook import register_when_imported
+from .compat.peft import register_when_imported
 
 _HOME = {
-    "adapt": "adaptation",
-    "adaptation_of": "adaptation",
-    "count": "adaptation",
-    "merge": "adaptation",
-    "parameter_groups": "adaptation",
-    "remove": "adaptation",
-    "params": "counting",
+    "adapt": "adapters.api",
+    "adaptation_of": "adapters.api",
+    "count": "adapters.api",
+    "merge": "adapters.api",
+    "parameter_groups": "adapters.api",
+    "remove": "adapters.api",
+    "params": "adapters.count",
     "doctor": "checkup.examination",
-    "begin_warmup": "warmup",
-    "initialize_sdt_weights": "warmup",
-    "select": "warmup",
-    "load": "storage",
-    "save": "storage",
+    "begin_warmup": "adapters.select_by_warmup",
+    "initialize_sdt_weights": "adapters.select_by_warmup",
+    "select": "adapters.select_by_warmup",
+    "load": "adapters.storage",
+    "save": "adapters.storage",
     "SSMPeftConfig": "peft.config",
     "SelectBeforeTraining": "peft.callback",
     "export_lora": "peft.export",

@@ -28,8 +28,8 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("jupyter_book", reason="Jupyter Book is not installed")
     from fake_results import fake_results
 
-    from ssmpeft_lib.render.html import make_html
-    from ssmpeft_lib.render.pages import make_pages
+    from ssmpeft_lib.book.jupyter_book import make_html
+    from ssmpeft_lib.book.pages import make_pages
 
     results = tmp_path_factory.mktemp("results")
     fake_results(results, ("table02", "table08"), seeds=2, failed=[FAILED], missing=[MISSING, "glue-mnli"])

@@ -12,10 +12,10 @@ from fake_results import fake_results
 from reference import REPOSITORY
 
 from ssmpeft_lib.__main__ import main
-from ssmpeft_lib.plan.workflow import Workflow
-from ssmpeft_lib.render.book import Book
-from ssmpeft_lib.render.chapter_page import chapter_notebook
-from ssmpeft_lib.render.pages import make_pages
+from ssmpeft_lib.book.chapter_page import chapter_notebook
+from ssmpeft_lib.book.documents import Book
+from ssmpeft_lib.book.pages import make_pages
+from ssmpeft_lib.plan.snakemake.workflow import Workflow
 
 TEXT = """---
 exhibits: [table08, table99]

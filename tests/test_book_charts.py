@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from ssmpeft_lib.render import charts, svg
-from ssmpeft_lib.render.axes import linear, logarithmic
-from ssmpeft_lib.render.labels import Box, place
-from ssmpeft_lib.render.numbers import duration, fixed, grouped, memory, signed
-from ssmpeft_lib.render.statistics import rank_correlation, ranks
+from ssmpeft_lib.book.rank_correlation import rank_correlation, ranks
+from ssmpeft_lib.drawing import charts, svg
+from ssmpeft_lib.drawing.axes import linear, logarithmic
+from ssmpeft_lib.drawing.labels import Box, place
+from ssmpeft_lib.drawing.numbers import duration, fixed, grouped, memory, signed
 
 
 def test_numbers_have_a_real_minus_and_no_signed_zero():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from ssmpeft_lib.render.claims import Row, evaluated
-from ssmpeft_lib.render.claims_view import claims_html, overall
-from ssmpeft_lib.render.comparison import Column
-from ssmpeft_lib.render.pieces import findings_in_short
-from ssmpeft_lib.render.values import Value
+from ssmpeft_lib.book.claims_view import claims_html, overall
+from ssmpeft_lib.book.pieces import findings_in_short
+from ssmpeft_lib.compare.claims import Row, evaluated
+from ssmpeft_lib.compare.comparison import Column
+from ssmpeft_lib.compare.values import Value
 
 ROWS = [Row("Linear / LoRA", "Linear", "LoRA"), Row("SSM / LoRA", "SSM", "LoRA")]
 CLAIM = {"says": "one beats the other", "where": "Sec. 5", "rows": "Linear / LoRA", "beat": "SSM / LoRA"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmpeft_lib.render.html import BookError, make_html
+from ssmpeft_lib.book.jupyter_book import BookError, make_html
 
 CONFIG = """
 title: Small

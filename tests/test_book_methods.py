@@ -10,16 +10,16 @@ import yaml
 from fake_results import fake_results
 from reference import REPOSITORY
 
+from ssmpeft_lib.book import block, methods, slots
+from ssmpeft_lib.book.method_facts import HOW, acting
+from ssmpeft_lib.book.pages import make_pages
+from ssmpeft_lib.compare.join import family_of
 from ssmpeft_lib.plan import registry
-from ssmpeft_lib.render import block, methods, slots
-from ssmpeft_lib.render.exhibits import family_of
-from ssmpeft_lib.render.method_facts import HOW, acting
-from ssmpeft_lib.render.pages import make_pages
 
 
 @pytest.fixture(scope="module")
 def counted():
-    from ssmpeft_lib.counting import params
+    from ssmpeft_lib.adapters.count import params
 
     return {"mamba-130m": {name: params("mamba-130m", name) for name in registry.files("methods")}}
 

@@ -14,14 +14,14 @@ import yaml
 from fake_results import UNTRUSTED, fake_results
 from reference import REPOSITORY
 
+from ssmpeft_lib.book import links
+from ssmpeft_lib.book.exhibit_page import exhibit_csv
+from ssmpeft_lib.book.exhibit_view import exhibit_view
+from ssmpeft_lib.book.insert import with_pieces
+from ssmpeft_lib.book.notice import Notice
+from ssmpeft_lib.book.page import Page, plain, raw
+from ssmpeft_lib.book.pages import make_pages
 from ssmpeft_lib.plan.cell import Cell
-from ssmpeft_lib.render import links
-from ssmpeft_lib.render.exhibit_page import exhibit_csv
-from ssmpeft_lib.render.exhibit_view import exhibit_view
-from ssmpeft_lib.render.insert import with_pieces
-from ssmpeft_lib.render.notice import Notice
-from ssmpeft_lib.render.page import Page, plain, raw
-from ssmpeft_lib.render.pages import make_pages
 
 PROSE = REPOSITORY / "book"
 RAN, FAILED, MISSING = "lora@out_proj", "lora@dt_proj", "full@x_proj"
@@ -252,7 +252,7 @@ def test_book_without_any_result_shows_printed_numbers_alone(tmp_path):
 
 def test_rendering_never_imports_torch(results):
     code = (
-        "import sys; from pathlib import Path; from ssmpeft_lib.render.pages import make_pages;"
+        "import sys; from pathlib import Path; from ssmpeft_lib.book.pages import make_pages;"
         "make_pages('quick', *map(Path, sys.argv[1:]));"
         "sys.exit('torch' in sys.modules)"
     )

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ssmpeft_lib.render.pieces import pipeline
+from ssmpeft_lib.book.pieces import pipeline
 
 TOOK = {"seconds": 12.5, "cpu_seconds": 8.25, "memory_mb": 640}
 MEASURED = {

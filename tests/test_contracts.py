@@ -10,7 +10,7 @@ import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
 from torch import nn
 
-from ssmpeft_lib.adaptation import adapt, merge, parameter_groups, remove
+from ssmpeft_lib.adapters.api import adapt, merge, parameter_groups, remove
 from ssmpeft_lib.adapters.attach import AdaptedLinear, AdaptedParameter
 from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.mixers._forward import _with_forward

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, Mamba2Config, Mamba2ForCausalLM
 
 from ssmpeft_lib.__main__ import main
-from ssmpeft_lib.conversion import convert, transformers_config
+from ssmpeft_lib.models._convert import convert, transformers_config
 
 MAMBA = {"d_model": 32, "n_layer": 2, "vocab_size": 60, "ssm_cfg": {"d_state": 8}, "rms_norm": True}
 MAMBA |= {"residual_in_fp32": True, "fused_add_norm": True, "pad_vocab_size_multiple": 8}

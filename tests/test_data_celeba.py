@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from reference import shared
 
-from ssmpeft_lib import encode, sources
+from ssmpeft_lib.data import _encode as encode
 from ssmpeft_lib.data import _images, celeba, random_tokens
+from ssmpeft_lib.data import _source as sources
+from ssmpeft_lib.data._source import Source
 from ssmpeft_lib.metrics import multilabel, score_all
-from ssmpeft_lib.sources import Source
 
 SPLITS = {"000001.jpg": 0, "000002.jpg": 0, "000003.jpg": 1, "000004.jpg": 2}
 

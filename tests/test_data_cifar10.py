@@ -8,10 +8,11 @@ import tarfile
 import numpy as np
 import pytest
 
-from ssmpeft_lib import encode, sources
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import cifar10
 from ssmpeft_lib.data._pickles import loads
-from ssmpeft_lib.sources import Source
+from ssmpeft_lib.data._source import Source
 
 
 def batch(n, seed=0):

@@ -10,15 +10,16 @@ import torch
 from PIL import Image
 from reference import REPOSITORY
 
-from ssmpeft_lib import encode, sources
-from ssmpeft_lib.adaptation import adapt, count, parameter_groups
+from ssmpeft_lib.adapters.api import adapt, count, parameter_groups
 from ssmpeft_lib.adapters.method import build_method
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import cifar10_pixels
 from ssmpeft_lib.models import s4
-from ssmpeft_lib.opening import open_run
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.exhibit import Exhibit
-from ssmpeft_lib.pretrain_on_data import pretrain_on_data
+from ssmpeft_lib.runs.open import open_run
+from ssmpeft_lib.stand_ins.pretrain_on_data import pretrain_on_data
 from ssmpeft_lib.training.recipe import recipe_for
 
 torch.set_num_threads(1)

@@ -6,7 +6,7 @@ import pytest
 from official_files import dart_entry, write_dart
 from reference import shared
 
-from ssmpeft_lib import sources
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import dart
 
 

@@ -7,7 +7,7 @@ import pytest
 from official_files import GLUE_HEADERS, glue_row, write_glue
 from reference import shared
 
-from ssmpeft_lib import sources
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import glue
 from ssmpeft_lib.plan import registry
 

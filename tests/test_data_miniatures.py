@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from official_files import write_tokenizer
 
-from ssmpeft_lib import encode, sources
 from ssmpeft_lib.__main__ import main
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.metrics import score_all
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.cell import Cell

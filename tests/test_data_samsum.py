@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from ssmpeft_lib import sources
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import samsum
 
 SIZES = {"train": 14732, "val": 818, "test": 819}

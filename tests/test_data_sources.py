@@ -4,9 +4,9 @@ import datasets
 import pytest
 from official_files import write_dart, write_glue
 
-from ssmpeft_lib import sources
+from ssmpeft_lib.data import _source as sources
+from ssmpeft_lib.data._task import Example
 from ssmpeft_lib.plan import registry
-from ssmpeft_lib.tasks import Example
 
 
 @pytest.mark.parametrize("n", [5, 7, 10, 2490, 3668, 7000, 8551])

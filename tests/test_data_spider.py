@@ -8,9 +8,10 @@ import pytest
 from official_files import CONCERTS, SPIDER_QUESTIONS, write_spider
 from reference import shared
 
-from ssmpeft_lib import encode, sources
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import spider
-from ssmpeft_lib.sources import Source
+from ssmpeft_lib.data._source import Source
 from ssmpeft_lib.spider.grammar import parse
 from ssmpeft_lib.spider.levels import hardness
 

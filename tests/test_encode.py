@@ -11,10 +11,11 @@ from official_files import write_dart, write_glue, write_tokenizer
 from reference import shared
 from tokenizers import Tokenizer
 
-from ssmpeft_lib import encode, sources
-from ssmpeft_lib.encoded import IGNORED
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
+from ssmpeft_lib.data._encoded import IGNORED
+from ssmpeft_lib.data._source import Source
 from ssmpeft_lib.plan import registry
-from ssmpeft_lib.sources import Source
 
 
 @pytest.fixture(scope="module")

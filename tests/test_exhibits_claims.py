@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from exhibit_specs import exhibits
 
+from ssmpeft_lib.compare.claims import Row, evaluated
+from ssmpeft_lib.compare.comparison import Column
+from ssmpeft_lib.compare.join import exhibit_document
+from ssmpeft_lib.compare.values import DRAWS, Value
 from ssmpeft_lib.metrics._scoring import replicates
 from ssmpeft_lib.plan.exhibit import Exhibit
 from ssmpeft_lib.plan.results import write_metrics
-from ssmpeft_lib.render.claims import Row, evaluated
-from ssmpeft_lib.render.comparison import Column
-from ssmpeft_lib.render.exhibits import exhibit_document
-from ssmpeft_lib.render.values import DRAWS, Value
 
 SPEC = """\
 title: "Table 99: a test"

@@ -12,9 +12,9 @@ from exhibit_specs import exhibits
 from reference import REPOSITORY, shared
 
 from ssmpeft_lib.__main__ import main
+from ssmpeft_lib.compare.errata import CHECKS, errata_of_tables, load_errata, printed_twice
+from ssmpeft_lib.compare.errata.splits import attainable
 from ssmpeft_lib.plan.results import write_json
-from ssmpeft_lib.render.errata import CHECKS, errata_of_tables, load_errata, printed_twice
-from ssmpeft_lib.render.errata.splits import attainable
 
 ERRATA = load_errata()
 LEVELS = ("all", "easy", "medium", "hard", "extra")

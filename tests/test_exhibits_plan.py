@@ -16,7 +16,7 @@ from reference import REPOSITORY
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.exhibit import Exhibit, cells_of, row_name
 from ssmpeft_lib.plan.printed import Printed
-from ssmpeft_lib.plan.workflow import Workflow
+from ssmpeft_lib.plan.snakemake.workflow import Workflow
 
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
 SPEC = """\

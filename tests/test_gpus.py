@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from reference import REPOSITORY
 
-from ssmpeft_lib.gpus import own_gpu
+from ssmpeft_lib.execute.gpus import own_gpu
 
 HOLD = """
 import os, sys
-from ssmpeft_lib.gpus import own_gpu
+from ssmpeft_lib.execute.gpus import own_gpu
 with own_gpu() as gpu:
     print(gpu, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.readline()

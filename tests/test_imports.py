@@ -22,6 +22,10 @@ COMPUTE = {
     "training",
     "generation",
     "miniature",
+    "spider",
+    "stand_ins",
+    "checkup",
+    "layers",
     "theory",
     "peft",
 }
@@ -53,21 +57,27 @@ def test_plan_imports_nothing_of_ours(path):
     assert imports_of(path) <= {"plan"}
 
 
-@pytest.mark.parametrize("path", python_files("render"), ids=lambda p: p.name)
-def test_render_imports_only_plan(path):
-    assert imports_of(path) <= {"plan", "render"}
+@pytest.mark.parametrize("path", python_files("drawing", "compare"), ids=lambda p: f"{p.parent.name}-{p.name}")
+def test_comparing_and_drawing_import_only_plan(path):
+    assert imports_of(path) <= {"plan", "drawing", "compare"}
+
+
+@pytest.mark.parametrize("path", python_files("book"), ids=lambda p: f"{p.parent.name}-{p.name}")
+def test_pages_import_only_plan_and_what_compares_and_draws(path):
+    own = {"plan", "drawing", "compare", "book"}
+    assert imports_of(path) <= (own | {"theory"} if path.parent.name == "theory" else own)
 
 
 @pytest.mark.parametrize("folder", ["models", "methods", "data"])
 def test_models_methods_and_data_do_not_know_each_other(folder):
-    others = {"models", "methods", "data", "render"} - {folder}
+    others = {"models", "methods", "data", "book"} - {folder}
     for path in python_files(folder):
         assert not imports_of(path) & others, path
 
 
-def test_compute_does_not_import_render_or_what_drives_it():
+def test_compute_does_not_import_pages_or_what_drives_it():
     for path in python_files(*sorted(COMPUTE)):
-        assert not imports_of(path) & {"render", "run", "opening", "report", "commands", "warm"}, path
+        assert not imports_of(path) & {"book", "compare", "runs", "commands", "execute"}, path
 
 
 def test_the_snakefile_imports_plan_only():
@@ -77,7 +87,7 @@ def test_the_snakefile_imports_plan_only():
 
 
 @pytest.mark.parametrize(
-    "module", ["ssmpeft_lib", "ssmpeft_lib.plan.workflow", "ssmpeft_lib.__main__", "ssmpeft_lib.render.exhibits"]
+    "module", ["ssmpeft_lib", "ssmpeft_lib.plan.snakemake.workflow", "ssmpeft_lib.__main__", "ssmpeft_lib.compare.join"]
 )
 def test_planning_does_not_import_torch(module):
     heavy = "torch transformers peft numpy pandas matplotlib datasets evaluate".split()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, matthews_corrcoef
 
+from ssmpeft_lib.data._task import Example
 from ssmpeft_lib.metrics import accuracy, matthews
-from ssmpeft_lib.tasks import Example
 
 LABELS = ("0", "1", "2")
 

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from ssmpeft_lib.data._task import Example, Task
 from ssmpeft_lib.metrics import score_all
 from ssmpeft_lib.metrics._scoring import bootstrap, load
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.schema import check_against_schema
-from ssmpeft_lib.tasks import Example, Task
 
 TASK = Task("", ("0", "1"), ("accuracy", "matthews"), "matthews")
 
@@ -84,7 +84,7 @@ def test_resampling_equals_resampling_of_examples():
 
 @pytest.mark.parametrize("folder", ["data", "metrics"])
 def test_importing_is_cheap(folder):
-    modules = ["encode", "sources", *(f"{folder}.{name}" for name in registry.files(folder))]
+    modules = ["data._encode", "data._source", *(f"{folder}.{name}" for name in registry.files(folder))]
     heavy = ("torch", "transformers", "evaluate", "datasets", "nltk", "sacrebleu", "rouge_score", "pandas", "PIL")
     code = f"import sys; {'; '.join(f'import ssmpeft_lib.{name}' for name in modules)}; "
     code += f"print([name for name in {heavy!r} if name in sys.modules])"

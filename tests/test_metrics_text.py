@@ -11,9 +11,9 @@ import sacrebleu
 from reference import REPOSITORY, shared
 
 from ssmpeft_lib.data import dart
+from ssmpeft_lib.data._task import Example
 from ssmpeft_lib.metrics import bleu, meteor, rouge
 from ssmpeft_lib.metrics._scoring import bootstrap
-from ssmpeft_lib.tasks import Example
 
 ODD = [
     "",
@@ -137,7 +137,7 @@ def test_meteor_with_wordnet():
     code = """
 from nltk.translate.meteor_score import meteor_score
 from ssmpeft_lib.metrics import meteor
-from ssmpeft_lib.tasks import Example
+from ssmpeft_lib.data._task import Example
 pairs = [("a dog ran", "a hound ran"), ("the movies were films", "the film was a movie"), ("he quits", "she resigns")]
 examples = [Example("", reference, (reference,)) for _, reference in pairs]
 peer = [meteor_score([reference.split()], answer.split()) for answer, reference in pairs]

@@ -9,9 +9,9 @@ import pytest
 from miniatures import GLUE, examples
 from tokenizers import Tokenizer
 
-from ssmpeft_lib.miniature import corpus, tokenizer
 from ssmpeft_lib.miniature.language import words
 from ssmpeft_lib.miniature.language.shares import kept_for_tasks
+from ssmpeft_lib.stand_ins import corpus, tokenizer
 
 INSTRUCTION = "Respond with '0' if entailment or '1' if not_entailment: ###"
 

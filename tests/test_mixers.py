@@ -8,9 +8,9 @@ from families import FAMILIES, MAIN, build, ids, logits, shake
 from torch import nn
 from transformers import DynamicCache
 
-from ssmpeft_lib.adaptation import adapt, remove
+from ssmpeft_lib.adapters.api import adapt, remove
 from ssmpeft_lib.adapters.backbone import Backbone
-from ssmpeft_lib.adapters.starts import Start
+from ssmpeft_lib.adapters.inputs.starts import Start
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ssmpeft_lib.compare.results import Results
 from ssmpeft_lib.ops import backends
 from ssmpeft_lib.plan.exhibit import load_exhibits
 from ssmpeft_lib.plan.results import read_metrics
-from ssmpeft_lib.render.results import Results
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from reference import REPOSITORY
 
-from ssmpeft_lib import counting
 from ssmpeft_lib.__main__ import main
+from ssmpeft_lib.adapters import count as counting
 
 params = cache(counting.params)
 PRINTED = list(csv.DictReader((Path(__file__).parent / "printed_shares.csv").open(encoding="utf-8")))

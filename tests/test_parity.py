@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import MambaConfig, MambaForCausalLM
 
-from ssmpeft_lib.adaptation import adapt
-from ssmpeft_lib.adapters.selection import Budget, select
+from ssmpeft_lib.adapters.api import adapt
+from ssmpeft_lib.adapters.selection.budget import Budget, select
 from ssmpeft_lib.adapters.sparse import Sparse, SparseOrSilent
 from ssmpeft_lib.methods.sdt import select_dimensions
 from ssmpeft_lib.ops import causal_conv1d, selective_scan

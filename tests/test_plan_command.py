@@ -16,8 +16,8 @@ from reference import REPOSITORY
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.plan import costs, paths, search
 from ssmpeft_lib.plan.cell import Cell
-from ssmpeft_lib.plan.resources import Needs
 from ssmpeft_lib.plan.results import write_metrics
+from ssmpeft_lib.plan.snakemake.resources import Needs
 
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
 

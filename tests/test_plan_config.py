@@ -11,7 +11,7 @@ from reference import REPOSITORY
 
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.config import Config
-from ssmpeft_lib.plan.workflow import Workflow
+from ssmpeft_lib.plan.snakemake.workflow import Workflow
 
 DEFAULT = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
 

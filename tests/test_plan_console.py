@@ -8,8 +8,8 @@ import logging
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from ssmpeft_lib.plan import console
 from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.plan.snakemake import console
 
 CELL = Cell("quick", "mamba-130m", "lora@out_proj", "dart", 0)
 WORDS = {"scale": "quick", "model": "mamba-130m", "method": "lora@out_proj", "dataset": "dart", "seed": "0"}

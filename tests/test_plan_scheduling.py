@@ -11,7 +11,7 @@ from snakemake.executors.dryrun import Executor
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.enums import Quietness
 
-from ssmpeft_lib.plan.scheduling import one_timer, remember_parameters, skip_hidden_jobs
+from ssmpeft_lib.plan.snakemake.patches import one_timer, remember_parameters, skip_hidden_jobs
 
 
 def test_a_second_timer_waits_for_the_first(monkeypatch):

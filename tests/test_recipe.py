@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ssmpeft_lib.adapters.method import build_method
-from ssmpeft_lib.opening import with_dropout
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.runs.open import with_dropout
 from ssmpeft_lib.training.recipe import recipe_for
 
 

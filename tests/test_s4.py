@@ -10,12 +10,12 @@ import torch
 from reference import shared
 from torch.nn.utils.parametrize import register_parametrization
 
-from ssmpeft_lib.adaptation import adapt, count
+from ssmpeft_lib.adapters.api import adapt, count
+from ssmpeft_lib.adapters.select_by_warmup import begin_warmup, select
 from ssmpeft_lib.mixers.s4d import S4D, S4DConfig
 from ssmpeft_lib.models.s4 import MODELS, DeepS4, build
 from ssmpeft_lib.theory.parametrised import LowRank
 from ssmpeft_lib.theory.selection import Budget, select_dimensions
-from ssmpeft_lib.warmup import begin_warmup, select
 
 FORMS = ("convolution", "recurrence", "scan")
 

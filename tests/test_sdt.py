@@ -12,9 +12,9 @@ from peft import get_peft_model
 from torch import nn
 
 from ssmpeft_lib import SSMPeftConfig, adapt, begin_warmup, initialize_sdt_weights, select
-from ssmpeft_lib.adaptation import adaptation_of, base_model
-from ssmpeft_lib.adapters.selection import Budget
-from ssmpeft_lib.adapters.selection import select as spend
+from ssmpeft_lib.adapters.api import adaptation_of, base_model
+from ssmpeft_lib.adapters.selection.budget import Budget
+from ssmpeft_lib.adapters.selection.budget import select as spend
 from ssmpeft_lib.adapters.sparse import Sparse
 from ssmpeft_lib.methods.sdt import select_dimensions
 from ssmpeft_lib.mixers.s4d import S4DKernel

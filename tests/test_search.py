@@ -13,16 +13,16 @@ import torch
 import yaml
 from reference import REPOSITORY
 
-from ssmpeft_lib import report
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.adapters.deltas import LowRank
-from ssmpeft_lib.opening import adapt_run, open_run
+from ssmpeft_lib.book.pieces import search as piece
 from ssmpeft_lib.plan import search as plan
 from ssmpeft_lib.plan.cell import Cell
-from ssmpeft_lib.plan.workflow import Workflow
-from ssmpeft_lib.render.pieces import search as piece
-from ssmpeft_lib.search import Search
-from ssmpeft_lib.side_by_side import train_side_by_side
+from ssmpeft_lib.plan.snakemake.workflow import Workflow
+from ssmpeft_lib.runs import notebook_report as report
+from ssmpeft_lib.runs.many_rates import train_side_by_side
+from ssmpeft_lib.runs.open import adapt_run, open_run
+from ssmpeft_lib.runs.rate_search import Search
 from ssmpeft_lib.training.loop import Watch
 
 SMALL = {"train_examples": 96, "eval_examples": 16, "batch_size": 8, "max_new_tokens": 4, "selection_steps": 4}
@@ -159,7 +159,7 @@ def test_rates_that_do_not_fit_side_by_side_are_trained_one_by_one(results, monk
     def too_much(run, rates, watches):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("ssmpeft_lib.search.train_side_by_side", too_much)
+    monkeypatch.setattr("ssmpeft_lib.runs.rate_search.train_side_by_side", too_much)
     search = Search(target(), results, SMALL)
     assert len(search.side_by_side(RATES)) == 3 and search.note == "trained one by one: CUDA out of memory"
 

@@ -14,9 +14,9 @@ from test_contracts import METHODS, adapted, cases
 from torch import nn
 
 from ssmpeft_lib import SSMPeftConfig
-from ssmpeft_lib.adaptation import adapt, adaptation_of
+from ssmpeft_lib.adapters.api import adapt, adaptation_of
 from ssmpeft_lib.adapters.method import build_method
-from ssmpeft_lib.storage import load, save
+from ssmpeft_lib.adapters.storage import load, save
 
 
 @pytest.mark.parametrize("family, method", cases())

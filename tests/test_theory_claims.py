@@ -8,10 +8,10 @@ from math import inf
 import pytest
 from reference import REPOSITORY
 
+from ssmpeft_lib.book.exhibit_page import exhibit_page
+from ssmpeft_lib.book.notice import Notice
+from ssmpeft_lib.compare.join import exhibit_document
 from ssmpeft_lib.plan.exhibit import Exhibit
-from ssmpeft_lib.render.exhibit_page import exhibit_page
-from ssmpeft_lib.render.exhibits import exhibit_document
-from ssmpeft_lib.render.notice import Notice
 from ssmpeft_lib.theory import regression_records
 from ssmpeft_lib.theory.arms import Arm
 from ssmpeft_lib.theory.figure_points import arm_of, points

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from reference import REPOSITORY
 
-from ssmpeft_lib.theory import page, plots, slider
+from ssmpeft_lib.book.theory import page, plots, slider
 from ssmpeft_lib.theory.errata import errata
 from ssmpeft_lib.theory.systems import System
 

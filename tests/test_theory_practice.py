@@ -8,9 +8,11 @@ import pytest
 import torch
 from official_files import write_tokenizer
 
-from ssmpeft_lib import encode, sources
+from ssmpeft_lib.book.theory import practice_page
+from ssmpeft_lib.data import _encode as encode
+from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.plan import registry
-from ssmpeft_lib.theory import practice, practice_page
+from ssmpeft_lib.theory import practice
 
 torch.set_num_threads(1)
 

@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from ssmpeft_lib.adaptation import adapt, count
+from ssmpeft_lib.adapters.api import adapt, count
 from ssmpeft_lib.mixers.s4d import S4DKernel
 from ssmpeft_lib.theory import arms, regression
 from ssmpeft_lib.theory.arms import Arm

@@ -6,8 +6,8 @@ import families
 import pytest
 import torch
 
-from ssmpeft_lib.adaptation import adapt
-from ssmpeft_lib.adapters.together import NotTogether, Together
+from ssmpeft_lib.adapters.api import adapt
+from ssmpeft_lib.training.vmapped import NotTogether, Together
 
 METHODS = ["lora@linear", "sdlora,freeze_channels=0.5,freeze_states=0.5", "initial_state"]
 

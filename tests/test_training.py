@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from ssmpeft_lib.opening import adapt_run, open_run, recompute
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import read_metrics, write_json
+from ssmpeft_lib.runs.open import adapt_run, open_run, recompute
 from ssmpeft_lib.training import checkpoint as checkpoint_module
 from ssmpeft_lib.training.loop import Diverged, Trainer
 from ssmpeft_lib.training.recipe import Recipe

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from reference import REPOSITORY
 
-CLIENT = REPOSITORY / "ssmpeft_lib" / "warm" / "client.py"
+CLIENT = REPOSITORY / "ssmpeft_lib" / "execute" / "forkserver" / "client.py"
 
 TRAIN = """
 import hashlib, torch

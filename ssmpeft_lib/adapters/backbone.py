@@ -11,8 +11,8 @@ from torch import nn
 from ..ops import Linear
 from ..plan.registry import files, unknown
 from .attach import Adapted
+from .inputs.prompts import SoftPrompt
 from .parts import Part, find_parts, locate, split_at_block
-from .prompts import SoftPrompt
 from .slots import Slot, Wrappers
 
 

@@ -11,8 +11,8 @@ from ..plan.cell import parse_method
 from ..plan.method_string import MethodString
 from .backbone import Backbone
 from .deltas import Dense
-from .selection import Selection
-from .warmup import Warmup
+from .selection.budget import Selection
+from .selection.warmup import Warmup
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Method:
 
     Attributes:
         targets: the slots or groups of slots it acts on.
-        family: for colours and marks in the book, a key of FAMILIES in ssmpeft_lib/render/exhibit_parts.py.
+        family: for colours and marks in the book, a key of FAMILIES in ssmpeft_lib/book/exhibit_parts.py.
         acts_on_slots: whether it acts on slots, so that targets may be named.
         starts_unchanged: whether the adapted model computes at the start what the model computed before.
         selects: whether a warm-up chooses what it trains; then `begin_warmup` and `select` are there.

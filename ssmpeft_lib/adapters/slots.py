@@ -12,9 +12,9 @@ from torch.nn.utils import parametrize
 
 from .attach import Adapted, AdaptedLinear, AdaptedParameter
 from .deltas import Delta
-from .prompts import Prompts
+from .inputs.prompts import Prompts
+from .inputs.starts import Starts
 from .region import Region
-from .starts import Starts
 
 # captured before accelerate's init_empty_weights patches it, which would move the frozen weight to the meta device
 _REGISTER_PARAMETER = nn.Module.register_parameter

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..adaptation import adaptation_of, base_model
+from ..adapters.api import adaptation_of, base_model
 from . import probes
 from .report import Check, Report
 from .wide import Wide

@@ -8,10 +8,10 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from ..adaptation import base_model, merge
+from ..adapters.api import base_model, merge
 from ..adapters.backbone import Backbone
-from ..adapters.prompts import Prompts
-from ..adapters.starts import Starts
+from ..adapters.inputs.prompts import Prompts
+from ..adapters.inputs.starts import Starts
 from .fused import fused_kernels
 
 

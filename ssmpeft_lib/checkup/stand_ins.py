@@ -9,7 +9,7 @@ import torch
 import transformers
 from torch import nn
 
-from ..adaptation import adapt
+from ..adapters.api import adapt
 from ..plan import registry
 from .examination import doctor
 from .report import Check, Report

@@ -18,6 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Convert."""
-    from ..conversion import convert
+    from ..models._convert import convert
 
     print(convert(arguments.source, arguments.target))

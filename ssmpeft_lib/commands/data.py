@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what there is."""
-    from .. import sources
+    from ..data import _source as sources
 
     scale = "real" if arguments.data_dir else "paper" if arguments.hub else "quick"
     with TemporaryDirectory() as scratch:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _described(source, override: Mapping[str, str | None], tokenizer: Path | None, scratch: Path) -> Iterator[str]:
-    from .. import sources
+    from ..data import _source as sources
 
     splits = source.read()
     where = source.folder if source.kind == "files" else ""
@@ -51,7 +51,7 @@ def _described(source, override: Mapping[str, str | None], tokenizer: Path | Non
     facts = registry.facts("data", source.dataset)
     sizes, lengths = {role: len(examples) for role, examples in roles.items()}, _characters(roles)
     if tokenizer:
-        from ..encode import prepare
+        from ..data._encode import prepare
 
         prepared = prepare(source.dataset, source, tokenizer, scratch / "encoded", override)
         sizes = prepared.description["sizes"]

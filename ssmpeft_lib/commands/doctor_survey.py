@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the findings."""
     from ..checkup.report import TITLES
     from ..checkup.stand_ins import survey
-    from ..provenance import environment
+    from ..training.provenance import environment
 
     found = []
     for entry in survey():

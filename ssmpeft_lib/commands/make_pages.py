@@ -21,6 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the pages."""
-    from ..render.pages import make_pages
+    from ..book.pages import make_pages
 
     make_pages(arguments.scale, arguments.results, arguments.prose, arguments.output, arguments.exhibits)

@@ -18,6 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the counts."""
-    from ..counting import params
+    from ..adapters.count import params
 
     print(json.dumps(params(arguments.model, arguments.method)))

@@ -14,13 +14,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ..drawing.numbers import duration, memory
 from ..plan import costs, search
 from ..plan.cell import Cell
 from ..plan.config import CONFIG_FILE, Config
 from ..plan.costs import PARTS, SPECS, cost_of, gigabytes
 from ..plan.exhibit import cells_of, load_exhibits
 from ..plan.results import read_metrics
-from ..render.numbers import duration, memory
 
 SHARE = 0.01
 """What a method is taken to train and save; the budget of Table 1 is below it."""

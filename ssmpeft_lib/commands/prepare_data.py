@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the token ids and what describes them."""
-    from .. import sources
-    from ..encode import prepare
+    from ..data import _source as sources
+    from ..data._encode import prepare
 
     cache = arguments.output.parent / "encoded"
     source = sources.find(

@@ -13,11 +13,11 @@ import os
 import shutil
 from pathlib import Path
 
-from ..execution import execute
-from ..gpus import own_gpu
+from ..execute.gpus import own_gpu
+from ..execute.notebook import execute
 from ..plan.cell import Cell
-from ..plan.resources import Needs
 from ..plan.results import RESULTS_VERSION, write_metrics
+from ..plan.snakemake.resources import Needs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,11 +11,11 @@ import json
 import logging
 from pathlib import Path
 
-from ..gpus import own_gpu
+from ..execute.gpus import own_gpu
 from ..plan import search
 from ..plan.cell import Cell
-from ..plan.resources import Needs
 from ..plan.results import write_json
+from ..plan.snakemake.resources import Needs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Try them."""
-    from ..search import Search
+    from ..runs.rate_search import Search
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     cell = Cell.parse(f"{arguments.target}/seed{search.SEED}")

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ..tasks import Example, Splits, Task
 from . import _hub
 from ._files import File, Folder
 from ._images import decode, shrunk, written
+from ._task import Example, Splits, Task
 from ._text import separated
 
 DATASETS = {

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..tasks import Example, Splits, Task
 from . import _hub
 from ._files import File, Folder
 from ._images import decode, shrunk, written
 from ._pickles import loads
 from ._rows import read_rows
+from ._task import Example, Splits, Task
 from ._text import separated
 
 DATASETS = {

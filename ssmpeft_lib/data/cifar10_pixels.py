@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..tasks import Example, Splits, Task
 from . import _hub, cifar10
 from ._images import written
+from ._task import Example, Splits, Task
 
 DATASETS = {
     "cifar10-pixels": {

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..tasks import Example, Splits, Task
 from . import _hub
 from ._files import File, Folder
 from ._rows import read_rows
+from ._task import Example, Splits, Task
 from ._text import separated
 
 DATASETS = {

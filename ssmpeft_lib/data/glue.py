@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..tasks import Example, Splits, Task
 from . import _hub
 from ._files import Folder
 from ._rows import Row, read_rows
+from ._task import Example, Splits, Task
 from ._text import separated
 
 DATASETS = {

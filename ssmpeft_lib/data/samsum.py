@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..tasks import Example, Splits, Task
 from . import _hub
 from ._files import Folder
 from ._rows import Row, read_rows
+from ._task import Example, Splits, Task
 from ._text import separated
 
 DATASETS = {

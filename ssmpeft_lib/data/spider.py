@@ -16,10 +16,10 @@ from typing import Any
 from ..spider.grammar import Schema, parse
 from ..spider.levels import hardness
 from ..spider.tokens import lower_keywords
-from ..tasks import Example, Splits, Task
 from . import _hub
 from ._files import Folder
 from ._rows import Row, read_rows
+from ._task import Example, Splits, Task
 from ._text import separated
 
 DATASETS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..tasks import Example, Splits, Task
+from ._task import Example, Splits, Task
 
 DATASETS = {
     "synthetic-regression": {

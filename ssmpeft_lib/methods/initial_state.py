@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from ..adapters.backbone import Backbone
+from ..adapters.inputs.starts import LearnedStart
 from ..adapters.method import Method
-from ..adapters.starts import LearnedStart
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..adapters.backbone import Backbone
+from ..adapters.inputs.starts import Start
 from ..adapters.method import Method
-from ..adapters.starts import Start
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..adapters.backbone import Backbone
-from ..adapters.choice import Choice, choices
+from ..adapters.selection.choice import Choice, choices
 from .lora import LoRA
 from .sdt import SDT
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..adapters.backbone import Backbone
-from ..adapters.choice import Choice, choices
 from ..adapters.deltas import Dense
 from ..adapters.method import Method, train_fully
-from ..adapters.selection import Budget, Selection, select
+from ..adapters.selection.budget import Budget, Selection, select
+from ..adapters.selection.choice import Choice, choices
+from ..adapters.selection.warmup import Warmup
 from ..adapters.slots import Slot
 from ..adapters.sparse import Sparse, SparseOrSilent, StandIn
-from ..adapters.warmup import Warmup
 
 
 def select_dimensions(

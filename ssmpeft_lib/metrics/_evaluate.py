@@ -9,7 +9,7 @@ import evaluate
 from datasets import Features, Value
 from datasets import Sequence as ListOf
 
-from ..tasks import Example
+from ..data._task import Example
 from ._scoring import load
 
 STRING = Value("string")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..data._task import Example, Task
 from ..plan import registry
-from ..tasks import Example, Task
 
 Reduce = Callable[[np.ndarray], dict[str, np.ndarray]]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..tasks import Example
+from ..data._task import Example
 from ._labels import encoded
 from ._scoring import scorer
 

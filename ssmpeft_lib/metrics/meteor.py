@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ..tasks import Example
+from ..data._task import Example
 from ._scoring import scorer
 
 VARIANTS = {

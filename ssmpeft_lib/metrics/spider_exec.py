@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data._task import Example
 from ..spider.execution import Limits, Question, judge_all
 from ..spider.levels import LEVELS
-from ..tasks import Example
 from ._scoring import scorer
 
 VARIANTS = {

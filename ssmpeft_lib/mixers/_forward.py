@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from ..adapters.starts import Start
+from ..adapters.inputs.starts import Start
 from ..ops import causal_conv1d
 
 

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from ..adapters.inputs.starts import Start
 from ..adapters.slots import SlotSpec
-from ..adapters.starts import Start
 from ..ops import discretize, fft_conv, s4d_kernel, s4d_step
 from ._s4d_config import S4DConfig, check_choice
 from ._s4d_forms import prefix_scan, read_out, recurrence

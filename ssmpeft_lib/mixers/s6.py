@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..adapters.attach import linear_without_bias
+from ..adapters.inputs.starts import Start
 from ..adapters.padding import MASKED_DELTA, first_token, place_columns
 from ..adapters.slots import SlotSpec
-from ..adapters.starts import Start
 from ..ops import causal_conv1d_step, selective_scan, selective_state_step
 from ._cache import remember
 from ._forward import MixerForward, swap_back, swap_forward

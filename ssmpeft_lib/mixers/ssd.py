@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..adapters.inputs.starts import Start
 from ..adapters.padding import first_token, place_columns
 from ..adapters.slots import SlotSpec
-from ..adapters.starts import Start
 from ..ops import causal_conv1d_step, ssd_scan, ssd_state_step
 from ._cache import remember
 from ._forward import MixerForward, swap_back, swap_forward

@@ -6,8 +6,8 @@ import warnings
 
 from transformers import TrainerCallback
 
-from ..adaptation import parameter_groups
-from ..warmup import initialize_sdt_weights
+from ..adapters.api import parameter_groups
+from ..adapters.select_by_warmup import initialize_sdt_weights
 
 
 class SelectBeforeTraining(TrainerCallback):

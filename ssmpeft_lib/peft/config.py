@@ -9,7 +9,7 @@ from peft.config import PeftConfig
 from peft.utils import PeftType
 
 from ..adapters.method import build_method
-from ..storage import LOAD_WITH, PEFT_TYPE
+from ..adapters.storage import LOAD_WITH, PEFT_TYPE
 
 
 @dataclass

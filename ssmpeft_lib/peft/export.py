@@ -12,10 +12,10 @@ from peft.tuners.tuners_utils import _check_lora_target_modules_mamba
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..adaptation import adaptation_of, base_model
+from ..adapters.api import adaptation_of, base_model
 from ..adapters.attach import AdaptedLinear
 from ..adapters.deltas import LowRank
-from ..storage import PREFIX, WEIGHTS, replace
+from ..adapters.storage import PREFIX, WEIGHTS, replace
 
 NEVER_CALLED = ("dt_proj",)
 """Layers whose weight transformers reads without calling them, so that peft's LoRA on them does nothing."""

@@ -7,9 +7,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor
 
 from ..adapters.attach import AdaptedLinear, AdaptedParameter
-from ..adapters.prompts import Prompts
+from ..adapters.inputs.prompts import Prompts
+from ..adapters.inputs.starts import Starts
 from ..adapters.slots import Wrappers
-from ..adapters.starts import Starts
 
 
 class Carrier(BaseTunerLayer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.utils import PeftType, register_peft_method
 
-from ..storage import PEFT_TYPE
+from ..adapters.storage import PEFT_TYPE
 
 
 def register() -> None:

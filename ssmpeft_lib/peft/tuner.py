@@ -9,10 +9,10 @@ from accelerate import init_empty_weights
 from peft.tuners.tuners_utils import BaseTuner
 from torch import nn
 
-from ..adaptation import Adaptation, remove
+from ..adapters.api import Adaptation, remove
 from ..adapters.backbone import Backbone
 from ..adapters.method import build_method
-from ..storage import check_class, check_indices
+from ..adapters.storage import check_class, check_indices
 from .config import SSMPeftConfig
 from .layers import CARRIERS, Carrier, ParameterCarrier, WeightCarrier
 

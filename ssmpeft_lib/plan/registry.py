@@ -70,7 +70,7 @@ def _check_complete(folder: str, module: str) -> None:
         if name not in there:
             raise ValueError(f"{where}: {name} is missing (needed: {', '.join(NEEDED[folder])}); {see}")
     if folder == "methods":
-        families = literal("render", "exhibit_parts", "FAMILIES")
+        families = literal("book", "exhibit_parts", "FAMILIES")
         family, rate = (class_literal(folder, module, name, None) for name in ("family", "learning_rate"))
         if family not in families:
             allowed = ", ".join(families)

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..adaptation import adapt, parameter_groups
-from ..adapters.starts import Starts
-from ..encode import load_prepared
-from ..encoded import Encoded
+from ..adapters.api import adapt, parameter_groups
+from ..adapters.inputs.starts import Starts
+from ..data._encode import load_prepared
+from ..data._encoded import Encoded
 from ..models import load_checkpoint
 from ..plan import paths
 from ..training.batches import Batch, epochs_of_indices, label_logits, loss_of, to_batch

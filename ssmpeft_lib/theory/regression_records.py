@@ -11,8 +11,8 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from .. import provenance
 from ..plan.results import write_json, write_text
+from ..training import provenance
 from .regression import STEPS, Arm, Data, run_grid
 
 RECORDED = Path(__file__).resolve().parent.parent.parent / "recorded" / "regression"

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..encoded import Encoded
-from ..tasks import Task
+from ..data._encoded import Encoded
+from ..data._task import Task
 from .batches import epochs_of_indices
 from .recipe import Recipe
 
@@ -21,7 +21,7 @@ class Problem(ABC):
     Args:
         model: what is trained.
         task: labels, metrics, and what is asked.
-        splits: `train`, `val` and `test` as encoded by `ssmpeft_lib.encode`; cut to the recipe's numbers of examples.
+        splits: `train`, `val` and `test` as encoded by `data._encode`; cut to the recipe's numbers of examples.
     Attributes:
         among_labels: for each split that was answered, what the model would say if it had to say a label; empty where
             it can say nothing else, or where the task has no labels.

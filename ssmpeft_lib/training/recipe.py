@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..adapters.method import Method
+from ..data._task import Task
 from ..plan import registry, search
 from ..plan.cell import Cell
-from ..tasks import Task
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..encoded import Encoded
-from ..tasks import Task
+from ..data._encoded import Encoded
+from ..data._task import Task
 from .loop import autocast
 from .problem import Problem
 from .recipe import Recipe

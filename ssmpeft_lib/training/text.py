@@ -10,9 +10,9 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from ..encoded import Encoded
+from ..data._encoded import Encoded
+from ..data._task import Task
 from ..generation import generate
-from ..tasks import Task
 from .batches import label_logits, loss_of, to_batch
 from .loop import autocast
 from .problem import Problem

@@ -1,0 +1,72 @@
+"""Where a sequence starts from: learned states of the scan and of the convolution, instead of zeros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..attach import beside
+from ..named import Named
+
+
+@dataclass
+class Start:
+    """What a mixer holds before the first token.
+
+    Attributes:
+        state: of the scan, [1, d_inner, d_state] (or [1, heads, head_dim, d_state]), or None for zeros.
+        columns: the last inputs of the convolution, [1, d_inner, d_conv - 1], or None for zeros.
+    """
+
+    state: Tensor | None = None
+    columns: Tensor | None = None
+
+
+class Starts(Named):
+    """The learned starts of one mixer, one for each adapter; a submodule of the mixer named `start`."""
+
+    def __init__(self, mixer: nn.Module):
+        super().__init__()
+        # not a submodule: the mixer holds this module, not the other way round
+        object.__setattr__(self, "mixer", mixer)
+
+    def add(self, adapter: str, start: nn.Module) -> None:
+        """Put a start in place; it is a module whose call `start(mixer, dtype)` returns a `Start`."""
+        self.deltas[adapter] = beside(start, next(self.mixer.parameters()))
+        self.activate(adapter)
+
+    def forward(self, dtype: torch.dtype | None = None) -> Start | None:
+        """The start to use, the sum over active adapters; None for zeros.
+
+        Args:
+            dtype: of the sequence that is about to follow, which autocast may have in another type than the weights.
+        """
+        starts = [self.deltas[name](self.mixer, dtype) for name in self.acting_names()]
+        if not starts:
+            return None
+        return Start(_total([s.state for s in starts]), _total([s.columns for s in starts]))
+
+
+class LearnedStart(nn.Module):
+    """Initial state tuning: a state that is learned (Sec. 4.1), with the convolution's columns or without.
+
+    Args:
+        state_shape: shape of the mixer's state for one sequence.
+        columns_shape: shape of the convolution's columns, or None to leave them zero.
+    """
+
+    def __init__(self, state_shape: tuple[int, ...], columns_shape: tuple[int, int] | None = None):
+        super().__init__()
+        self.initial_state = nn.Parameter(torch.zeros(state_shape))
+        self.conv_state = nn.Parameter(torch.zeros(columns_shape)) if columns_shape else None
+
+    def forward(self, mixer: nn.Module, dtype: torch.dtype | None = None) -> Start:
+        """The learned tensors with a batch axis of 1 in front; columns that are not learned are None."""
+        return Start(self.initial_state[None], None if self.conv_state is None else self.conv_state[None])
+
+
+def _total(tensors: list[Tensor | None]) -> Tensor | None:
+    present = [tensor for tensor in tensors if tensor is not None]
+    return sum(present[1:], start=present[0]) if present else None

@@ -1,0 +1,59 @@
+"""The page of a chapter: an executed notebook of `notebooks/`, with its code folded below its outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import links
+from .cell_page import text_of
+from .environment import render
+from .page import raw
+
+if TYPE_CHECKING:
+    from .documents import Book
+
+SHOWN_KEYS = ("kernelspec", "language_info")
+
+
+def chapter_notebook(book: Book, name: str) -> dict[str, Any]:
+    """A chapter's notebook as the book shows it, with what it belongs to and how to run it below its title.
+
+    Args:
+        book: the book; `book.chapters` has the notebook as papermill left it.
+        name: of its file, such as `theory`; also the name of the page.
+    """
+    notebook = book.chapters[name]
+    page = links.chapter_page(name)
+    places = [book.place(page, exhibit) for exhibit in exhibits_of(notebook)]
+    top = render(
+        "chapter_top.html", name=name, places=list(filter(None, places)), file=links.file_href(page, f"{page}.ipynb")
+    )
+    cells = [_shown(cell, index, raw(top)) for index, cell in enumerate(notebook["cells"])]
+    kept = {key: notebook["metadata"][key] for key in SHOWN_KEYS if key in notebook["metadata"]}
+    return {"cells": cells, "metadata": kept, "nbformat": 4, "nbformat_minor": 5}
+
+
+def exhibits_of(notebook: dict[str, Any]) -> list[str]:
+    """The tables and figures that a chapter says it is about, by its metadata."""
+    return notebook["metadata"].get("exhibits", [])
+
+
+def title_of(notebook: dict[str, Any]) -> str:
+    """A chapter's first heading."""
+    return text_of(notebook["cells"][0]["source"]).partition("\n")[0].removeprefix("# ")
+
+
+def _shown(cell: dict[str, Any], index: int, top: str) -> dict[str, Any]:
+    source = text_of(cell["source"])
+    if index == 0:
+        heading, _, rest = source.partition("\n")
+        source = f"{heading}\n\n{top}\n{rest}"
+    shown = {"cell_type": cell["cell_type"], "id": f"c{index}", "source": source}
+    if cell["cell_type"] != "code":
+        return shown | {"metadata": {}}
+    kept = [tag for tag in cell["metadata"].get("tags", []) if tag == "remove-input"]
+    return shown | {
+        "metadata": {"tags": kept or ["hide-input"]},
+        "outputs": cell["outputs"],
+        "execution_count": None,
+    }

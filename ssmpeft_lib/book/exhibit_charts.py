@@ -1,0 +1,136 @@
+"""The charts of an exhibit: scores against what they cost, printed values against our own."""
+
+from __future__ import annotations
+
+from ..drawing import charts
+from ..plan import registry
+from .environment import render
+from .exhibit_parts import Column, Row, View
+from .page import Page
+from .rank_correlation import rank_correlation
+
+COST_AXES = {"train_seconds": "training time, seconds", "peak_memory_gb": "peak memory, GB"}
+
+_COST = (
+    "Mean over the runs of a row, on the machine that ran them, beside other work: a rough picture. Where there is no "
+    "GPU the memory is that of the whole process."
+)
+_FRONT = (
+    "Each mark is a row of the table. Up and to the left is better: a higher score from fewer trained parameters. The "
+    "line joins the rows that no other row beats in both. Pointing at a mark names it, and it leads to its row."
+)
+_AGREEMENT = (
+    "Each mark is a row. On the line, ours equals the printed value; the axes differ, so that what shows is whether "
+    "the rows come in the same order. The correlation is that of the ranks: 1 for the same order, 0 for none."
+)
+
+
+def add_charts(page: Page, view: View) -> None:
+    """Add the charts that an exhibit has the numbers for, each kind under its heading."""
+    fronts = [front_chart(view, column) for column in _telling(view)]
+    if any(fronts):
+        page.heading("Against the number of parameters", "front-" + view.id)
+        page.html(
+            render("charts.html", charts=[chart for pair in fronts for chart in pair], caption=_FRONT, kind="large")
+        )
+    costs = [chart for column in _telling(view)[:1] for chart in cost_charts(view, column)]
+    if costs:
+        page.heading("Against time and memory", "cost-" + view.id)
+        page.html(render("charts.html", charts=costs, caption=_COST, kind="large"))
+    pairs = [(column, chart) for column in view.scores if (chart := agreement_chart(view, column))]
+    if pairs:
+        page.heading("Printed against ours", "agreement-" + view.id)
+        page.html(render("charts.html", charts=[chart for _, chart in pairs], caption=_AGREEMENT, kind=""))
+
+
+def front_chart(view: View, column: Column, address: str = "") -> list[str]:
+    """Scores over trainable share, printed and own; none where fewer than four rows have both.
+
+    `address` is that of the exhibit's page where the chart stands on another.
+    """
+    drawn = []
+    for key, whose in (("printed", "printed"), ("ours", "ours")):
+        dots = _dots(view, column, "share", key, address)
+        if len(dots) > 3:
+            title = f"{_named(view, column)}, {whose}"
+            said = _described(title, "over the share of trained parameters", dots)
+            drawn.append(charts.front(dots, title, "share of parameters that is trained", said, log=True))
+    return drawn
+
+
+def cost_charts(view: View, column: Column) -> list[str]:
+    """Own scores over training time and peak memory; none where fewer than four rows have them or all cost the same."""
+    drawn = []
+    for key, x_title in COST_AXES.items():
+        dots = _dots(view, column, key, "ours")
+        if len(dots) > 3 and max(dot.x for dot in dots) > 1.1 * min(dot.x for dot in dots):
+            title = f"{_named(view, column)}, ours"
+            drawn.append(charts.front(dots, title, x_title, _described(title, f"over {x_title}", dots)))
+    return drawn
+
+
+def agreement_chart(view: View, column: Column) -> str:
+    """Own values over printed ones; empty where fewer than four rows have both."""
+    dots = _dots(view, column, "printed", "ours")
+    if len(dots) < 4:
+        return ""
+    rank = rank_correlation([dot.x for dot in dots], [dot.y for dot in dots])
+    title = _named(view, column) + (f": rank correlation {rank:.2f}".replace("-", "\u2212") if rank is not None else "")
+    return charts.agreement(dots, title, _described(title, "ours over printed", dots))
+
+
+def _named(view: View, column: Column) -> str:
+    """A column with the data set that all of the exhibit is about."""
+    dataset = view.document["fixed"].get("dataset", "")
+    return " ".join(filter(None, [dataset.upper(), column.group, column.label]))
+
+
+def _telling(view: View) -> list[Column]:
+    """The columns that are drawn against the share: averages where there are any, else the first two."""
+    first = view.document["rows"][0]["points"]
+    scores = [column for column in view.scores if first[column.index]["better"] == "higher"]
+    averages = [column for column in scores if first[column.index]["dataset"] in registry.groups()]
+    return averages[:2] if view.dense and averages else scores[:2]
+
+
+def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list[charts.Dot]:
+    dots = []
+    rows = zip(view.rows, view.document["rows"], strict=True)
+    for row, document in rows:
+        point, shown = document["points"][column.index], row.shown[column.index]
+        values = {
+            "share": point.get("share"),
+            "printed": (point["printed"] or {}).get("value"),
+            "ours": point["ours"].get("mean"),
+            **{key: point["ours"].get(key) for key in COST_AXES},
+        }
+        if values[x] is None or values[y] is None or (x == "share" and values[x] <= 0):
+            continue
+        said = [f"printed {shown.printed}" if shown.printed else "", f"ours {shown.own}" if shown.own else ""]
+        share = f"{values['share']:.2g} % trained" if values["share"] is not None else ""
+        dots.append(
+            charts.Dot(
+                family=row.family,
+                x=values[x],
+                y=values[y],
+                label=_short_name(view, row),
+                title=", ".join(filter(None, [row.name, *said, share])),
+                href=f"{address}#{row.anchor}",
+                spread=point["ours"].get("std") if y == "ours" else None,
+            )
+        )
+    return dots
+
+
+def _short_name(view: View, row: Row) -> str:
+    """A row's label with its slots, or with its group where another row would be called the same."""
+    if row.slots:
+        return f"{row.label} {row.slots}"
+    alike = [other for other in view.rows if (other.label, other.slots) == (row.label, "")]
+    group = row.name.partition(" / ")[0]
+    return row.label if len(alike) == 1 else f"{row.label}, {group}"
+
+
+def _described(title: str, what: str, dots: list[charts.Dot]) -> str:
+    top = max(dots, key=lambda dot: dot.y)
+    return f"{title}, {what}, {len(dots)} rows; highest: {top.title}."

@@ -1,0 +1,94 @@
+"""The page of a table or figure: its numbers, pictures, claims, notes and runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..plan.cell import Cell
+from . import links
+from .claims_view import claims_html
+from .environment import prose, render
+from .exhibit_charts import add_charts
+from .exhibit_view import exhibit_view
+from .notice import Notice
+from .page import Page
+
+MARKS = {
+    "cut": "the last digits are lost in the text that this table was read from",
+    "reconstructed": "the number or its last digits are lost in the text that this table was read from, and were "
+    "computed from other printed numbers",
+}
+
+CSV_COLUMNS = (
+    "exhibit", "group", "row", "slots", "detail", "column", "model", "method", "dataset", "metric", "printed",
+    "printed_std", "mark", "ours", "ours_std", "seeds", "difference", "problems",
+)  # fmt: skip
+
+
+def exhibit_page(
+    document: dict[str, Any],
+    whose: str,
+    link: Callable[[str], str | None],
+    notice: Notice,
+    chapters: Sequence[dict[str, str]] = (),
+) -> Page:
+    """The page of a joined exhibit.
+
+    Args:
+        document: what `exhibits.exhibit_document` made.
+        whose: what our own numbers are called beside a verdict.
+        link: from a name such as `Table 7` to an address as seen from this page, or None.
+        notice: what our own numbers stand for.
+        chapters: names and addresses of the chapters that are about it.
+    """
+    view = exhibit_view(document)
+    page = Page(document["title"])
+    cells = cells_of(document)
+    runs = links.href(links.exhibit_page(view.id), links.runs_page(view.id))
+    page.html(render("exhibit_meta.html", view=view, cells=len(cells), runs=runs, chapters=chapters))
+    page.html(notice.html(document["kept"], view.stand_ins, view.zeros))
+    page.html(render("exhibit_table.html", view=view, marks=MARKS, bare=False))
+    page.html(render("exhibit_key.html", view=view))
+    add_charts(page, view)
+    if document["claims"]:
+        page.heading(f"What the {document['kind']} is taken to show", "claims-" + view.id)
+        page.html(claims_html(document["claims"], whose))
+    if document["notes"]:
+        page.heading("Notes and errata", "notes-" + view.id)
+        notes = [{"id": "", "kind": "note"} | note | {"text": prose(note["text"], link)} for note in document["notes"]]
+        page.html(render("notes.html", notes=notes))
+    return page
+
+
+def cells_of(document: dict[str, Any]) -> list[Cell]:
+    """The cells that feed an exhibit, each once, in reading order."""
+    points = (point for row in document["rows"] for point in row["points"])
+    return list(dict.fromkeys(Cell.parse(cell) for point in points for cell in point["ours"].get("cells", [])))
+
+
+def exhibit_csv(document: dict[str, Any]) -> str:
+    """Every point of an exhibit on a line of its own, as CSV."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in document["rows"]:
+        for column, point in zip(document["columns"], row["points"], strict=True):
+            printed, ours = point["printed"] or {}, point["ours"]
+            heading = " ".join(filter(None, [column.get("group"), column["label"]]))
+            bound = "<" if printed.get("bound") else ""
+            writer.writerow(
+                {key: row[key] for key in ("group", "slots", "detail")}
+                | {key: point[key] for key in ("model", "method", "dataset", "metric", "difference")}
+                | {"exhibit": document["id"], "row": row["label"], "column": heading}
+                | {
+                    "printed": f"{bound}{printed.get('value', '')}",
+                    "printed_std": printed.get("std"),
+                    "mark": printed.get("mark"),
+                }
+                | {"ours": ours.get("mean"), "ours_std": ours.get("std"), "seeds": len(ours.get("by_seed", {})) or None}
+                | {"problems": "; ".join(ours.get("problems", [])) or point["unserved"] or None}
+            )
+    return file.getvalue()

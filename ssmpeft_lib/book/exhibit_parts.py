@@ -1,0 +1,180 @@
+"""The parts of an exhibit's page: columns, rows, and points as text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..drawing.axes import Scale
+from ..plan import registry
+
+ROOMY = 2
+"""Up to so many scores a row stand side by side; more are stacked."""
+
+FAMILIES = {
+    "prompt": "Prompt-based",
+    "bias": "BitFit",
+    "lora": "LoRA",
+    "sdlora": "SDLoRA",
+    "full": "Full",
+    "frozen": "Pretrained",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the exhibit: a score with its axis, or a share of trained parameters."""
+
+    index: int
+    label: str
+    group: str
+    digits: int
+    share: bool
+    unit: str
+    unserved: str
+    axis: Scale | None
+
+    @property
+    def name(self) -> str:
+        """The label with the heading that it stands under."""
+        return f"{self.group} {self.label}".strip()
+
+    def place(self, value: float | None) -> str:
+        """Position on the axis, in percent."""
+        return "" if value is None or self.axis is None else f"{self.axis(value):.1f}%"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One point: what the paper prints and what came out, as text.
+
+    Attributes:
+        printed, printed_spread: as printed; empty where nothing is.
+        mark: what is uncertain about the printed text, or empty.
+        best, best_own: whether it is the best of its column below 100 % trainable.
+        own, own_spread: mean and standard deviation over seeds, or empty.
+        some: `2/3` where not every seed gave a value, else empty.
+        hole: a word that stands where there is no value: `failed`, `not run`, `not served`, `not counted`.
+        reason: why there is a hole or not every run counts.
+        difference: own minus printed.
+        beyond: whether the difference is more than two standard deviations.
+        matches: for a share, whether the count rounds to the printed value.
+        at, own_at, seeds_at: places on the axis.
+        href: to the run, or to the runs.
+        keys: numbers to sort by.
+    """
+
+    column: Column
+    printed: str
+    printed_spread: str
+    mark: str
+    best: bool
+    best_own: bool
+    own: str
+    own_spread: str
+    some: str
+    hole: str
+    reason: str
+    difference: str
+    beyond: bool
+    matches: bool
+    at: str
+    own_at: str
+    seeds_at: list[str]
+    href: str
+    keys: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the exhibit."""
+
+    anchor: str
+    name: str
+    label: str
+    slots: str
+    detail: str
+    note: str
+    family: str
+    shown: list[Shown]
+
+    @property
+    def share(self) -> str:
+        """The first share of the row, for narrow screens."""
+        return next((one.printed or one.own for one in self.shown if one.column.share), "")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under a common heading; the heading may be empty."""
+
+    label: str
+    rows: list[Row]
+
+    @property
+    def families(self) -> str:
+        """The families of methods among its rows, sorted and joined by spaces."""
+        return " ".join(sorted({row.family for row in self.rows}))
+
+
+@dataclass(frozen=True)
+class View:
+    """An exhibit, ready to be printed."""
+
+    id: str
+    document: dict[str, Any]
+    columns: list[Column]
+    groups: list[Group]
+    families: dict[str, str]
+
+    @property
+    def spans(self) -> list[tuple[str, int]]:
+        """Headings over groups of columns, each with its width; none where no column has a group."""
+        return _spans(self.columns, self.legend_at if self.dense else None)
+
+    @property
+    def scores(self) -> list[Column]:
+        """The columns that are not shares of trained parameters."""
+        return [column for column in self.columns if not column.share]
+
+    @property
+    def dense(self) -> bool:
+        """Whether there are so many scores that printed and own numbers are stacked."""
+        return len(self.scores) > ROOMY
+
+    @property
+    def legend_at(self) -> int:
+        """Index of the column before which a dense table says what the lines of a cell are."""
+        return next((column.index for column in self.columns if not column.share), 0)
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """What stands in, at scale quick, for data sets that have no generated miniature."""
+        sets = {point["dataset"] for row in self.document["rows"] for point in row["points"]}
+        members = {member for name in sets for member in registry.groups().get(name, (name,))}
+        known = sorted(members & registry.entries("data").keys()) if self.document["scale"] == "quick" else []
+        return [words for name in known if (words := registry.facts("data", name).get("miniature"))]
+
+    @property
+    def zeros(self) -> tuple[int, int]:
+        """How many of how many scores of our own are zero, where more is better."""
+        points = [point for row in self.document["rows"] for point in row["points"] if point["better"] == "higher"]
+        means = [point["ours"]["mean"] for point in points if "mean" in point["ours"]]
+        return means.count(0), len(means)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all groups, in order."""
+        return [row for group in self.groups for row in group.rows]
+
+
+def _spans(columns: list[Column], legend_at: int | None) -> list[tuple[str, int]]:
+    """Headings over several columns with their widths; the legend of a dense table counts as a column."""
+    spans: list[tuple[str, int]] = []
+    for column in columns:
+        width = 1 + (column.index == legend_at)
+        if spans and column.group and spans[-1][0] == column.group:
+            spans[-1] = (column.group, spans[-1][1] + width)
+        else:
+            spans.append((column.group, width))
+    return spans if any(label for label, _ in spans) else []

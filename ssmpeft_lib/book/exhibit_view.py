@@ -1,0 +1,140 @@
+"""A joined exhibit as its page shows it: every number as text, with its place on the column's axis and its link."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from ..compare.join import SHARES
+from ..drawing.axes import linear
+from ..drawing.numbers import fixed, signed
+from ..plan.cell import Cell
+from . import links
+from .exhibit_parts import FAMILIES, Column, Group, Row, Shown, View
+
+
+def exhibit_view(document: dict[str, Any], page: str = "") -> View:
+    """The view of a joined exhibit, from the JSON that `exhibits.exhibit_document` makes.
+
+    `page` is where it is shown, if not on the exhibit's own page.
+    """
+    page = page or links.exhibit_page(document["id"])
+    columns = [_column(document, index) for index in range(len(document["columns"]))]
+    best = {key: _best(document, key) for key in ("printed", "ours")}
+    groups: list[Group] = []
+    anchors: dict[str, int] = defaultdict(int)
+    for index, row in enumerate(document["rows"]):
+        if not groups or groups[-1].label != row["group"]:
+            groups.append(Group(row["group"], []))
+        anchor = links.slug(row["name"])
+        anchors[anchor] += 1
+        shown = [
+            _shown(
+                document,
+                page,
+                column,
+                point,
+                (index, column.index) in best["printed"],
+                (index, column.index) in best["ours"],
+            )
+            for column, point in zip(columns, row["points"], strict=True)
+        ]
+        number = f"-{anchors[anchor]}" if anchors[anchor] > 1 else ""
+        words = {key: row[key] for key in ("name", "label", "slots", "detail", "note", "family")}
+        groups[-1].rows.append(Row(anchor=anchor + number, shown=shown, **words))
+    present = {row["family"] for row in document["rows"]}
+    families = {name: label for name, label in FAMILIES.items() if name in present}
+    return View(document["id"], document, columns, groups, families)
+
+
+def _column(document: dict[str, Any], index: int) -> Column:
+    spec = document["columns"][index]
+    points = [row["points"][index] for row in document["rows"]]
+    share = points[0]["metric"].startswith(SHARES)
+    values = [value for point in points for value in _values(point)]
+    return Column(
+        index=index,
+        label=spec["label"],
+        group=spec.get("group", ""),
+        digits=points[0]["digits"],
+        share=share,
+        unit=spec.get("unit", ""),
+        unserved=spec.get("unserved", ""),
+        axis=linear(values, 0, 100, marks=3) if values and not share else None,
+    )
+
+
+def _values(point: dict[str, Any]) -> list[float]:
+    printed, ours = point["printed"], point["ours"]
+    return ([printed["value"]] if printed else []) + list(ours.get("by_seed", {}).values())
+
+
+def _shown(document: dict, page: str, column: Column, point: dict[str, Any], best: bool, best_own: bool) -> Shown:
+    printed, ours, digits = point["printed"], point["ours"], column.digits
+    mean, spread, seeds = ours.get("mean"), ours.get("std"), ours.get("by_seed", {})
+    difference = point["difference"]
+    noise = 2 * ((spread or 0) ** 2 + ((printed or {}).get("std") or 0) ** 2) ** 0.5
+    hole, reason = _hole(point) if mean is None else ("", "")
+    some = f"{len(seeds)}/{document['seeds']}" if seeds and len(seeds) < document["seeds"] else ""
+    value = printed and printed["value"]
+    keys = {"printed": value, "ours": mean, "difference": difference}
+    return Shown(
+        column=column,
+        printed=("<" if printed["bound"] else "") + fixed(value, digits) if printed else "",
+        printed_spread=fixed(printed["std"], digits) if printed and printed["std"] is not None else "",
+        mark=printed["mark"] if printed else "",
+        best=best,
+        best_own=best_own,
+        own=fixed(mean, digits) if mean is not None else "",
+        own_spread=fixed(spread, digits) if spread is not None else "",
+        some=some,
+        hole=hole,
+        reason=reason or ("; ".join(ours.get("problems", [])) if some else ""),
+        difference=signed(difference, digits) if difference is not None else "",
+        # a miniature is no evidence about the printed value, however far from it
+        beyond=document["scale"] == "paper" and difference is not None and abs(difference) > noise > 0,
+        matches=mean is not None and printed is not None and fixed(mean, digits) == fixed(value, digits),
+        at=column.place(value),
+        own_at=column.place(mean),
+        seeds_at=[column.place(one) for one in seeds.values()],
+        href=_href(document["id"], page, ours.get("cells", [])),
+        keys={name: number for name, number in keys.items() if number is not None},
+    )
+
+
+def _hole(point: dict[str, Any]) -> tuple[str, str]:
+    if point["unserved"]:
+        return "not served", point["unserved"]
+    problems = point["ours"].get("problems", ["no value"])
+    if any(": failed: " in problem for problem in problems):
+        return "failed", "; ".join(problem for problem in problems if ": failed: " in problem)
+    if all(problem.endswith("not run") for problem in problems):
+        return "not run", "no run of this point has a result"
+    return "not counted" if problems == ["not counted"] else "no value", "; ".join(problems)
+
+
+def _href(exhibit: str, page: str, cells: list[str]) -> str:
+    """To the first run of a point; to the list of runs where a point is an average over data sets."""
+    found = [Cell.parse(cell) for cell in cells]
+    if not found:
+        return ""
+    if len({cell.dataset for cell in found}) > 1:
+        return links.href(page, links.runs_page(exhibit), links.slug(f"{found[0].model} {found[0].method}"))
+    return links.href(page, links.cell_page(found[0]))
+
+
+def _best(document: dict[str, Any], key: str) -> set[tuple[int, int]]:
+    """Rows and columns of the best values below 100 % trainable, among rows of one model, data set and metric."""
+    contests: dict[tuple, dict[tuple[int, int], float]] = defaultdict(dict)
+    for i, row in enumerate(document["rows"]):
+        for j, point in enumerate(row["points"]):
+            value = (point[key] or {}).get("mean" if key == "ours" else "value")
+            if value is not None and point["better"] != "none" and point["method"] != "full":
+                contest = (j, point["model"], point["dataset"], point["metric"], point["better"])
+                contests[contest][i, j] = round(value, point["digits"])
+    winners = set()
+    for contest, values in contests.items():
+        if len(values) > 1:
+            top = (max if contest[-1] == "higher" else min)(values.values())
+            winners |= {place for place, value in values.items() if value == top}
+    return winners

@@ -1,0 +1,13 @@
+"""The families of methods with their marks."""
+
+from __future__ import annotations
+
+from ..documents import Book
+from ..environment import render
+from ..exhibit_parts import FAMILIES
+from ..page import raw
+
+
+def myst(book: Book, page: str) -> str:
+    """A line of marks and names."""
+    return raw(render("families.html", families=FAMILIES))

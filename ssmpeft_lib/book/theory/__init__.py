@@ -1,0 +1,1 @@
+"""The plots, tables and the slider of the chapters on the theory."""

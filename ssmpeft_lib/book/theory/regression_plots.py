@@ -1,0 +1,74 @@
+"""The drawings of Figures 1 and 2: fronts of error against trained parameters, in the colours of the methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+
+from ...theory.arms import METHODS
+from ...theory.regression_claims import Comparison, Run, claims, front, seeds_of
+from .page import INK, figure, table
+from .plots import drawing
+
+LOOKS = {
+    "lora_proj": {"color": INK["lora"], "marker": "o", "linestyle": "--"},
+    "lora_s4_proj": {"color": INK["lora"], "marker": "o", "linestyle": "-"},
+    "lora_dt_proj": {"color": INK["lora"], "marker": "o", "linestyle": ":"},
+    "sdlora": {"color": INK["sdlora"], "marker": "s", "linestyle": "-"},
+    "sdt": {"color": INK["sdlora"], "marker": "s", "linestyle": "--", "markerfacecolor": INK["page"]},
+    "full": {"color": INK["full"], "marker": "o", "linestyle": "none", "markerfacecolor": INK["page"]},
+}
+SHARES = (7, 10, 15, 20, 30, 50, 100)
+
+
+def fronts(runs: Sequence[Run], metric: str, name: str, methods: Sequence[str] = tuple(LOOKS)) -> HTML:
+    """Error of each method, relative to the frozen model, against the largest share that it may train.
+
+    Lines are medians over seeds, bands reach from the best to the worst seed.
+    """
+    frozen = np.array([min(r["first_error"] for r in runs if r["seed"] == seed) for seed in seeds_of(runs)])
+    with drawing(4.6) as (fig, ax):
+        for method in (method for method in methods if any(r["method"] == method for r in runs)):
+            points = front(runs, metric, method)
+            errors = np.array(list(points.values())) / frozen
+            _draw(ax, method, list(points), errors)
+        ax.set(xscale="log", yscale="log", xlabel="largest share of parameters trained, %")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_locator(FixedLocator(SHARES))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticks(SHARES, [str(share) for share in SHARES])
+        ax.set_title("Error, relative to the frozen model", loc="left", fontsize=13)
+        ax.legend(frameon=False, fontsize=12, labelcolor=INK["ink-2"])
+        return figure(fig, name, "Error against the share of trained parameters, one line for each method")
+
+
+def _draw(ax: Axes, method: str, shares: list[float], errors: np.ndarray) -> None:
+    look = LOOKS[method]
+    ax.plot(shares, np.median(errors, axis=1), label=METHODS[method], lw=1.6, markersize=6, **look)
+    if len(shares) > 1:
+        ax.fill_between(shares, errors.min(1), errors.max(1), color=look["color"], alpha=0.1, lw=0)
+    else:
+        ax.plot(shares * 2, [errors.min(), errors.max()], color=look["color"], lw=1)
+
+
+def claims_table(runs: Sequence[Run], metric: str) -> HTML:
+    """Each claim of the paper with the ratio of errors that tests it and what follows."""
+    rows = [[claim, _ratio(result), _seeds(result), VERDICTS[result.verdict]] for claim, result in claims(runs, metric)]
+    return table(["claim", "ratio of errors (95 % interval)", "seeds below 1", "verdict"], rows)
+
+
+VERDICTS = {"better": "confirmed", "worse": "not confirmed", "unclear": "unclear"}
+
+
+def _ratio(result: Comparison) -> str:
+    return f"{result.mean:.2f} ({result.low:.2f} to {result.high:.2f})"
+
+
+def _seeds(result: Comparison) -> str:
+    return f"{sum(ratio < 1 for ratio in result.ratios)} of {len(result.ratios)}"

@@ -1,0 +1,1 @@
+"""What is relied on inside other libraries, one file a library."""

@@ -1,0 +1,244 @@
+"""Where a data set comes from: original files, the hub, or a generated miniature. After reading, all are alike."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from ..plan import registry
+from ._task import Example, Splits
+
+ROLES = ("train", "val", "test")
+
+CUTS = {0.2: ("a fifth", "four fifths"), 0.1: ("a tenth", "nine tenths")}
+"""Shares of the training data that are cut off, in words, and what is left."""
+
+CUT_SEED = 123
+"""Seed with which the authors' code cuts a validation set off the training data."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one data set is read from.
+
+    Attributes:
+        dataset: its name.
+        kind: `files`, `hub`, `miniature`, or `generated` for a data set that is the same at every scale.
+        folder: where its files lie; None for the hub and for what is generated.
+    """
+
+    dataset: str
+    kind: str
+    folder: Path | None
+
+    @property
+    def words(self) -> str:
+        """What it is, as a page should say it; a stand-in that is no generated miniature has words of its own."""
+        return (
+            registry.facts("data", self.dataset).get("miniature", self.kind) if self.kind == "miniature" else self.kind
+        )
+
+    def read(self) -> Splits:
+        """Every official split that the source has.
+
+        Raises:
+            ValueError: a file is damaged.
+            LookupError: the hub cannot be reached, or nothing was found.
+        """
+        module = registry.load("data", self.dataset)
+        if self.kind == "hub":
+            return module.read_hub(self.dataset, self.folder)
+        if self.kind == "generated":
+            return module.generate(self.dataset)
+        read = module.read_files
+        if self.kind == "miniature":
+            read = getattr(module, "read_miniature", read)
+        splits = read(self.dataset, self.folder)
+        if not splits:
+            raise LookupError(f"{self.folder} holds no file of {self.dataset} under a name that is looked for")
+        return splits
+
+    def digest(self) -> str | None:
+        """SHA-256 over the names and contents of the source's files; None for the hub, whose rows have to be read.
+
+        Databases are left out: answers are scored with them, but nothing that a model reads comes from them.
+        """
+        if self.kind == "hub":
+            return None
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*")) if self.folder else ():
+            if path.is_file() and path.suffix != ".sqlite":
+                with path.open("rb") as stream:
+                    content = hashlib.file_digest(stream, "sha256").hexdigest()
+                digest.update(f"{path.relative_to(self.folder)} {content}\n".encode())
+        return digest.hexdigest()
+
+
+def find(dataset: str, scale: str, data_dir: Path | None = None, miniatures: Path | None = None) -> Source:
+    """Where a data set is to be read from at a scale.
+
+    Args:
+        dataset: its name.
+        scale: quick takes the miniature; real takes files; paper takes files if there are any, else the hub.
+        data_dir: folder of original files, one folder a data set.
+        miniatures: where generated miniatures are kept.
+    Raises:
+        LookupError: scale real and there are no files; says where they were looked for.
+        ValueError: scale quick and `miniatures` is None.
+    """
+    if registry.facts("data", dataset).get("generated"):
+        return Source(dataset, "generated", None)
+    if scale == "quick":
+        if miniatures is None:
+            raise ValueError("scale quick needs a folder to keep generated miniatures in")
+        root = miniature(dataset, miniatures)
+        return Source(dataset, "miniature", _first(_candidates(dataset, root)) or root)
+    candidates = _candidates(dataset, data_dir) if data_dir else []
+    found = _first(candidates)
+    if found:
+        return Source(dataset, "files", found)
+    if scale == "real":
+        places = ", ".join(map(str, candidates)) or "no data_dir"
+        raise LookupError(f"no files of {dataset} (looked in: {places}); scale real reads original files only")
+    return Source(dataset, "hub", None)
+
+
+def miniature(dataset: str, root: Path, seed: int = 0) -> Path:
+    """Data folder with a generated miniature, made on first use. It is made anew when a generator changes.
+
+    Safe when several processes want it at once: each may make it, one puts it in place.
+    """
+    module = registry.module_of("data", dataset)
+    code = sorted((registry.PACKAGE / "miniature").rglob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in code))
+    folder = Path(root) / f"{dataset}-{seed}-{digest.hexdigest()[:8]}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{module}-"))
+        try:
+            registry.load("data", dataset).write_miniature(dataset, draft, seed)
+            draft.chmod(0o755)
+            os.rename(draft, folder)
+        except OSError:
+            # Another process was first; a rename onto a folder with contents fails.
+            if not folder.is_dir():
+                raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def assign_roles(
+    dataset: str, splits: Splits, override: Mapping[str, str | None] | None = None
+) -> dict[str, list[Example]]:
+    """What a model trains on, is chosen by and is tested on.
+
+    A role that is given the same official split as train, and val when it is given none, gets the fifth of train
+    that is cut off, by the rule of the authors' code. An example of train with several references becomes one
+    example for each.
+
+    Args:
+        dataset: its name.
+        splits: official splits, as read.
+        override: official split (or several, joined by `+`) for `train`, `val` or `test`, in place of the paper's.
+    Returns:
+        `train`, `val` and `test`; no `test` where the override says null.
+    Raises:
+        LookupError: a role needs a split that was not found; says what there is and how to name another.
+        ValueError: a role shares some but not all of its splits with train.
+    """
+    plan = _plan(dataset, override)
+    sharing = _sharing(plan)
+    roles = {"train": _take(dataset, splits, plan, "train")}
+    if sharing:
+        rule = getattr(registry.load("data", dataset), "cut_indices", cut_indices)
+        kept, cut = rule(len(roles["train"]))
+        roles |= dict.fromkeys(sharing, [roles["train"][i] for i in cut])
+        roles["train"] = [roles["train"][i] for i in kept]
+    for role in ("val", "test"):
+        if role not in sharing and plan[role]:
+            roles[role] = _take(dataset, splits, plan, role)
+    roles["train"] = _one_reference_each(roles["train"])
+    return {role: roles[role] for role in ROLES if role in roles}
+
+
+def describe_roles(dataset: str, override: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """In words, which official split plays which role; names as in `assign_roles`."""
+    plan = _plan(dataset, override)
+    sharing = _sharing(plan)
+    cut, kept = CUTS[registry.facts("data", dataset).get("cut", 0.2)]
+    words = {role: f"{cut} of {plan['train']}" if role in sharing else plan[role] for role in ROLES}
+    words["train"] = f"{kept} of {plan['train']}" if sharing else plan["train"]
+    return {role: text for role, text in words.items() if text}
+
+
+def _plan(dataset: str, override: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    return {**registry.facts("data", dataset)["splits"], **(override or {})}
+
+
+def _sharing(plan: Mapping[str, str | None]) -> list[str]:
+    """Roles that get what is cut off train."""
+    return [role for role in ("val", "test") if plan[role] == plan["train"] or (role == "val" and not plan[role])]
+
+
+def cut_indices(n: int, share: float = 0.2, seed: int = CUT_SEED) -> tuple[np.ndarray, np.ndarray]:
+    """Indices kept and indices cut off, by the rule of `datasets.Dataset.train_test_split(share, seed=seed)`."""
+    order = np.random.default_rng(seed).permutation(n)
+    cut = ceil(share * n)
+    return order[cut:], order[:cut]
+
+
+def _candidates(dataset: str, data_dir: Path) -> list[Path]:
+    """Folders that may hold a data set: where its facts say, and the last part of that, whatever the case."""
+    wanted = Path(registry.facts("data", dataset)["folder"])
+    root = Path(data_dir).expanduser()
+    paths = [root / wanted, root / wanted.name]
+    return [_as_spelt(root, path.relative_to(root).parts) for path in dict.fromkeys(paths)]
+
+
+def _first(folders: Sequence[Path]) -> Path | None:
+    return next((path for path in folders if path.is_dir() and any(path.iterdir())), None)
+
+
+def _as_spelt(root: Path, parts: Sequence[str]) -> Path:
+    for part in parts:
+        exact = root / part
+        names = [] if exact.exists() or not root.is_dir() else os.listdir(root)
+        root = next((root / name for name in sorted(names) if name.lower() == part.lower()), exact)
+    return root
+
+
+def _take(dataset: str, splits: Splits, plan: Mapping[str, str | None], role: str) -> list[Example]:
+    names = (plan[role] or "").split("+")
+    missing = [name for name in names if name not in splits]
+    if missing:
+        raise LookupError(
+            f"{dataset}: {role} is to be the official split {missing[0]!r}, which was not found "
+            f"(found: {', '.join(sorted(splits)) or 'none'}); add its file, or say in config.yaml which split takes "
+            f"its place, for example splits: {{{role}: {min(splits, default='dev')}}}"
+        )
+    if role != "train" and set(names) & set((plan["train"] or "").split("+")):
+        raise ValueError(
+            f"{dataset}: {role} ({plan[role]}) and train ({plan['train']}) share a split; "
+            "give both the same splits to have train cut 4:1, or none in common"
+        )
+    return [example for name in names for example in splits[name]]
+
+
+def _one_reference_each(examples: list[Example]) -> list[Example]:
+    """Examples with several references once for each of them, in their order."""
+    expanded = []
+    for example in examples:
+        if len(example.references) > 1:
+            expanded += [replace(example, label=text, references=(text,)) for text in example.references]
+        else:
+            expanded.append(example)
+    return expanded

@@ -1,0 +1,1 @@
+"""Charts as SVG: scales, axes, labels that keep out of each other's way, and numbers in words."""

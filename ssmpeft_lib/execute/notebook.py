@@ -1,0 +1,44 @@
+"""Execute a notebook with papermill, in a kernel that starts warm where it can."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+KERNELS = Path(__file__).resolve().parent / "forkserver" / "jupyter"
+
+
+def execute(notebook: Path, output: Path, parameters: dict) -> dict[str, str] | None:
+    """Run a notebook, keeping its outputs up to the cell that failed.
+
+    Args:
+        notebook: as .ipynb.
+        output: the executed notebook.
+        parameters: values for its cell tagged `parameters`.
+    Returns:
+        `type` and `message` of the error of the cell that failed, or None.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    from .kernel_client import PromptManager
+
+    os.environ["JUPYTER_PATH"] = os.pathsep.join([str(KERNELS), *filter(None, [os.environ.get("JUPYTER_PATH")])])
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters,
+            kernel_name="ssmpeft",
+            kernel_manager_class=PromptManager,
+            progress_bar=False,
+            log_output=False,
+            # it has answered all that it was asked, so nobody waits for it to end by itself
+            shutdown_kernel="immediate",
+            cwd=os.getcwd(),
+        )
+    except papermill.exceptions.PapermillExecutionError as error:
+        return {"type": error.ename, "message": error.evalue}
+    except DeadKernelError:
+        return {"type": "DeadKernelError", "message": "the kernel died; out of memory, or killed"}
+    return None

@@ -1,0 +1,59 @@
+"""What rules ask for: memory, minutes, GPUs and threads. A job that failed gets more at its next attempt."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..costs import cost_of, gigabytes
+
+MARGIN, START_MINUTES = 3, 10
+"""How many times its estimate a cell may take before a cluster stops it, and what is added for a slow start."""
+
+LIBRARIES_MB = 1500
+"""Memory of a process that has imported everything and loaded nothing."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the cells of a scale ask for."""
+
+    scale: str
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of a cell."""
+        return int(self.scale == "paper")
+
+    def memory_mb(self, wildcards: Any, attempt: int) -> int:
+        """Main memory of a cell; where it trains on a GPU, for the weights on their way there."""
+        on_gpu = 2 * gigabytes(wildcards.model)
+        needed = on_gpu if self.gpus else cost_of(self.scale, wildcards.model, wildcards.dataset).memory_gb
+        return attempt * (LIBRARIES_MB + math.ceil(1000 * needed))
+
+    def minutes(self, wildcards: Any, attempt: int) -> int:
+        """Minutes after which a cell may be stopped."""
+        seconds = cost_of(self.scale, wildcards.model, wildcards.dataset).seconds
+        return attempt * (START_MINUTES + math.ceil(MARGIN * seconds / 60))
+
+    def threads(self, cores: int | None) -> int:
+        """Threads of a cell: one on CPUs, so that cells fill the cores; else the cores divided among the GPUs."""
+        found = len(visible_gpus()) if self.gpus else 0
+        return max(1, (cores or 1) // found) if found else 1
+
+
+def raised(amount: int) -> Callable[[Any, int], int]:
+    """An amount for the first attempt, twice that for the second, and so on."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [word for word in map(str.strip, visible.split(",")) if word not in ("", "-1")]
+    return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))

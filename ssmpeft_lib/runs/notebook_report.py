@@ -1,0 +1,219 @@
+"""What a cell's notebook shows: plain tables and curves, as HTML that the book styles and any notebook can show."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..drawing import charts
+from ..drawing.numbers import HOLD, duration, fixed, grouped, memory
+
+if TYPE_CHECKING:
+    from ..data._task import Example
+    from .run import Run
+
+SHOWN_ANSWERS = 8
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A piece of HTML that a notebook displays, with a text for readers that show none."""
+
+    markup: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def identity(run: Run) -> Fragment:
+    """The cell's words, its recipe and its data."""
+    cell, recipe = run.cell, run.recipe
+    length = f"{run.total_steps} steps" if recipe.steps else f"{recipe.epochs} epochs, {run.total_steps} steps"
+    sizes = ", ".join(f"{grouped(len(split))} {name}" for name, split in run.problem.splits.items())
+    training = f"{length} of {recipe.batch_size}, learning rate {recipe.learning_rate:g}, {recipe.precision}"
+    return facts(
+        {
+            "model": f"{cell.model}: {type(run.model).__name__} with {grouped(parameters(run))} parameters",
+            "method": cell.method,
+            "data set": f"{cell.dataset}: {run.data.get('source', '')}",
+            "examples": sizes,
+            "training": training if run.total_steps else "nothing is trained",
+            "seed": str(cell.seed),
+            "scale": cell.scale,
+        }
+    )
+
+
+def serialised(run: Run, count: int = 2) -> Fragment:
+    """Training examples as the model reads them."""
+    rows = [run.problem.serialised(i) for i in range(min(count, len(run.problem.splits["train"])))]
+    return records(["the model reads", "and learns to say"], rows)
+
+
+def trained(run: Run) -> Fragment:
+    """The trained tensors, those of one layer standing for all layers alike."""
+    merged: dict[tuple[str, tuple[int, ...]], int] = {}
+    for name, parameter in run.trained.items():
+        key = (".".join("*" if part.isdigit() else part for part in name.split(".")), tuple(parameter.shape))
+        merged[key] = merged.get(key, 0) + 1
+    rows = [[name, " × ".join(map(str, shape)), str(times)] for (name, shape), times in merged.items()]
+    if not rows:
+        return Fragment("<p>Nothing is trained: the model stays as it is.</p>", "nothing is trained")
+    total = sum(parameter.numel() for parameter in run.trained.values())
+    share = fixed(100 * total / parameters(run), 2)
+    rows.append(["all together", f"{grouped(total)} of {grouped(parameters(run))}, {share}{HOLD}%", ""])
+    return table(["tensor", "shape", "times"], rows)
+
+
+def search(run: Run) -> Fragment:
+    """How each learning rate of the search did; nothing where no search was made."""
+    if not run.search:
+        return Fragment("", "")
+    protocol, chosen = run.search["protocol"], run.search["learning_rate"]
+    words = (
+        f"The learning rate {chosen:g} was chosen among {len(run.search['rates'])} by {protocol['score']} on "
+        f"{grouped(protocol['val_examples'])} validation examples, after {protocol['epochs']} epoch on "
+        f"{grouped(protocol['train_examples'])} training examples with seed {protocol['seed']}."
+    )
+    rows = [[f"{rate['learning_rate']:g}", *_outcome(rate)] for rate in run.search["rates"]]
+    tried = table(["learning rate", protocol["score"], "training loss", "steps"], rows)
+    return Fragment(f"<p>{html.escape(words)}</p>{tried.markup}", f"{words}\n{tried.text}")
+
+
+def _outcome(rate: dict) -> list[str]:
+    if rate["status"] != "ok":
+        return [rate["status"], "", str(rate["steps"])]
+    return [fixed(rate["score"], 1), f"{rate['train_loss']:.3g}", str(rate["steps"])]
+
+
+def learning_curve(run: Run) -> Fragment:
+    """Training loss and validation score over steps, as two pictures and in words."""
+    history = run.progress.history
+    if not history:
+        return Fragment("<p>Nothing is trained, so there is no curve.</p>", "nothing is trained")
+    steps = [entry["step"] for entry in history]
+    losses, found = [entry["train_loss"] for entry in history], [entry.get("val_score") for entry in history]
+    loss = f"Training loss falls from {losses[0]:.3g} to {losses[-1]:.3g}."
+    if losses[-1] > losses[0]:
+        loss = f"Training loss rises from {losses[0]:.3g} to {losses[-1]:.3g}."
+    pictures, words = charts.curve(steps, losses, "training loss", loss), loss
+    if None not in found:
+        score = f"The best validation score is {max(found):.1f}, at step {run.progress.best_step}."
+        pictures += charts.curve(steps, found, "validation score", score, run.progress.best_step)
+        words = f"{loss} {score}"
+    return Fragment(f"<div class='charts'>{pictures}</div><p>{html.escape(words)}</p>", words)
+
+
+def selection(run: Run) -> Fragment:
+    """Which channels and states a warm-up chose, layer by layer; nothing for a method that does not choose."""
+    pictures, lines = [], []
+    for name, made in run.selection.items():
+        entries = [(channel, state) for channel, state in made.trained.nonzero().tolist()]
+        channels = sorted({channel for channel, _ in entries})
+        said = f"{name}: {len(entries)} entries in {len(channels)} of {made.trained.shape[0]} channels"
+        pictures.append(charts.chosen(entries, tuple(made.trained.shape), name, said))
+        lines.append(said)
+    words = "What the warm-up chose: the entries of A_log that are trained."
+    markup = f"<p>{words}</p><div class='charts'>{''.join(pictures)}</div>" if pictures else ""
+    return Fragment(markup, "\n".join([words, *lines]) if lines else "")
+
+
+def scores(run: Run) -> Fragment:
+    """Every score of every split, with its interval."""
+    if not run.scores:
+        return Fragment("<p>Nothing is asked here, and nothing is scored.</p>", "nothing is scored")
+    rows = []
+    for split, found in run.scores.items():
+        intervals = found.get("ci", {})
+        for name, value in found.items():
+            if isinstance(value, int | float) and name not in ("n", "score"):
+                low, high = intervals.get(name, (None, None))
+                between = "" if low is None else f"{low:.1f} to {high:.1f}"
+                rows.append([split, name, fixed(value, 1), between, str(found.get("n", ""))])
+    return table(["split", "score", "value", "95 % interval", "examples"], rows)
+
+
+def answers(run: Run, split: str = "test") -> Fragment:
+    """What the model said to the first examples of a split."""
+    if split not in run.answers:
+        return Fragment("<p>Nothing is asked here.</p>", "nothing is asked")
+    examples = run.problem.splits[split].examples
+    shown = list(zip(run.answers[split], examples, strict=True))[:SHOWN_ANSWERS]
+    rows = [[example.input, answer, " / ".join(expected(example))] for answer, example in shown]
+    return records(["input", "answer", "reference"], rows, [answer in expected(example) for answer, example in shown])
+
+
+def expected(example: Example) -> tuple[str, ...]:
+    """What an answer is compared with."""
+    return example.references or (example.label,)
+
+
+def cost(run: Run) -> Fragment:
+    """Time, memory and machine."""
+    metrics = run.metrics()
+    spent, made_by = metrics["cost"], metrics["made_by"]
+    steps = max(1, spent["steps"])
+    each = f"{1000 * spent['train_seconds'] / steps:.1f}{HOLD}ms a step"
+    state = " with uncommitted changes" if made_by.get("dirty") else ""
+    return facts(
+        {
+            "training": f"{duration(spent['train_seconds'])}, {each}" if spent["steps"] else "none",
+            "dimension selection": duration(spent["selection_seconds"]) if "selection_seconds" in spent else "none",
+            "scoring": ", ".join(f"{split} {duration(run.timers[split].seconds)}" for split in run.scores) or "none",
+            "peak memory": memory(spent["peak_memory_gb"]) if "peak_memory_gb" in spent else "not measured",
+            "machine": f"{made_by['device']}, {made_by['threads']} thread(s), scan: {made_by['scan_backend']}",
+            "code": f"commit {made_by.get('commit', 'unknown: not a checkout')}{state}",
+            "libraries": ", ".join(f"{name} {found}" for name, found in made_by["libraries"].items()),
+        }
+    )
+
+
+def parameters(run: Run) -> int:
+    """Parameters of the model, a tied embedding once."""
+    return sum(parameter.numel() for parameter in run.model.parameters())
+
+
+def facts(pairs: dict[str, str]) -> Fragment:
+    """Names and what they are, one pair a line."""
+    lines = "".join(
+        f"<tr><th scope='row'>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+        for name, value in pairs.items()
+    )
+    text = "\n".join(f"{name}: {value}" for name, value in pairs.items())
+    return Fragment(f"<table class='facts'><tbody>{lines}</tbody></table>", text)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Fragment:
+    """A table of text; everything is escaped, for answers are text that a model made."""
+    top = "".join(f"<th scope='col'>{html.escape(cell)}</th>" for cell in head)
+    lines = []
+    for row in rows:
+        first, *rest = (html.escape(cell) for cell in row)
+        # on a narrow page each value stands on its own and needs its column's name
+        cells = "".join(
+            f"<td data-label='{html.escape(name)}'>{cell}</td>" for name, cell in zip(head[1:], rest, strict=True)
+        )
+        lines.append(f"<tr><th scope='row'>{first}</th>{cells}</tr>")
+    markup = f"<table class='plain'><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return Fragment(markup, "\n".join(" | ".join(row) for row in [head, *rows]))
+
+
+def records(names: Sequence[str], rows: Sequence[Sequence[str]], same: Sequence[bool] = ()) -> Fragment:
+    """Long texts, one under the other: each row a list of its names and values, ticked where `same` says so."""
+    blocks, lines = [], []
+    for index, row in enumerate(rows):
+        right = bool(same) and same[index]
+        pairs = "".join(
+            f"<dt>{html.escape(name)}</dt><dd>{html.escape(value) or '<i>nothing</i>'}</dd>"
+            for name, value in zip(names, row, strict=True)
+        )
+        verdict = f"<dt>verdict</dt><dd>{'same' if right else 'different'}</dd>" if same else ""
+        blocks.append(f"<dl class='record{' same' if right else ''}'>{pairs}{verdict}</dl>")
+        lines += [f"{name}: {value}" for name, value in zip(names, row, strict=True)]
+    return Fragment("".join(blocks) or "<p>There are none.</p>", "\n".join(lines))
