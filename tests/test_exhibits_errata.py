@@ -20,9 +20,9 @@ ERRATA = load_errata()
 LEVELS = ("all", "easy", "medium", "hard", "extra")
 CHECKED = [erratum for erratum in ERRATA if erratum.check]
 REFERENCES = re.compile(
-    r"Tables? \d+(, \d+)*( and \d+)?|Sec(tion|s)?\.? [A-E0-9.]+( and [A-E]?[0-9.]+)?|Finding \d"
+    r"Tables? \d+(, \d+)*( and \d+)?|Sec(tions?|s)?\.? [A-E0-9.]+( and [A-E]?[0-9.]+)?|Finding \d"
     r"|Mam(b)?a-(II-)?[\d.]+[MB]"
-    r"|Jamba-Mini-52B|Jamba-Tiny 52B|\([^()]*1\.4B, 2\.8B\)|CIFAR-10|SST-2|\bS4\b"
+    r"|\(?\d{4}[ab]\)|Proposition \d|Jamba-Mini-52B|Jamba-Tiny 52B|\([^()]*1\.4B, 2\.8B\)|CIFAR-10|SST-2|float32|\bS4\b"
 )
 
 
@@ -40,8 +40,13 @@ def evidence(id: str) -> dict:
     return next(erratum["evidence"] for erratum in filled if erratum["id"] == id)
 
 
+WITHDRAWN = {"E-16"}
+"""Ids that are not given again: "nine of eleven" is what the printed digits allow."""
+
+
 def test_ids_count_up():
-    assert [erratum.id for erratum in ERRATA] == [f"E-{number:02d}" for number in range(1, len(ERRATA) + 1)]
+    ids = [erratum.id for erratum in ERRATA]
+    assert ids == [name for n in range(1, len(ids) + len(WITHDRAWN) + 1) if (name := f"E-{n:02d}") not in WITHDRAWN]
 
 
 def test_every_check_is_cited_once():
@@ -77,24 +82,25 @@ def test_quotes_are_in_the_paper(erratum):
         ("E-01", {"glue": 76.8, "tasks": 77.9, "initial_state": 76.8, "spider": 48.4, "spider_detailed": 51.3}),
         ("E-02", {"glue": "out_proj", "dart": "in_proj_z", "spider": "in_proj_x + in_proj_z"}),
         ("E-02", {"better": "out_proj", "better_score": 61.8, "better_share": 0.17}),
+        ("E-02", {"better_dart": "out_proj", "better_meteor": 70.7, "better_dart_share": 0.34, "printed_meteor": 70.4}),
         ("E-03", {"same": 7, "placement": "out_proj", "dart": "in_proj_x + in_proj_z", "spider": "out_proj"}),
         ("E-04", {"printed": 79.3, "lora": 78.3, "full": 79.3}),
         ("E-05", {"with_130m": 1.15, "with_1_4b": 0.58, "with_2_8b": 0.48}),
         ("E-06", {"rte": 69.5, "rte_detailed": 67.5, "average": 68.6, "average_with": 68.89, "rows": 4}),
         ("E-07", {"glue": 0.03, "dart": 22.69}),
-        ("E-08", {"wrong": 2, "dt_proj_printed": 73.4, "dt_proj": 73.0, "norm_printed": 73.5, "norm": 73.3}),
+        ("E-08", {"wrong": 2, "rows": 4}),
+        ("E-08", {"dt_proj_printed": 73.4, "dt_proj": 73.0, "norm_printed": 73.5, "norm": 73.3}),
         ("E-08", {"qnli": 52.7, "qnli_others": 76.8}),
         ("E-09", {"wrong": 1, "printed": 39.7, "total": 40.05}),
         ("E-10", {"table17": 0.18, "counted_1_4b": 0.18, "table18": 0.36, "counted_130m": 0.36}),
         ("E-11", {"first_1_4b": 0.48, "second_1_4b": 0.35, "third_1_4b": 0.23, "third_130m": 0.46}),
         ("E-12", {"lora": "dt_proj", "dora_dart": "A_log", "dora_spider": "x_proj or dt_proj"}),
         ("E-12", {"linear_dart": "in_proj_x", "linear_spider": "out_proj", "better": "in_proj_z"}),
-        ("E-13", {"meteor": 0.6, "spider": 1.4}),
+        ("E-13", {"meteor": 0.6, "spider": 1.4, "other_tables": "no"}),
         ("E-14", {"mrpc_test": 20, "mrpc": 20, "mrpc_val": 13, "rte_test": 18, "rte_val": 12, "levels": "190 of 190"}),
         ("E-14", {"spider_single": "10 of 10", "spider_as_test": 1}),
         ("E-15", {"held": 11, "columns": 14, "glue_lora": 79.21, "glue_sdlora": 79.21}),
         ("E-15", {"rl_lora": 42.33, "rl_sdlora": 42.33}),
-        ("E-16", {"held": 8, "undecided": "Jamba-Mini-52B SAMSum RL"}),
         ("E-17", {"counted_130m": 0.3354, "counted_1_3b": 0.1614}),
         ("E-19", {"dart": "70,524", "pixels": "1,728", "longest": "1,730"}),
         ("E-20", {"ranks": "2, 5 and 3", "datasets": 5}),
@@ -105,6 +111,13 @@ def test_quotes_are_in_the_paper(erratum):
         ("E-28", {"printed": "0.3492, 0.3498 and 0.3509 %", "holds": "90, 75 and 50 % frozen"}),
         ("E-30", {"thirds": 6, "table5": 6, "others": "10 of 10"}),
         ("E-31", {"tasks": 6}),
+        ("E-35", {"tokens": 1, "share": 0.03, "states": 16}),
+        ("E-36", {"points": 8.2, "mnli": 78.5, "mnli_prefix": 35.6, "mnli_part": 6.1, "chance": 33.3}),
+        ("E-36", {"others": 76.5, "others_prefix": 74.4}),
+        ("E-37", {"low": 46.3, "worst": "in_proj_z", "high": 61.8, "best": "out_proj"}),
+        ("E-39", {"printed": 0.15, "with_dt_proj": 0.15, "without": 0.11}),
+        ("E-40", {"better": 5, "scores": 8, "tied": "Mamba-1.4B SAMSum R1"}),
+        ("E-42", {"difference": 2015}),
     ],
 )  # fmt: skip
 def test_evidence(id, expected):

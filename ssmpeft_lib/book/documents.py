@@ -105,7 +105,8 @@ class Book:
     def table_errata(self) -> list[dict[str, Any]]:
         """The errata of the tables of this book, by their names."""
         known = {document["id"] for document in self.documents}
-        return [erratum for erratum in self._found_in_tables["errata"] if known & set(erratum["exhibits"])]
+        found = self._found_in_tables["errata"]
+        return [erratum for erratum in found if not erratum["exhibits"] or known & set(erratum["exhibits"])]
 
     @property
     def printed_twice(self) -> list[dict[str, Any]]:
@@ -117,7 +118,8 @@ class Book:
     def notes_of(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         """The notes of an exhibit, and the errata that are about it."""
         errata = [erratum for erratum in self.table_errata if document["id"] in erratum["exhibits"]]
-        return [*document["notes"], *({"kind": "erratum"} | erratum for erratum in errata)]
+        shown = {"error": "erratum", "gap": "erratum", "remark": "note"}
+        return [*document["notes"], *(erratum | {"kind": shown[erratum["kind"]]} for erratum in errata)]
 
     def place(self, page: str, exhibit: str, anchor: str = "") -> dict[str, str] | None:
         """Name and address of an exhibit as seen from a page; None where this book does not have it."""

@@ -32,9 +32,10 @@ class Erratum:
 
     Attributes:
         id: E-01 and so on, its stable name.
-        exhibits: ids of the tables that it is about.
+        exhibits: ids of the tables that it is about; none if it is about the text alone.
         where: place in the paper.
         title: in a few words; text: with places in braces for the numbers of the check.
+        kind: error, gap or remark.
         check: name of the function that recomputes the evidence, or empty where the text has no numbers.
         counts: models and methods whose parameters the check needs.
         quotes: numbers that the paper gives in its prose.
@@ -45,6 +46,7 @@ class Erratum:
     where: str
     title: str
     text: str
+    kind: str = "error"
     check: str = ""
     counts: list[dict[str, str]] = field(default_factory=list)
     quotes: dict[str, str] = field(default_factory=dict)
@@ -74,7 +76,7 @@ def load_errata(path: Path = ERRATA) -> list[Erratum]:
 
 
 def errata_of_tables(exhibits: list[Exhibit], counts: Mapping[str, Mapping[str, Mapping]]) -> list[dict[str, Any]]:
-    """The entries as pages show them, in the order of their names: id, exhibits, where, title, text and evidence.
+    """The entries as pages show them, in the order of their names: id, kind, exhibits, where, title, text and evidence.
 
     Args:
         exhibits: all tables.
@@ -84,6 +86,7 @@ def errata_of_tables(exhibits: list[Exhibit], counts: Mapping[str, Mapping[str, 
     return [
         {
             "id": erratum.id,
+            "kind": erratum.kind,
             "exhibits": erratum.exhibits,
             "where": erratum.where,
             "title": erratum.title,

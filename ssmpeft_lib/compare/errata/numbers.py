@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +46,12 @@ class PrintedNumbers:
         return {row: numbers[column] for row, numbers in self.rows[exhibit].items() if column in numbers}
 
     @cached_property
+    def with_one_setting_twice(self) -> set[str]:
+        """The exhibits that print one quantity in two rows."""
+        places = Counter((point.exhibit, *point.key) for point in self.points if not point.printed.bound)
+        return {place[0] for place, count in places.items() if count > 1}
+
+    @cached_property
     def twice(self) -> list[list[Point]]:
         """Points that name one quantity and are printed with numbers that cannot be roundings of one number."""
         by_key = defaultdict(list)
@@ -78,8 +84,19 @@ class Counts:
         Raises:
             LookupError: they were not counted.
         """
+        return self._counted(model, method)["trainable_pct"]
+
+    def trainable(self, model: str, method: str) -> int:
+        """Trained parameters.
+
+        Raises:
+            LookupError: they were not counted.
+        """
+        return self._counted(model, method)["trainable"]
+
+    def _counted(self, model: str, method: str) -> Mapping:
         try:
-            return self.by_model[model][method]["trainable_pct"]
+            return self.by_model[model][method]
         except KeyError:
             raise LookupError(
                 f"the parameters of {method} on {model} were not counted; count them with shares"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .numbers import Counts, Evidence, PrintedNumbers
 
 TASKS = ("RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI")
@@ -23,15 +25,13 @@ LIMIT = 0.5
 
 
 def lora_in_table1(printed: PrintedNumbers, counts: Counts) -> Evidence:
-    """Rows of Tables 7 to 11 that the LoRA row of Table 1 has its scores from, and a better one on Spider."""
+    """Rows of Tables 7 to 11 that the LoRA row of Table 1 has its scores from, and better ones on Spider and DART."""
     summary = printed.row("table01", "Linear projections / LoRA (placement differs by column)")
     slots = {column: _slots(_same(printed, *place, summary[column])) for column, place in DETAILS.items()}
-    spider, share = (
-        printed.column("table10", "(a) Mamba-1.4B All"),
-        printed.column("table10", "(a) Mamba-1.4B Params (%)"),
-    )
-    within = [row for row in spider if row.startswith(LORA) and share[row] < LIMIT]
-    best = max(within, key=spider.__getitem__)
+    panel = "(a) Mamba-1.4B "
+    spider, share = printed.column("table10", panel + "All"), printed.column("table10", panel + "Params (%)")
+    meteor, dart_share = printed.column("table08", "METEOR"), printed.column("table08", "Params (%)")
+    best, best_dart = _best_within(spider, share), _best_within(meteor, dart_share)
     return {
         "glue": _within(printed, slots["GLUE Avg."]),
         "dart": slots["DART METEOR"][0],
@@ -42,6 +42,22 @@ def lora_in_table1(printed: PrintedNumbers, counts: Counts) -> Evidence:
         "better_score": spider[best],
         "better_share": share[best],
         "printed_score": summary["Spider Acc."],
+        "better_dart": best_dart.removeprefix(LORA),
+        "better_meteor": meteor[best_dart],
+        "better_dart_share": dart_share[best_dart],
+        "printed_meteor": summary["DART METEOR"],
+    }
+
+
+def placements_on_spider(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Secs. 1 and 4.2, similar or differing performance: LoRA on one projection of Mamba-1.4B, on Spider."""
+    spider = {row: number for row, number in printed.column("table10", "(a) Mamba-1.4B All").items() if _is_single(row)}
+    worst, best = min(spider, key=spider.__getitem__), max(spider, key=spider.__getitem__)
+    return {
+        "low": spider[worst],
+        "worst": worst.removeprefix(LORA),
+        "high": spider[best],
+        "best": best.removeprefix(LORA),
     }
 
 
@@ -75,7 +91,7 @@ def placements_of_dora(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
     dart, spider = "Mamba-130M DART BLEU", "Mamba-1.4B Spider Acc."
     bleu = {row: number for row, number in printed.column("table08", "BLEU").items() if row.startswith(LORA)}
-    single = {row: number for row, number in bleu.items() if "+" not in row}
+    single = {row: number for row, number in bleu.items() if _is_single(row)}
     best = max(single, key=single.__getitem__)
     return {
         "lora": slots("SSM modules / LoRA", "LoRA", spider, "table10", "(a) Mamba-1.4B All"),
@@ -87,6 +103,11 @@ def placements_of_dora(printed: PrintedNumbers, counts: Counts) -> Evidence:
         "better_score": single[best],
         "linear_score": printed.row("table16", "Linear layers / LoRA")[dart],
     }
+
+
+def _is_single(row: str) -> bool:
+    """Whether a row is LoRA on one projection."""
+    return row.startswith(LORA) and "+" not in row
 
 
 def _same(printed: PrintedNumbers, exhibit: str, column: str, number: float) -> list[str]:
@@ -103,6 +124,11 @@ def _rounding(printed: PrintedNumbers, exhibit: str, column: str, number: float)
 
 def _slots(rows: list[str]) -> list[str]:
     return [row.removeprefix(LORA) for row in rows]
+
+
+def _best_within(scores: Mapping[str, float], shares: Mapping[str, float]) -> str:
+    """LoRA's best row on the projections within the limit."""
+    return max((row for row in scores if row.startswith(LORA) and shares[row] < LIMIT), key=scores.__getitem__)
 
 
 def _within(printed: PrintedNumbers, slots: list[str]) -> str:

@@ -76,7 +76,25 @@ def same_setting(printed: PrintedNumbers, counts: Counts) -> Evidence:
         "spider_second": spider[second],
         "meteor": abs(meteor[first] - meteor[second]),
         "spider": abs(spider[first] - spider[second]),
+        "other_tables": len(printed.with_one_setting_twice - {"table14", "table15"}) or "no",
     }
+
+
+def label_of_jamba(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Table 12: the share of the row "W_B, W_C, W_down" against counts with and without dt_proj."""
+    return {
+        "printed": printed.row("table12", "SSM module (S6) / LoRA x_proj + dt_proj")["Params (%)"],
+        "with_dt_proj": counts.share("jamba-tiny-319m", "lora@ssm"),
+        "without": counts.share("jamba-tiny-319m", "lora@x_proj"),
+    }
+
+
+def memory_of_adapters(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. D.9: megabytes of LoRA's own numbers at the largest share of Table 5, and what Table 25 has between them."""
+    # a weight, its gradient and two moments, of four bytes each
+    trained = counts.trainable("mamba-130m", "lora@out_proj+x_proj,rank=3,alpha=3")
+    memory = printed.column("table25", "Mamba-130M")
+    return {"adapters": 16 * trained / 1e6, "difference": 1000 * (memory["LoRA"] - memory["SDLoRA"])}
 
 
 def baseline_on_mamba2(printed: PrintedNumbers, counts: Counts) -> Evidence:

@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from .numbers import TINY, Counts, Evidence, PrintedNumbers
-
-
-def sdlora_on_jamba(printed: PrintedNumbers, counts: Counts) -> Evidence:
-    """Sec. D.6, SDLoRA wins nine of eleven scores: how many it wins in Table 20, by the best rows."""
-    lost_digits = {
-        point.column for point in printed.points if point.exhibit == "table20" and point.printed.lost(point.digits)
-    }
-    margins = {}
-    for column in next(iter(printed.rows["table20"].values())):
-        if "Params" not in column:
-            numbers = printed.column("table20", column)
-            margins[column] = _best(numbers, "SDLoRA") - _best(numbers, "LoRA")
-    undecided = [column for column, margin in margins.items() if column in lost_digits and abs(margin) < TINY]
-    decided = {column: margin for column, margin in margins.items() if column not in undecided}
-    return {
-        "held": sum(margin > 0 for margin in decided.values()),
-        "lost": _listed(decided, lambda margin: margin < 0),
-        "undecided": ", ".join(undecided),
-    }
+from .averages import TASKS
+from .numbers import TINY, Counts, Evidence, PrintedNumbers, mean
 
 
 def six_of_eight(printed: PrintedNumbers, counts: Counts) -> Evidence:
@@ -92,9 +72,37 @@ def tasks_of_table22(printed: PrintedNumbers, counts: Counts) -> Evidence:
     return {"tasks": len([column for column in row if "Params" not in column])}
 
 
-def _best(numbers: dict[str, float], label: str) -> float:
-    return max(number for row, number in numbers.items() if row.split(" ")[0] == label)
+def prefix_of_table2(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Sec. 4.1: the length of Table 2's prefix, its share, and the states of a channel of the model."""
+    (method,) = {p.method for p in printed.points if p.exhibit == "table02" and p.row.startswith("Prefix-tuning")}
+    share = printed.row("table07", "Prompt-based / Prefix-tuning (1 token, no MLP)")["Params (%)"]
+    tokens = method.partition("tokens=")[2].partition(",")[0]
+    # d_state of all Mamba-1 checkpoints
+    return {"tokens": int(tokens), "share": share, "states": 16}
 
 
-def _listed(numbers: dict[str, float], wanted: Callable[[float], bool]) -> str:
-    return ", ".join(name for name, number in numbers.items() if wanted(number))
+def mnli_in_table2(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Table 2: how much of the distance between initial state tuning and prefix-tuning is that on MNLI."""
+    state, prefix = (printed.row("table02", row) for row in ("Initial state tuning", "Prefix-tuning (1 token, no MLP)"))
+    others = tuple(task for task in TASKS if task != "MNLI")
+    return {
+        "points": state["Avg."] - prefix["Avg."],
+        "mnli": state["MNLI"],
+        "mnli_prefix": prefix["MNLI"],
+        "mnli_part": (state["MNLI"] - prefix["MNLI"]) / len(TASKS),
+        "chance": 100 / 3,
+        "others": mean(state, others),
+        "others_prefix": mean(prefix, others),
+    }
+
+
+def caption_of_table3(printed: PrintedNumbers, counts: Counts) -> Evidence:
+    """Table 3, LoRA on the projections is better than on all modules: the scores in which it is, is not, or ties."""
+    linear, both = (printed.row("table03", f"LoRA {slots}") for slots in ("linear projections", "both"))
+    margins = {column: linear[column] - both[column] for column in linear if "Params" not in column}
+    return {
+        "better": sum(margin > TINY for margin in margins.values()),
+        "scores": len(margins),
+        "worse": " and ".join(column for column, margin in margins.items() if margin < -TINY),
+        "tied": " and ".join(column for column, margin in margins.items() if abs(margin) <= TINY),
+    }
