@@ -1,4 +1,4 @@
-"""`python -m ssmpeft_lib COMMAND`: each file in `ssmpeft_lib/commands/` is a command."""
+"""`python -m ssmpeft_lib COMMAND`: each file in `ssmpeft_lib/commands/` and its two folders is a command."""
 
 from __future__ import annotations
 
@@ -7,28 +7,46 @@ import ast
 import importlib
 import os
 import sys
+import textwrap
+from collections.abc import Mapping
 
-from .plan.registry import PACKAGE, files
+from .plan.registry import PACKAGE, files, unknown
+
+GROUPS = {
+    "": "commands",
+    "pipeline": "commands that the rules of the workflow call",
+    "recording": "commands that make files in recorded/, and pictures, anew",
+}
+"""What the help calls each folder of commands, by its name below `ssmpeft_lib/commands/`."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="python -m ssmpeft_lib", description="Fine-tuning of state space models.")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = {name.replace("_", "-"): folder for folder in GROUPS for name in files(_folder(folder))}
+    wanted = next((word for word in given if not word.startswith("-")), None)
+    parser = argparse.ArgumentParser(
+        prog="python -m ssmpeft_lib",
+        usage="%(prog)s COMMAND ...",
+        description="Parameter-efficient fine-tuning of state space models.",
+        epilog="" if wanted in commands else _overview(commands),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS, required=True)
+    if wanted and wanted not in commands:
+        shown = [name for name, folder in commands.items() if not folder]
+        parser.error(f"{unknown('command', wanted, shown, 'what users call')}; --help lists all")
     # only the command asked for is imported: most of them import torch
-    wanted = next((word.replace("-", "_") for word in given if not word.startswith("-")), None)
-    commands = files("commands")
     for name in [wanted] if wanted in commands else commands:
-        text = _docstring(name)
         subparser = subparsers.add_parser(
-            name.replace("_", "-"),
-            help=text.splitlines()[0].rstrip("."),
-            description=text,
+            name,
+            prog=f"{parser.prog} {name}",
+            description=_docstring(name, commands[name]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == wanted:
-            command = importlib.import_module(f"ssmpeft_lib.commands.{name}")
+            module = f"{_folder(commands[name])}/{name}".replace("/", ".").replace("-", "_")
+            command = importlib.import_module(f"ssmpeft_lib.{module}")
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
     parsed = parser.parse_args(given)
@@ -47,8 +65,25 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _docstring(name: str) -> str:
-    return ast.get_docstring(ast.parse((PACKAGE / "commands" / f"{name}.py").read_text(encoding="utf-8"))) or name
+def _folder(group: str) -> str:
+    return f"commands/{group}" if group else "commands"
+
+
+def _overview(commands: Mapping[str, str]) -> str:
+    """Every command with the first sentence about it, by group."""
+    lines = []
+    for folder, heading in GROUPS.items():
+        lines.append(f"\n{heading}:")
+        for name in (name for name, group in commands.items() if group == folder):
+            sentence = _docstring(name, folder).splitlines()[0].rstrip(".")
+            start = f"  {name:20}"
+            lines.append(textwrap.fill(sentence, 100, initial_indent=start, subsequent_indent=" " * len(start)))
+    return "\n".join([*lines, "", "python -m ssmpeft_lib COMMAND --help has the particulars of one."]).lstrip()
+
+
+def _docstring(name: str, folder: str) -> str:
+    path = PACKAGE / _folder(folder) / f"{name.replace('-', '_')}.py"
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or name
 
 
 if __name__ == "__main__":

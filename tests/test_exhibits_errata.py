@@ -29,7 +29,7 @@ REFERENCES = re.compile(
 @cache
 def counts() -> dict[str, dict[str, dict]]:
     """The counts that the errata need, made on the shapes of the real models."""
-    from ssmpeft_lib.commands.shares import count_parameters
+    from ssmpeft_lib.commands.pipeline.shares import count_parameters
 
     return count_parameters({(count["model"], count["method"]) for erratum in ERRATA for count in erratum.counts})
 

@@ -29,7 +29,7 @@ MODULES = (
     "transformers.models.jamba.modeling_jamba",
     "ssmpeft_lib.runs.open",
     "ssmpeft_lib.runs.notebook_report",
-    "ssmpeft_lib.commands.run_cell",
+    "ssmpeft_lib.commands.pipeline.run_cell",
     "ssmpeft_lib.execute.kernel_client",
     "papermill",
     "black",

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from ..plan import paths, registry
-from ..plan.pretraining import steps_of
-from ..plan.results import write_json
+from ...plan import paths, registry
+from ...plan.pretraining import steps_of
+from ...plan.results import write_json
 from .prepare_tokenizer import corpora
 
 CHUNK = 2000
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     model = paths.model_of(arguments.checkpoint)
     if paths.pretrained_on(model):
-        from ..stand_ins.pretrain_on_data import pretrain_on_data
+        from ...stand_ins.pretrain_on_data import pretrain_on_data
 
         pretrain_on_data(model, arguments.scale, arguments.data, arguments.output.parent, arguments.steps)
         return
@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
         return
     from tokenizers import Tokenizer
 
-    from ..stand_ins import corpus
-    from ..stand_ins.pretrain import pretrain
+    from ...stand_ins import corpus
+    from ...stand_ins.pretrain import pretrain
 
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
     modality = arguments.checkpoint.removeprefix(model).lstrip("-") or "text"
@@ -77,7 +77,7 @@ def _fetch(model: str, output: Path) -> None:
     from huggingface_hub import snapshot_download
     from transformers import AutoConfig
 
-    from ..models._convert import FILES, convert
+    from ...models._convert import FILES, convert
 
     hub = registry.facts("models", model)["hub"]
     # weights as pickles are not fetched, but where there is nothing else: the converter runs no code of theirs

@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from ..compare.join import exhibit_document
-from ..plan.exhibit import Exhibit
-from ..plan.registry import PACKAGE
-from ..plan.results import write_json
+from ...compare.join import exhibit_document
+from ...plan.exhibit import Exhibit
+from ...plan.registry import PACKAGE
+from ...plan.results import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

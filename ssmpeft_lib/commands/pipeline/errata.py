@@ -10,10 +10,10 @@ import argparse
 import json
 from pathlib import Path
 
-from ..compare.errata import errata_of_tables, printed_twice
-from ..plan.exhibit import load_exhibits
-from ..plan.registry import PACKAGE
-from ..plan.results import write_json
+from ...compare.errata import errata_of_tables, printed_twice
+from ...plan.exhibit import load_exhibits
+from ...plan.registry import PACKAGE
+from ...plan.results import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

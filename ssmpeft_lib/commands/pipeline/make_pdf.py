@@ -14,6 +14,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Build and print."""
-    from ..book.pdf import make_pdf
+    from ...book.pdf import make_pdf
 
     make_pdf(arguments.pages.parent, arguments.output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..plan.registry import PACKAGE
+from ...plan.registry import PACKAGE
 
 RUNS = "one_sequence"
 FIGURES = ("figure1", "figure2")
@@ -21,10 +21,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Write one file for each figure."""
     import json
 
-    from ..plan.exhibit import load_exhibits
-    from ..plan.results import write_json
-    from ..theory.figure_points import points
-    from ..theory.regression_records import RECORDED, recorded
+    from ...plan.exhibit import load_exhibits
+    from ...plan.results import write_json
+    from ...theory.figure_points import points
+    from ...theory.regression_records import RECORDED, recorded
 
     made = json.loads((RECORDED / f"{RUNS}.json").read_text(encoding="utf-8"))
     about = {

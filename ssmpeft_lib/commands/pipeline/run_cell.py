@@ -13,11 +13,11 @@ import os
 import shutil
 from pathlib import Path
 
-from ..execute.gpus import own_gpu
-from ..execute.notebook import execute
-from ..plan.cell import Cell
-from ..plan.results import RESULTS_VERSION, write_metrics
-from ..plan.snakemake.resources import Needs
+from ...execute.gpus import own_gpu
+from ...execute.notebook import execute
+from ...plan.cell import Cell
+from ...plan.results import RESULTS_VERSION, write_metrics
+from ...plan.snakemake.resources import Needs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from ..plan.results import write_json
+from ...plan.results import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,9 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the findings."""
-    from ..checkup.report import TITLES
-    from ..checkup.stand_ins import survey
-    from ..training.provenance import environment
+    from ...checkup.report import TITLES
+    from ...checkup.stand_ins import survey
+    from ...training.provenance import environment
 
     found = []
     for entry in survey():

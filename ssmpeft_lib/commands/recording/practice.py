@@ -24,9 +24,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     import torch
 
-    from ..plan.results import write_json
-    from ..theory import practice
-    from ..training import provenance
+    from ...plan.results import write_json
+    from ...theory import practice
+    from ...training import provenance
 
     torch.set_num_threads(1)
     stage = practice.Stage.open(arguments.results)

@@ -7,8 +7,8 @@ import json
 import logging
 from pathlib import Path
 
-from ..plan import search
-from ..plan.results import write_json
+from ...plan import search
+from ...plan.results import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

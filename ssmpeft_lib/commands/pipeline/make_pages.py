@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..plan.registry import PACKAGE
+from ...plan.registry import PACKAGE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the pages."""
-    from ..book.pages import make_pages
+    from ...book.pages import make_pages
 
     make_pages(arguments.scale, arguments.results, arguments.prose, arguments.output, arguments.exhibits)

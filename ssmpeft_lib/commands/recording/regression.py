@@ -24,8 +24,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the grid."""
     import torch
 
-    from ..theory.regression import GRID, Data
-    from ..theory.regression_records import run_to_file
+    from ...theory.regression import GRID, Data
+    from ...theory.regression_records import run_to_file
 
     torch.set_num_threads(1)
     data = Data(arguments.sequences, arguments.resample)

@@ -10,10 +10,10 @@ import argparse
 import logging
 from pathlib import Path
 
-from ..compare.errata import load_errata
-from ..plan import registry
-from ..plan.exhibit import Exhibit
-from ..plan.results import write_json
+from ...compare.errata import load_errata
+from ...plan import registry
+from ...plan.exhibit import Exhibit
+from ...plan.results import write_json
 
 REFERENCE = "mamba-130m"
 """The model that the methods' defaults are counted on: most of the paper's tables use it."""
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def count_parameters(wanted: set[tuple[str, str]]) -> dict[str, dict[str, dict]]:
     """The counts of some models and methods, by model and method."""
-    from ..adapters.count import params
+    from ...adapters.count import params
 
     counted: dict[str, dict[str, dict]] = {}
     for model, method in sorted(wanted):

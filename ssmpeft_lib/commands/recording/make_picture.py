@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Open the page and take the picture."""
-    from ..book.chromium import opened
+    from ...book.chromium import opened
 
     if not arguments.page.exists():
         raise FileNotFoundError(f"{arguments.page} is missing; make the book first")

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     import jupytext
 
-    from ..execute.notebook import execute
+    from ...execute.notebook import execute
 
     output = arguments.output
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Build and put in place."""
-    from ..book.jupyter_book import make_html
+    from ...book.jupyter_book import make_html
 
     make_html(arguments.pages.parent, arguments.output.parent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..theory.errata import ERRATA, write_evidence
+from ...theory.errata import ERRATA, write_evidence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,11 +11,11 @@ import json
 import logging
 from pathlib import Path
 
-from ..execute.gpus import own_gpu
-from ..plan import search
-from ..plan.cell import Cell
-from ..plan.results import write_json
-from ..plan.snakemake.resources import Needs
+from ...execute.gpus import own_gpu
+from ...plan import search
+from ...plan.cell import Cell
+from ...plan.results import write_json
+from ...plan.snakemake.resources import Needs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Try them."""
-    from ..runs.rate_search import Search
+    from ...runs.rate_search import Search
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     cell = Cell.parse(f"{arguments.target}/seed{search.SEED}")

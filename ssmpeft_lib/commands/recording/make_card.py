@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw the card."""
-    from ..book.card import make_card
+    from ...book.card import make_card
 
     shares = json.loads(arguments.shares.read_text(encoding="utf-8"))
     make_card(arguments.exhibit, shares, arguments.book, arguments.output)

@@ -46,8 +46,8 @@ def corpora(scale: str, data_dir: Path | None) -> Path | None:
 
 
 def _train(folder: Path | None, path: Path) -> None:
-    from ..plan import registry
-    from ..stand_ins import corpus, tokenizer
+    from ...plan import registry
+    from ...stand_ins import corpus, tokenizer
 
     instructions = {registry.load("data", name).task(name).instruction for name in registry.entries("data")}
     inputs = chain.from_iterable(map(corpus.training_inputs, corpus.WRITTEN_OUT))

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ..plan.results import write_json
+from ...plan.results import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the token ids and what describes them."""
-    from ..data import _source as sources
-    from ..data._encode import prepare
+    from ...data import _source as sources
+    from ...data._encode import prepare
 
     cache = arguments.output.parent / "encoded"
     source = sources.find(

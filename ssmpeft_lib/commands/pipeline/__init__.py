@@ -1,0 +1,1 @@
+"""Commands that the rules of the workflow call, one a rule."""
