@@ -66,7 +66,14 @@ def test_slider_says_without_script_what_it_shows_with_it():
 
 @pytest.mark.parametrize(
     "value, text",
-    [(0, "0"), (3.0, "3"), (0.0213, "0.021"), (3e-16, "10<sup>\u221216</sup>"), (5.2e14, "5.2 × 10<sup>14</sup>")],
+    [
+        (0, "0"),
+        (0.0, "below 10<sup>\u221212</sup>"),
+        (3.0, "3"),
+        (0.0213, "0.021"),
+        (3e-16, "below 10<sup>\u221212</sup>"),
+        (5.2e14, "5.2 × 10<sup>14</sup>"),
+    ],
 )
 def test_numbers(value, text):
     assert page.number(value) == text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 
 import yaml
@@ -14,8 +16,11 @@ from ..plan.results import write_text
 from .checks import CHECKS
 
 ERRATA = Path(__file__).resolve().parent.parent.parent / "workflow" / "errata" / "theory.yaml"
-ROUNDING = 1e-9
-"""Numbers below this are rounding errors: their size carries no meaning."""
+ROUNDING = 1e-12
+"""Errors below this are rounding errors: their digits differ between processors and carry no meaning."""
+
+BELOW = "below 1e-12"
+"""What is written in place of a number below `ROUNDING`."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Erratum:
         statement, where: what it is about, and the place in the paper.
         kind: one of `KINDS`.
         title, printed, problem, repair: prose.
-        check: name of the function that shows it, or empty; evidence: the numbers it returned.
+        check: name of the function that shows it, or empty; evidence: the numbers it returned, as `written`.
     """
 
     id: str
@@ -39,7 +44,7 @@ class Erratum:
     problem: str
     repair: str
     check: str = ""
-    evidence: dict[str, float] = field(default_factory=dict)
+    evidence: dict[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -62,24 +67,34 @@ def errata(path: Path = ERRATA) -> list[Erratum]:
 
 @cache
 def evidence(check: str) -> dict[str, float]:
-    """What a check returns, to two digits."""
-    return {name: float(f"{value:.2g}") for name, value in CHECKS[check]().items()}
+    """What a check returns, to two digits; counts stay whole numbers."""
+    found = CHECKS[check]().items()
+    return {name: (int if isinstance(value, Integral) else float)(float(f"{value:.2g}")) for name, value in found}
 
 
-def agrees(recorded: dict[str, float], computed: dict[str, float]) -> bool:
-    """Whether two sets of numbers are the same up to 10 %, all rounding errors being equal."""
+def written(value: float) -> float | str:
+    """A number as the file has it: the same on every machine, so that a rounding error is `BELOW`, without digits."""
+    return BELOW if isinstance(value, float) and abs(value) < ROUNDING else value
 
-    def same(a: float, b: float) -> bool:
-        return max(abs(a), abs(b)) < ROUNDING or abs(a - b) <= 0.1 * max(abs(a), abs(b))
 
-    return recorded.keys() == computed.keys() and all(same(recorded[name], computed[name]) for name in recorded)
+def agrees(recorded: dict[str, float | str], computed: dict[str, float]) -> bool:
+    """Whether numbers as `written` are those computed, up to one in the second digit; rounding errors are all equal."""
+
+    def same(a: float | str, b: float | str) -> bool:
+        if isinstance(a, str) or isinstance(b, str):
+            return a == b
+        # two digits of a number may round either way
+        return abs(a - b) <= 1.001 * 10.0 ** (math.floor(math.log10(max(abs(a), abs(b), ROUNDING))) - 1)
+
+    wanted = {name: written(value) for name, value in computed.items()}
+    return recorded.keys() == wanted.keys() and all(same(recorded[name], wanted[name]) for name in wanted)
 
 
 def write_evidence(path: Path = ERRATA) -> None:
-    """Recompute all numbers and put them into the file, leaving its prose and comments as they are."""
+    """Recompute all numbers and put those that changed into the file, leaving its prose and comments as they are."""
     text = path.read_text(encoding="utf-8")
     for entry in errata(path):
-        if entry.check:
+        if entry.check and not agrees(entry.evidence, evidence(entry.check)):
             numbers = ", ".join(f"{_quoted(name)}: {_number(value)}" for name, value in evidence(entry.check).items())
             start = text.index(f"- id: {entry.id}\n")
             before, after = text[:start], text[start:]
@@ -92,5 +107,7 @@ def _quoted(name: str) -> str:
 
 
 def _number(value: float) -> str:
+    if isinstance(written(value), str):
+        return BELOW
     # YAML reads 1e-15 as text and 1.0e-15 as a number
     return re.sub(r"^(-?\d+)e", r"\1.0e", f"{value:g}")

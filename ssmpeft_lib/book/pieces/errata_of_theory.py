@@ -22,4 +22,5 @@ def myst(book: Book, page: str) -> str:
 
 
 def _numbers(evidence):
-    return {name.replace("_", " "): f"{value:g}".replace("-", "\u2212") for name, value in evidence.items()}
+    texts = {name: value if isinstance(value, str) else f"{value:g}" for name, value in evidence.items()}
+    return {name.replace("_", " "): text.replace("-", "\u2212") for name, text in texts.items()}

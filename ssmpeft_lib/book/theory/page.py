@@ -13,7 +13,7 @@ from IPython.display import HTML, Markdown
 from matplotlib.figure import Figure
 
 from ...plan.errata import KINDS
-from ...theory.errata import ROUNDING, Erratum, errata
+from ...theory.errata import BELOW, Erratum, errata, written
 
 INK = {
     **{"ink": "#1b1f25", "ink-2": "#4a515c", "ink-3": "#626a76", "rule": "#d9dde2", "page": "#ffffff"},
@@ -35,10 +35,10 @@ def source(*functions: Callable) -> Markdown:
     )
 
 
-def number(value: float) -> str:
-    """Two digits; what is a rounding error is shown as a power of ten."""
-    if value != 0 and abs(value) < ROUNDING:
-        return f"10<sup>{int(f'{value:.0e}'.split('e')[1])}</sup>".replace("-", "\u2212")
+def number(value: float | str) -> str:
+    """Two digits; a rounding error, whose digits differ from machine to machine, is said to be one."""
+    if written(value) == BELOW:
+        return BELOW.replace("1e-12", "10<sup>\u221212</sup>")
     if value == int(value) and abs(value) < 1e4:
         return str(int(value))
     text = f"{value:.2g}"

@@ -129,10 +129,10 @@ def far_left() -> Numbers:
     def output(A_bar: float, B_bar: float) -> float:
         return largest(System(np.array([A_bar]), np.array([B_bar]), np.ones(1)).run(np.ones(4))[0])
 
-    pairs = {A: [part[0] for part in discretize(np.array([A]), np.ones(1), 1.0, "zoh")] for A in (-50.0, -1e6, -1e12)}
+    pairs = {A: [part[0] for part in discretize(np.array([A]), np.ones(1), 1.0, "zoh")] for A in (-50.0, -1e3, -1e6)}
     return {
         **{f"largest output at A = {A:g}": output(*pair) for A, pair in pairs.items()},
-        "largest output at A = -1e+12, B_bar = step B": output(pairs[-1e12][0], 1.0),
+        "largest output at A = -1e+06, B_bar = step B": output(pairs[-1e6][0], 1.0),
     }
 
 
