@@ -14,8 +14,17 @@ from ssmpeft_lib.adapters.api import adapt, count
 from ssmpeft_lib.adapters.select_by_warmup import begin_warmup, select
 from ssmpeft_lib.mixers.s4d import S4D, S4DConfig
 from ssmpeft_lib.models.s4 import MODELS, DeepS4, build
+from ssmpeft_lib.plan.registry import files
 from ssmpeft_lib.theory.parametrised import LowRank
 from ssmpeft_lib.theory.selection import Budget, select_dimensions
+
+ON_S4 = {
+    "lora": "lora@linear,rank=2",
+    "dora": "dora@linear,rank=2",
+    "lora_plus": "lora_plus@linear,rank=2",
+    "prefix": "prefix,tokens=2,hidden=4",
+}
+"""Method strings for a small network; a method that is not here is tested with its defaults."""
 
 FORMS = ("convolution", "recurrence", "scan")
 
@@ -195,3 +204,24 @@ def test_unknown_form_is_named():
 def test_encoder_without_decoder_is_refused():
     with pytest.raises(ValueError, match="both or neither"):
         build(n_layers=1, d_model=4, d_state=2, d_input=1)
+
+
+@pytest.mark.parametrize("method", [name for name in files("methods") if name not in ("prompt", "pretrained")])
+def test_every_method_but_the_soft_prompt_trains_the_classifier(method):
+    """Everything that is trained acts: it gets a gradient, or is not there, as the norms that are never applied."""
+    torch.manual_seed(0)
+    network = adapt(build(**MODELS["s4-deep"]["stand_in"]), ON_S4.get(method, method))
+    network(torch.randn(2, 30, 1)).square().sum().backward()
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    assert trained and all(p.grad is not None for name, p in trained.items() if "norms" not in name), method
+
+
+def test_bitfit_trains_all_biases_that_act():
+    network = adapt(build(**MODELS["s4-deep"]["stand_in"]), "bitfit")
+    trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    assert trained == 64 + 2 * 64 + 10  # encoder, two layers, decoder
+
+
+def test_a_soft_prompt_has_no_meaning_here_and_says_what_has():
+    with pytest.raises(ValueError, match="embeds no tokens.*prefix"):
+        adapt(build(**MODELS["s4-deep"]["stand_in"]), "prompt")

@@ -119,7 +119,8 @@ class Backbone:
         core = self.model.get_submodule(self.path)
         if not hasattr(core, "get_input_embeddings"):
             raise ValueError(
-                f"{type(self.model).__name__} embeds no tokens, a soft prompt has nothing to stand in front of"
+                f"{type(self.model).__name__} embeds no tokens, a soft prompt has nothing to stand in front of; "
+                "prefix puts learned vectors in front of every layer"
             )
         if not hasattr(core, "soft_prompt"):
             core.soft_prompt = self.wrappers.prompts(core)

@@ -1,4 +1,7 @@
-"""BitFit: only biases are trained (Ben Zaken et al., 2022). In Mamba: those of conv1d and of dt_proj (Sec. 4)."""
+"""BitFit: only biases are trained (Ben Zaken et al., 2022).
+
+In Mamba these are the biases of conv1d and of dt_proj (Sec. 4), in deep S4 those of the linear layers.
+"""
 
 from dataclasses import dataclass
 
@@ -9,9 +12,9 @@ from ..adapters.method import Method
 
 @dataclass(frozen=True)
 class BitFit(Method):
-    """Trains the biases of the SSM module."""
+    """Trains the biases of the mixers; in deep S4 those of encoder and decoder as well."""
 
-    targets: tuple[str, ...] = ("ssm",)
+    targets: tuple[str, ...] = ("bias",)
 
     family = "bias"
     learning_rate = 1e-1

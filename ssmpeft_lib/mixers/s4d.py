@@ -43,6 +43,7 @@ GROUPS = {
     "linear": ("output_linear",),
     "out_proj": ("output_linear",),
     "ssm": ("C", "B", "log_A_real", "A_imag", "log_dt", "D"),
+    "bias": ("output_linear_bias", "encoder_bias", "decoder_bias"),
     "dynamics": ("log_A_real", "A_imag", "log_dt"),
     "maps": ("C",),
     "columns": ("output_linear",),

@@ -52,6 +52,7 @@ GROUPS = {
         *("conv1d", "conv1d_bias", "x_proj_dt", "x_proj_B", "x_proj_C", "dt_proj", "dt_proj_bias", "A_log", "D"),
         *("ssm_norm_dt", "ssm_norm_B", "ssm_norm_C"),
     ),
+    "bias": ("conv1d_bias", "dt_proj_bias"),
     "dynamics": ("A_log",),
     "maps": ("x_proj_B", "x_proj_C"),
     "columns": ("out_proj",),

@@ -40,6 +40,7 @@ GROUPS = {
     "in_proj": ("in_proj_z", "in_proj_x"),
     "linear": ("in_proj_z", "in_proj_x", "out_proj"),
     "ssm": ("in_proj_B", "in_proj_C", "in_proj_dt", "conv1d", "conv1d_bias", "dt_bias", "A_log", "D"),
+    "bias": ("conv1d_bias", "dt_bias"),
     "dynamics": ("A_log",),
     "maps": ("in_proj_B", "in_proj_C"),
     "columns": (),
