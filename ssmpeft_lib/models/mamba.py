@@ -7,6 +7,15 @@ MODELS = {
         "config": {"hidden_size": 768, "num_hidden_layers": 24, "vocab_size": 50280},
         "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
         "pretraining_steps": 3000,
+        "real": {
+            "sizes": {
+                "hidden_size": 256,
+                "num_hidden_layers": 8,
+                "initializer_range": 0.02,
+                "rescale_prenorm_residual": True,
+            },
+            "recipe": {"tokens": 80_000_000},
+        },
     },
     "mamba-1.4b": {
         "tokenizer": "gpt-neox-20b",
