@@ -118,7 +118,9 @@ class S6Forward(MixerForward):
         return Start(state, F.pad(x, (width, 0))[..., -width:])
 
     def _project(self, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
-        return self.in_proj(hidden_states).transpose(1, 2).chunk(2, dim=1)
+        # parted before they are transposed, so that their gradients come together in the order that in_proj reads
+        x, z = self.in_proj(hidden_states).chunk(2, dim=-1)
+        return x.transpose(1, 2), z.transpose(1, 2)
 
     def _scan(self, streams: tuple[Tensor, Tensor], start: Start, mask: Tensor | None, cache_params) -> Tensor:
         x, z = streams

@@ -1,4 +1,4 @@
-"""Cross-entropy of a language model's head, without the logits of all tokens in memory at once."""
+"""Cross-entropy of a language model's head; over thousands of words its logits are most of a small model's memory."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 ROWS = 256
-"""Tokens at a time: their logits over some thousand words stay in the processor's cache."""
+"""Tokens at a time where no gradient is wanted: their logits in float32 stay in the processor's cache."""
 
 
 def head_loss(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
-    """Sum the cross-entropy of next-token prediction over tokens, in float32.
+    """Sum the cross-entropy of next-token prediction over tokens.
 
-    The gradients of both inputs are computed together with the loss, while the logits are at hand (Hsu et al., 2024,
-    Liger Kernel).
+    The gradients of both inputs are computed together with the loss, while the probabilities are at hand (Hsu et al.,
+    2024, Liger Kernel); with them, probabilities are of type `dtype`, and so is what the loss is computed from. Without
+    gradients the loss is computed in float32.
 
     Args:
         hidden: outputs of the last norm, shape [tokens, d_model].
@@ -21,7 +22,7 @@ def head_loss(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtyp
         targets: the right token of each row, int64, shape [tokens].
         dtype: of the matrix products.
     Returns:
-        A scalar.
+        A scalar in float32.
     """
     return _HeadLoss.apply(hidden, weight, targets, dtype)
 
@@ -29,29 +30,25 @@ def head_loss(hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtyp
 class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
-        differentiated = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
-        low_weight = weight.detach().to(dtype)
-        low_hidden = hidden.detach().to(dtype)
-        grad_hidden = torch.empty_like(low_hidden) if differentiated else None
-        grad_weight = torch.zeros(weight.shape, dtype=torch.float32) if differentiated else None
-        total = torch.zeros((), dtype=torch.float32)
-        for x, right, out in _chunks(low_hidden, targets, grad_hidden):
-            logs = torch.log_softmax((x @ low_weight.t()).float(), dim=1)
-            total -= logs.gather(1, right[:, None]).sum()
-            if differentiated:
-                grad = logs.exp_().scatter_add_(1, right[:, None], logs.new_full((len(x), 1), -1.0)).to(dtype)
-                torch.mm(grad, low_weight, out=out)
-                grad_weight += grad.t() @ x
-        ctx.save_for_backward(grad_hidden, grad_weight)
-        ctx.dtype = hidden.dtype
-        return total
+        x, head, right = hidden.detach().to(dtype), weight.detach().to(dtype), targets[:, None]
+        ctx.dtypes = hidden.dtype, weight.dtype
+        if not any(ctx.needs_input_grad[:2]):
+            return _loss(x, head, right)
+        grad = torch.softmax(x @ head.t(), dim=1)
+        # smaller ones than float32 has would give an infinite loss
+        loss = -grad.gather(1, right).float().clamp_(min=torch.finfo(torch.float32).tiny).log_().sum()
+        grad.scatter_add_(1, right, grad.new_full(right.shape, -1.0))
+        ctx.save_for_backward(grad @ head, grad.t() @ x)
+        return loss
 
     @staticmethod
     def backward(ctx, grad_output: Tensor):
-        grad_hidden, grad_weight = ctx.saved_tensors
-        return grad_hidden.to(ctx.dtype) * grad_output, grad_weight * grad_output, None, None
+        grads = (grad.to(dtype).mul_(grad_output) for grad, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True))
+        return *grads, None, None
 
 
-def _chunks(hidden: Tensor, targets: Tensor, out: Tensor | None):
-    outs = [None] * -(-len(hidden) // ROWS) if out is None else out.split(ROWS)
-    return zip(hidden.split(ROWS), targets.split(ROWS), outs, strict=True)
+def _loss(x: Tensor, head: Tensor, right: Tensor) -> Tensor:
+    total = torch.zeros((), dtype=torch.float32)
+    for part, places in zip(x.split(ROWS), right.split(ROWS), strict=True):
+        total -= torch.log_softmax((part @ head.t()).float(), dim=1).gather(1, places).sum()
+    return total
