@@ -26,16 +26,17 @@ def run(arguments: argparse.Namespace) -> int:
     from tokenizers import Tokenizer
 
     from ..stand_ins.encoded_text import EncodedText
-    from ..stand_ins.pretrain_on_text import TextRun, recipe_of
+    from ..stand_ins.pretrain_on_text import TextRun, sizes_and_recipe
 
     torch.set_num_threads(1)
-    recipe = recipe_of(arguments.model)
+    sizes, recipe = sizes_and_recipe(arguments.model)
     if arguments.tokens:
         recipe = replace(recipe, tokens=int(arguments.tokens))
     encoded = arguments.encoded
     tokenizer = Tokenizer.from_file(str(encoded / TOKENIZER))
     text, held_out = (EncodedText.load(encoded / name) for name in (TRAINING, HELD_OUT))
-    run = TextRun(arguments.model, recipe, text, held_out, tokenizer.get_vocab_size(), arguments.output, report=_print)
+    vocabulary = tokenizer.get_vocab_size()
+    run = TextRun(arguments.model, sizes, recipe, text, held_out, vocabulary, arguments.output, report=_print)
     if run.run():
         return 0
     _print(f"stopped; the same command goes on from {arguments.output}")

@@ -15,6 +15,20 @@ MODELS = {
             "num_key_value_heads": 4,
             "num_experts": 8,
         },
+        "real": {
+            "sizes": {
+                "hidden_size": 256,
+                "intermediate_size": 160,
+                "num_hidden_layers": 6,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+                "attn_layer_period": 6,
+                "attn_layer_offset": 3,
+                "num_experts": 4,
+                "tie_word_embeddings": True,
+            },
+            "recipe": {"tokens": 80_000_000},
+        },
         "pretraining_steps": 1000,
         "stand_in": {
             "hidden_size": 64,

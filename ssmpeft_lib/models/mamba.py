@@ -23,6 +23,15 @@ MODELS = {
         "config": {"hidden_size": 2048, "num_hidden_layers": 48, "vocab_size": 50280},
         "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
         "pretraining_steps": 1000,
+        "real": {
+            "sizes": {
+                "hidden_size": 384,
+                "num_hidden_layers": 10,
+                "initializer_range": 0.02,
+                "rescale_prenorm_residual": True,
+            },
+            "recipe": {"tokens": 80_000_000, "learning_rate": 2e-3},
+        },
     },
     "mamba-2.8b": {
         "tokenizer": "gpt-neox-20b",

@@ -14,6 +14,19 @@ MODELS = {
             "chunk_size": 16,
         },
         "pretraining_steps": 1500,
+        "real": {
+            "sizes": {
+                "hidden_size": 256,
+                "num_hidden_layers": 8,
+                "num_heads": 8,
+                "head_dim": 64,
+                "state_size": 64,
+                "chunk_size": 64,
+                "initializer_range": 0.02,
+                "rescale_prenorm_residual": True,
+            },
+            "recipe": {"tokens": 80_000_000},
+        },
     },
     "mamba2-1.3b": {
         "tokenizer": "gpt-neox-20b",

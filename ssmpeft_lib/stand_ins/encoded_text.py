@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from ..data._text import SEPARATOR
 from .text_folder import END, held_out_documents, training_documents
+from .tokenizer import train
 
 VOCABULARY = 8192
 
@@ -54,9 +55,7 @@ class EncodedText:
 
 def train_tokenizer(folder: Path, vocabulary: int = VOCABULARY) -> Tokenizer:
     """Train a byte-level BPE tokenizer on all training documents of a folder of text."""
-    from ..miniature import tokenizer
-
-    return tokenizer.train(training_documents(folder), vocab_size=vocabulary)
+    return train(training_documents(folder), vocab_size=vocabulary)
 
 
 def encode_training(folder: Path, tokenizer: Tokenizer) -> EncodedText:

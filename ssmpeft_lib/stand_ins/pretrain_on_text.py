@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,24 +32,25 @@ ENTRIES, HELD_OUT_EVERY, HELD_OUT_BATCHES = 200, 5, 12
 """Entries of the history in a run; how many lie between two that have the held-out loss; on how many batches."""
 
 
-def recipe_of(model: str) -> TextRecipe:
-    """The recipe that a model's facts give for scale real.
+def sizes_and_recipe(model: str) -> tuple[dict[str, Any], TextRecipe]:
+    """Look up the sizes that a model has at scale real and how it is pretrained there.
 
     Raises:
-        LookupError: the model has none.
+        LookupError: the model's facts have no `real`.
     """
     facts = registry.facts("models", model)
     if "real" not in facts:
         known = [name for name in registry.entries("models") if "real" in registry.facts("models", name)]
         raise LookupError(f"{model} has no sizes at scale real; these have: {', '.join(known)}")
-    return TextRecipe(**facts["real"]["recipe"])
+    return facts["real"]["sizes"], TextRecipe(**facts["real"]["recipe"])
 
 
 class TextRun:
     """One model's pretraining in a folder.
 
     Args:
-        model: name such as `mamba-130m`; its facts say the sizes at scale real.
+        model: name such as `mamba-130m`.
+        sizes: what its file's `build` takes, but for the vocabulary.
         recipe: how it is trained.
         text, held_out: encoded documents.
         vocabulary: number of tokens of the tokenizer.
@@ -59,6 +61,7 @@ class TextRun:
     def __init__(
         self,
         model: str,
+        sizes: Mapping[str, Any],
         recipe: TextRecipe,
         text: EncodedText,
         held_out: EncodedText,
@@ -68,7 +71,7 @@ class TextRun:
     ) -> None:
         self.model, self.recipe, self.text, self.held_out = model, recipe, text, held_out
         self.folder, self.report, self.progress = Path(folder), report, Progress()
-        self._sizes = {**registry.facts("models", model)["real"]["sizes"], "vocab_size": vocabulary}
+        self._sizes = {**sizes, "vocab_size": vocabulary}
         self.shards = Shards(self._build, recipe.shards, getattr(torch, recipe.precision))
         groups = parameter_groups(self.network, recipe.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=recipe.betas, fused=True)

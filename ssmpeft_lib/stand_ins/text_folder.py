@@ -72,9 +72,9 @@ def documents(path: Path) -> Iterator[str]:
     opened = lzma.open if path.suffix == ".xz" else open
     lines: list[str] = []
     try:
-        with opened(path, "rt", encoding="utf-8", newline="\n") as file:
+        with opened(path, "rt", encoding="utf-8") as file:
             for line in file:
-                if line.rstrip("\r\n") != END:
+                if line.rstrip("\n") != END:
                     lines.append(line)
                     continue
                 if text := "".join(lines).strip("\n"):
