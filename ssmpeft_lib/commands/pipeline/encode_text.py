@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write tokenizer.json, held_out.npz and, last, training.npz."""
-    from ..stand_ins import encoded_text
+    from ...stand_ins import encoded_text
 
     folder = arguments.output
     folder.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
     from tokenizers import Tokenizer
 
-    from ..stand_ins.encoded_text import EncodedText
-    from ..stand_ins.pretrain_on_text import TextRun, sizes_and_recipe
+    from ...stand_ins.encoded_text import EncodedText
+    from ...stand_ins.pretrain_on_text import TextRun, sizes_and_recipe
 
     torch.set_num_threads(1)
     sizes, recipe = sizes_and_recipe(arguments.model)
