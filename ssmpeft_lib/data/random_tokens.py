@@ -1,7 +1,8 @@
 """Random tokens, for timing only (Sec. D.9): 2500 batches of 1500 tokens, of which nothing can be learned.
 
-The paper does not say how a batch is cut into sequences; here it is four of 375 tokens. As in the authors' code the
-ids are below 1000 and the last tenth of a sequence is the label.
+The paper has "each batch comprising a random sequence of 1,500 tokens", which reads as one sequence. Here a batch is
+four sequences of 375 tokens, four being the batch size of the released configurations. As in the authors' code the ids
+are below 1000 and the last tenth of a sequence is the label.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """SDT: train a few channels and states of the SSM, chosen by what a warm-up changes (Sec. 5, Algorithm 1, Sec. D.2).
 
-The paper's text and the released code differ. `rule=upstream` is the code that made the paper's numbers: the warm-up
-trains A_log and the adapter on the projections, and all states of a chosen channel are trained in W_B and W_C.
-`rule=paper` is the text: the warm-up trains all of the SSM, and W_B and W_C are trained at the chosen entries only.
+The paper's text and the released code differ. `rule=upstream` is the released code: the warm-up trains A_log and the
+adapter on the projections, and all states of a chosen channel are trained in W_B and W_C. The printed shares are those
+of this rule, on Mamba-130M with other ratios than the released ones (erratum E-28). `rule=paper` is the text: the
+warm-up trains all of the SSM, and W_B and W_C are trained at the chosen entries only.
 """
 
 from __future__ import annotations

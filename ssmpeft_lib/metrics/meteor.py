@@ -1,4 +1,7 @@
-"""METEOR as nltk computes it (Sec. 4: DART; Banerjee and Lavie, 2005), which is what the paper reports."""
+"""METEOR as nltk computes it (Sec. 4: DART; Banerjee and Lavie, 2005).
+
+The paper does not say which METEOR it reports; this is the one of the authors' released code.
+"""
 
 from __future__ import annotations
 

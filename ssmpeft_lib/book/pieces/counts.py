@@ -10,7 +10,12 @@ from ..page import raw
 
 def myst(book: Book, page: str) -> str:
     """One line of counts."""
-    points = [point for document in book.documents for row in document["rows"] for point in row["points"]]
+    points = [
+        point | {"exhibit": document["id"]}
+        for document in book.documents
+        for row in document["rows"]
+        for point in row["points"]
+    ]
     scores = [point for point in points if point["printed"] and not point["metric"].startswith("params.")]
     counted = [point for point in points if point["metric"].startswith("params.")]
     done = [metrics for metrics in book.metrics.values() if metrics and metrics["status"] == "ok"]
@@ -21,7 +26,14 @@ def myst(book: Book, page: str) -> str:
         "runs": len(done),
         "errata": len(book.table_errata),
         "theory": len(book.theory_errata),
-        "exhibits": len(book.documents),
+        "exhibits": _exhibits(scores),
     }
     to = {name: links.href(page, name) for name in ("errata", "exhibits", "runs")}
     return raw(render("counts.html", whose=book.whose, links=to, **values))
+
+
+def _exhibits(scores) -> str:
+    """How many tables, and figures if there are any, print these numbers: "27 tables and 2 figures"."""
+    names = {point["exhibit"] for point in scores}
+    counts = {kind: sum(name.startswith(kind) for name in names) for kind in ("table", "figure")}
+    return " and ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counts.items() if count)
