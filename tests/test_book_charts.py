@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ssmpeft_lib.book.rank_correlation import rank_correlation, ranks
+from ssmpeft_lib.compare.rank_correlation import rank_correlation, ranks
 from ssmpeft_lib.drawing import charts, svg
 from ssmpeft_lib.drawing.axes import linear, logarithmic
 from ssmpeft_lib.drawing.labels import Box, place

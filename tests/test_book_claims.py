@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 from ssmpeft_lib.book.claims_view import claims_html, overall
 from ssmpeft_lib.book.pieces import findings_in_short
-from ssmpeft_lib.compare.claims import Row, evaluated
-from ssmpeft_lib.compare.comparison import Column
+from ssmpeft_lib.compare.claims import evaluated
+from ssmpeft_lib.compare.comparison import Column, Row
 from ssmpeft_lib.compare.values import Value
 
 ROWS = [Row("Linear / LoRA", "Linear", "LoRA"), Row("SSM / LoRA", "SSM", "LoRA")]
-CLAIM = {"says": "one beats the other", "where": "Sec. 5", "rows": "Linear / LoRA", "beat": "SSM / LoRA"}
+CLAIM = {"says": "one beats the other", "where": "Sec. 5", "quote": "it is better"}
+CLAIM |= {"rows": "Linear / LoRA", "beat": "SSM / LoRA"}
 
 
 def column(label: str, better: str, printed: tuple[float, float], ours: tuple[float, float]) -> Column:
@@ -43,6 +44,26 @@ def test_unclear_claims_do_not_make_a_finding_fail():
 
     assert of("fails", "unclear") == of("unclear", "open") == "unclear"
     assert (of("holds", "unclear"), of("holds", "fails"), of("open")) == ("in part", "in part", "not tested")
+
+
+def test_a_reading_of_ours_is_marked_and_not_counted():
+    columns = [column("BLEU", "higher", (50, 48), (50, 48))]
+    literal = evaluated(CLAIM, ROWS, columns, "spec.yaml")
+    strict = evaluated(CLAIM | {"reading": "Five points are asked for.", "by": 5}, ROWS, columns, "spec.yaml")
+    shown = claims_html([literal, strict], "ours")
+    assert shown.count("“it is better”") == 2 and shown.count("Our reading.") == 1 and "does not hold" in shown
+    assert overall([literal, strict], "printed") == {"verdict": "holds", "word": "holds", "held": 1, "tested": 1}
+
+
+def test_a_sentence_without_a_number_says_so():
+    claim = {
+        "says": "it is not needed",
+        "where": "Sec. 5",
+        "quote": "unnecessary",
+        "no_number": "No row leaves it out.",
+    }
+    shown = claims_html([evaluated(claim, ROWS, [], "spec.yaml")], "ours")
+    assert "not tested" in shown and "No row leaves it out." in shown and "<table" not in shown
 
 
 def test_a_finding_in_short_names_the_exhibits_that_test_it():

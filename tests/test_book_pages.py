@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,12 +51,31 @@ def row_of(view, method):
     return view.rows[names.index(method)]
 
 
-def test_number_has_printed_own_difference_and_the_way_to_its_run(view):
+def test_number_has_printed_and_own_and_the_way_to_its_run(view):
     shown = row_of(view, RAN).shown[1]
     assert (shown.printed, shown.hole, shown.some) == ("70.7", "", "")
-    assert shown.own and shown.own_spread and shown.difference[0] in "+\u22120"
+    assert shown.own and shown.own_spread
     assert shown.href == f"../cells/mamba-130m/{RAN}/dart/seed0.html"
-    assert len(shown.seeds_at) == 2
+
+
+def test_a_miniature_is_compared_with_nothing_printed(view, pages):
+    """No difference, no best row, no mark on the axis of the printed numbers, no chart; but the share of full."""
+    shown = [one for row in view.rows for one in row.shown if not one.column.share]
+    assert any(one.own for one in shown)
+    assert not any(one.difference or one.beyond or one.best_own or one.own_at or one.seeds_at for one in shown)
+    own, full = (row_of(view, method).shown[1] for method in (RAN, "full"))
+    assert own.of_full == f"{100 * own.keys['ours'] / full.keys['ours']:.0f}\u00a0%" and not full.of_full
+    text = (pages / "exhibits" / "table08.md").read_text(encoding="utf-8")
+    assert "of full" in text and "diff." not in text and "rank correlation" not in text
+    assert "Printed against ours" not in text and "Against time and memory" not in text
+    assert not re.search(r'class="whose">in miniature', text)
+
+
+def test_numbers_at_the_papers_scale_are_compared(tmp_path):
+    fake_results(tmp_path, ("table08",), scale="paper", seeds=2)
+    document = json.loads((tmp_path / "paper" / "exhibits" / "table08.json").read_text(encoding="utf-8"))
+    shown = row_of(exhibit_view(document), RAN).shown[1]
+    assert shown.difference[0] in "+\u22120" and len(shown.seeds_at) == 2 and not shown.of_full
 
 
 @pytest.mark.parametrize("method, hole", [(FAILED, "failed"), (MISSING, "not run")])

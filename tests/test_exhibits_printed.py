@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from functools import cache
 
 import pytest
 from exhibit_specs import Row, exhibits, in_printed_order, names, points, reconstructed, table
+from reference import shared
 
 from ssmpeft_lib.plan.exhibit import Exhibit, Point
 from ssmpeft_lib.plan.printed import Printed
@@ -45,7 +47,7 @@ def test_no_point_has_a_number_that_is_not_printed():
     used = {(point.exhibit, point.row, point.column) for number in SCORES for _, point in matches(number)}
     lost = {(point.exhibit, point.row, point.column) for _, point in lost_cells()}
     for point in points():
-        if point.printed and point.metric != SHARE and point.exhibit != "table06":
+        if point.printed and point.metric != SHARE and point.exhibit in {f"table{number:02d}" for number in SCORES}:
             assert (point.exhibit, point.row, point.column) in used | lost
 
 
@@ -116,6 +118,34 @@ def test_table_6():
         assert own[0].dataset == "-".join(filter(None, [row["dataset"], row["task"]]))
         assert own[0].model == row["models"].partition(";")[0]
         assert {point.column: point.printed.value for point in own} == {c: float(row[k]) for c, k in columns.items()}
+
+
+@pytest.mark.parametrize("figure", ["1", "2"])
+def test_the_points_of_the_figures_are_the_public_ones(figure):
+    with shared("paper/figures_points.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if figure in row["figure"]]
+    public = {(float(row["trainable_pct"]), float(row["mse"])) for row in rows}
+    drawn = _points_of(f"figure{figure}")
+    assert drawn >= public
+    # Figure 2 shows SDLoRA's points of Figure 1 again
+    first = _points_of("figure1")
+    assert drawn - first <= public
+    assert all(point.read_to for point in exhibits()[f"figure{figure}"].points)
+
+
+def _points_of(figure: str) -> set[tuple[float, float]]:
+    rows = exhibits()[figure].point_rows()
+    return {(share.printed.value, error.printed.value) for _, (share, error) in rows if error.printed}
+
+
+def test_lora_on_s4_lies_the_step_sizes_right_of_lora_on_the_projections():
+    shares = {
+        label: [share.printed.value for row, (share, _) in exhibits()["figure1"].point_rows() if row["label"] == label]
+        for label in ("LoRA (Proj)", "LoRA (S4+Proj)")
+    }
+    step_sizes = 100 * 4 * 64 / 33536
+    pairs = zip(shares["LoRA (Proj)"], shares["LoRA (S4+Proj)"], strict=True)
+    assert all(right - left == pytest.approx(step_sizes, abs=0.01) for left, right in pairs)
 
 
 def is_print_of(printed: Printed | None, digits: int, row: Row) -> bool:

@@ -24,11 +24,9 @@ TRIVIAL = {"pretrained": 0.0, "full": 100.0}
 
 
 def shares(bound: bool) -> list[Point]:
-    return [
-        point
-        for point in points()
-        if point.metric == "params.trainable_pct" and point.printed and point.printed.bound == bound
-    ]
+    """Those of the tables; what was read off a picture is compared with the runs of the regression."""
+    printed = [point for point in points() if point.metric == "params.trainable_pct" and point.printed]
+    return [point for point in printed if point.printed.bound == bound and not point.read_to]
 
 
 def known(row: dict, method: str = "method") -> tuple[str, str, str, float]:

@@ -107,8 +107,10 @@ def test_runs_of_another_setting_are_not_mixed(tmp_path, counted):
 @pytest.mark.parametrize(
     "row, arm",
     [
-        ("LoRA Proj (rank 4)", Arm("lora_proj", rank=4)),
-        ("LoRA S4 + Proj (rank 4)", Arm("lora_s4_proj", rank=4, s4_rank=4)),
+        ("Frozen (the residual is trained)", Arm("frozen")),
+        ("LoRA (Proj) (rank 4)", Arm("lora_proj", rank=4)),
+        ("LoRA (S4+Proj) (rank 4, as drawn: with the step sizes)", Arm("lora_dt_proj", rank=4)),
+        ("LoRA on S4 (rank 4, as in the text)", Arm("lora_s4_proj", rank=4, s4_rank=4)),
         ("SDLoRA (16 channels, 4 states, rank 8)", Arm("sdlora", rank=8, channels=16, states=4)),
         ("Full", Arm("full")),
     ],
@@ -122,14 +124,14 @@ def test_row_of_a_figure_means_an_arm_of_the_grid(row, arm):
 def test_kept_points_are_those_of_the_recorded_runs(name):
     kept = json.loads((REPOSITORY / "recorded" / "exhibits" / f"{name}.json").read_text(encoding="utf-8"))
     assert kept["points"] == json.loads(
-        json.dumps(points(Exhibit.load(SPECS / f"{name}.yaml"), recorded("one_sequence")))
+        json.dumps(points(Exhibit.load(SPECS / f"{name}.yaml"), recorded("fresh_sequences")))
     )
 
 
 def test_point_is_the_mean_over_seeds_of_the_best_rate():
-    runs = [run for run in recorded("one_sequence") if run["method"] == "full"]
-    by_hand = {seed: min(run["error"] for run in runs if run["seed"] == seed) for seed in range(5)}
-    found = points(Exhibit.load(SPECS / "figure1.yaml"), recorded("one_sequence"))["Full"]
+    runs = [run for run in recorded("fresh_sequences") if run["method"] == "full"]
+    by_hand = {seed: min(run["fresh_error"] for run in runs if run["seed"] == seed) for seed in range(5)}
+    found = points(Exhibit.load(SPECS / "figure1.yaml"), recorded("fresh_sequences"))["Full"]
     assert found["Error"]["by_seed"] == {str(seed): error for seed, error in by_hand.items()}
     assert found["Params (%)"] == {"mean": 100.0}
 
@@ -139,6 +141,25 @@ def test_exhibit_shows_kept_points_and_tests_claims_on_them(tmp_path):
     document = exhibit_document(figure, "quick", range(1), tmp_path, {}, REPOSITORY / "recorded")
     assert document["seeds"] == document["kept"]["seeds"] == 5
     assert all(point["ours"]["mean"] and not point["unserved"] for row in document["rows"] for point in row["points"])
-    assert {claim["lanes"]["recorded"]["tested"] for claim in document["claims"]} == {1}
+    tested = [claim for claim in document["claims"] if "no_number" not in claim]
+    assert {claim["lanes"][lane]["tested"] for claim in tested for lane in ("printed", "recorded")} == {1}
     page = str(exhibit_page(document, "in miniature", lambda name: None, Notice("quick")))
-    assert "Full scale, recorded." in page and "not served" not in page and "Miniature scale" not in page
+    assert "Recorded runs of the paper’s models." in page and "one new sequence in each of 500 iterations" in page
+    assert "not served" not in page and "Miniature scale" not in page
+
+
+@pytest.mark.parametrize("name", ["figure1", "figure2"])
+def test_printed_shares_of_a_figure_are_those_of_its_arms(name):
+    """To the digits that the script computes them to; the last two of SDT as near as a picture can be read."""
+    figure = Exhibit.load(SPECS / f"{name}.yaml")
+    found = points(figure, recorded("fresh_sequences"))
+    for row, (share, _) in figure.point_rows():
+        if share.printed:
+            exact = len(str(share.printed.value).partition(".")[2]) == 2
+            near = pytest.approx(share.printed.value, abs=0.006 if exact else share.read_to)
+            assert found[share.row][share.column]["mean"] == near, row
+
+
+def test_the_figures_are_judged_on_new_sequences():
+    kept = json.loads((REPOSITORY / "recorded" / "exhibits" / "figure1.json").read_text(encoding="utf-8"))
+    assert kept["runs"] == "recorded/regression/fresh_sequences.csv" and "new sequence" in kept["setting"]

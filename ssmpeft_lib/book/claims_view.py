@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from ..compare.claims import is_literal
 from ..drawing.numbers import signed
 from .environment import render
 
@@ -31,8 +33,11 @@ def claims_html(claims: list[Claim], whose: str, where: dict[int, tuple[str, str
 
 
 def overall(claims: list[Claim], lane: str) -> dict[str, Any]:
-    """One verdict over several claims, with how many scores were compared and in how many a claim held."""
-    lanes = [claim["lanes"][lane] for claim in claims if lane in claim["lanes"]]
+    """One verdict over the literal ones of several claims, with how many scores were compared and in how many one held.
+
+    What says more than the paper's sentence, a reading of ours, counts neither for it nor against it.
+    """
+    lanes = [claim["lanes"][lane] for claim in claims if is_literal(claim) and lane in claim["lanes"]]
     verdicts = {found["verdict"] for found in lanes} - {"open"}
     if len(verdicts) == 1:
         verdict = verdicts.pop()
@@ -42,15 +47,32 @@ def overall(claims: list[Claim], lane: str) -> dict[str, Any]:
     return {"verdict": verdict, "word": WORDS[verdict], "held": held, "tested": tested}
 
 
+def together(names: Iterable[str]) -> str:
+    """Names such as `Table 1` and `Table 8` as `Tables 1, 8`."""
+    kinds: dict[str, set[str]] = {}
+    for name in names:
+        kind, _, number = name.rpartition(" ")
+        kinds.setdefault(kind, set()).add(number)
+    return ", ".join(
+        f"{kind}{'s' if len(numbers) > 1 else ''} {', '.join(sorted(numbers, key=_natural))}"
+        for kind, numbers in sorted(kinds.items(), reverse=True)
+    )
+
+
+def _natural(number: str) -> tuple[int, str]:
+    return (int(number), "") if number.isdigit() else (0, number)
+
+
 def _claim(claim: Claim, whose: str, where: tuple[str, str] | None) -> Claim:
-    names = {"printed": "printed", "recorded": "recorded", "ours": whose}
+    names = {"printed": "printed", "counted": "counted", "recorded": "recorded", "ours": whose}
     lanes = [_lane(claim["lanes"][lane]) | {"whose": name} for lane, name in names.items() if lane in claim["lanes"]]
     margins = [column["margin"] for lane in lanes for column in lane["columns"] if column["margin"] is not None]
     longest = max(map(abs, margins), default=0) or 1
     columns = zip(*(lane["columns"] for lane in lanes), strict=True)
     evidence = [{"label": own[0]["label"], "lanes": [_bar(column, longest) for column in own]} for own in columns]
     name, address = where or ("", "")
-    shown = {"says": claim["says"], "place": claim["where"], "where": name, "href": address}
+    words = {key: claim.get(key, "") for key in ("says", "quote", "reading", "no_number")}
+    shown = words | {"place": claim["where"], "where": name, "href": address}
     return shown | {"lanes": lanes, "evidence": evidence}
 
 
@@ -58,6 +80,10 @@ def _lane(lane: dict[str, Any]) -> dict[str, Any]:
     counts = [f"{lane['held']} of {lane['tested']}"] if lane["tested"] > 1 else []
     if lane["undecided"]:
         counts.append(f"{lane['undecided']} undecided")
+    if overlapping := sum(column.get("spreads_overlap", False) for column in lane["columns"]):
+        counts.append(f"in {overlapping} the spreads overlap")
+    if lane.get("rank") is not None:
+        counts.append(f"rank correlation {signed(lane['rank'], 2)}")
     support = lane["support"]
     strength = "" if support is None else f"in {100 * support:.0f} % of resamples"
     return lane | {"of": ", ".join(counts), "strength": strength}
@@ -74,12 +100,13 @@ def _bar(column: dict[str, Any], longest: float) -> dict[str, Any]:
         return {"text": "", "words": ", ".join(column.get("winners", []))}
     end = 50 + 50 * margin / longest
     seeds = f"{column['seeds_held']}/{column['seeds']} seeds" if column.get("seeds", 0) > 1 else ""
+    overlap = column.get("spreads_overlap", False)
     low, high = column.get("interval", (None, None))
     edges = sorted((50.0, end))
     return {
         "text": _margin(margin),
-        "held": column["held"],
-        "seeds": "undecided" if column["held"] is None else seeds,
+        "held": column.get("held", margin > 0),
+        "seeds": "undecided" if column.get("undecided") else "spreads overlap" if overlap else seeds,
         "interval": "" if low is None else f"{_margin(low)} to {_margin(high)}",
         "start": f"{edges[0]:.1f}",
         "end": f"{100 - edges[1]:.1f}",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..compare.rank_correlation import rank_correlation
 from ..drawing import charts
 from ..plan import registry
 from .environment import render
 from .exhibit_parts import Column, Row, View
 from .page import Page
-from .rank_correlation import rank_correlation
 
 COST_AXES = {"train_seconds": "training time, seconds", "peak_memory_gb": "peak memory, GB"}
 
@@ -26,13 +28,19 @@ _AGREEMENT = (
 
 
 def add_charts(page: Page, view: View) -> None:
-    """Add the charts that an exhibit has the numbers for, each kind under its heading."""
-    fronts = [front_chart(view, column) for column in _telling(view)]
+    """Add the charts that an exhibit has the numbers for, each kind under its heading.
+
+    Numbers of miniatures are not drawn: a drawing would compare them, with each other or with printed ones.
+    """
+    kinds = ("printed", "ours") if view.judged else ("printed",)
+    fronts = [front_chart(view, column, kinds=kinds) for column in _telling(view)]
     if any(fronts):
         page.heading("Against the number of parameters", "front-" + view.id)
         page.html(
             render("charts.html", charts=[chart for pair in fronts for chart in pair], caption=_FRONT, kind="large")
         )
+    if not view.judged:
+        return
     costs = [chart for column in _telling(view)[:1] for chart in cost_charts(view, column)]
     if costs:
         page.heading("Against time and memory", "cost-" + view.id)
@@ -43,16 +51,16 @@ def add_charts(page: Page, view: View) -> None:
         page.html(render("charts.html", charts=[chart for _, chart in pairs], caption=_AGREEMENT, kind=""))
 
 
-def front_chart(view: View, column: Column, address: str = "") -> list[str]:
-    """Scores over trainable share, printed and own; none where fewer than four rows have both.
+def front_chart(view: View, column: Column, address: str = "", kinds: Sequence[str] = ("printed",)) -> list[str]:
+    """Scores over trainable share, a chart for printed and for own ones; none where fewer than four rows have both.
 
-    `address` is that of the exhibit's page where the chart stands on another.
+    `address` is that of the exhibit's page where the chart stands on another; `kinds` is which charts to draw.
     """
     drawn = []
-    for key, whose in (("printed", "printed"), ("ours", "ours")):
+    for key in kinds:
         dots = _dots(view, column, "share", key, address)
         if len(dots) > 3:
-            title = f"{_named(view, column)}, {whose}"
+            title = f"{_named(view, column)}, {key}"
             said = _described(title, "over the share of trained parameters", dots)
             drawn.append(charts.front(dots, title, "share of parameters that is trained", said, log=True))
     return drawn
@@ -106,7 +114,8 @@ def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list
         }
         if values[x] is None or values[y] is None or (x == "share" and values[x] <= 0):
             continue
-        said = [f"printed {shown.printed}" if shown.printed else "", f"ours {shown.own}" if shown.own else ""]
+        own = f"ours {shown.own}" if shown.own and view.judged else ""
+        said = [f"printed {shown.printed}" if shown.printed else "", own]
         share = f"{values['share']:.2g} % trained" if values["share"] is not None else ""
         dots.append(
             charts.Dot(

@@ -17,14 +17,19 @@ from .notice import Notice
 from .page import Page
 
 MARKS = {
-    "cut": "the last digits are lost in the text that this table was read from",
-    "reconstructed": "the number or its last digits are lost in the text that this table was read from, and were "
-    "computed from other printed numbers",
+    "cut": ("~", "the last digits are lost in the text that this table was read from"),
+    "reconstructed": (
+        "?",
+        "the number or its last digits are lost in the text that this table was read from, and were "
+        "computed from other printed numbers",
+    ),
+    "digitised": ("≈", "read off a picture in the authors' repository"),
 }
+"""What is uncertain about a printed number: the sign that stands beside it, and what it says."""
 
 CSV_COLUMNS = (
     "exhibit", "group", "row", "slots", "detail", "column", "model", "method", "dataset", "metric", "printed",
-    "printed_std", "mark", "ours", "ours_std", "seeds", "difference", "problems",
+    "printed_std", "mark", "scale", "ours", "ours_std", "seeds", "of_full", "difference", "problems",
 )  # fmt: skip
 
 
@@ -82,13 +87,18 @@ def exhibit_csv(document: dict[str, Any]) -> str:
             writer.writerow(
                 {key: row[key] for key in ("group", "slots", "detail")}
                 | {key: point[key] for key in ("model", "method", "dataset", "metric", "difference")}
-                | {"exhibit": document["id"], "row": row["label"], "column": heading}
+                | {"exhibit": document["id"], "row": row["label"], "column": heading, "scale": document["scale"]}
                 | {
                     "printed": f"{bound}{printed.get('value', '')}",
                     "printed_std": printed.get("std"),
                     "mark": printed.get("mark"),
                 }
-                | {"ours": ours.get("mean"), "ours_std": ours.get("std"), "seeds": len(ours.get("by_seed", {})) or None}
+                | {
+                    "of_full": ours.get("of_full"),
+                    "ours": ours.get("mean"),
+                    "ours_std": ours.get("std"),
+                    "seeds": len(ours.get("by_seed", {})) or None,
+                }
                 | {"problems": "; ".join(ours.get("problems", [])) or point["unserved"] or None}
             )
     return file.getvalue()

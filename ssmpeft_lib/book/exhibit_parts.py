@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..compare.join import COMPARED, JUDGED
 from ..drawing.axes import Scale
 from ..plan import registry
 
@@ -19,6 +20,16 @@ FAMILIES = {
     "full": "Full",
     "frozen": "Pretrained",
 }
+
+
+def is_compared(document: dict[str, Any]) -> bool:
+    """Whether own numbers stand for the paper's models and data, so that they are compared with printed ones."""
+    return document["scale"] in COMPARED or bool(document["kept"])
+
+
+def is_judged(document: dict[str, Any]) -> bool:
+    """Whether own numbers are evidence of anything: those of miniatures are not."""
+    return document["scale"] in JUDGED or bool(document["kept"])
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ class Shown:
         some: `2/3` where not every seed gave a value, else empty.
         hole: a word that stands where there is no value: `failed`, `not run`, `not served`, `not counted`.
         reason: why there is a hole or not every run counts.
-        difference: own minus printed.
+        difference: own minus printed, at the scale of the paper.
+        of_full: own as a percentage of full fine-tuning's, where there is no difference.
         beyond: whether the difference is more than two standard deviations.
         matches: for a share, whether the count rounds to the printed value.
         at, own_at, seeds_at: places on the axis.
@@ -76,6 +88,7 @@ class Shown:
     hole: str
     reason: str
     difference: str
+    of_full: str
     beyond: bool
     matches: bool
     at: str
@@ -141,6 +154,21 @@ class View:
     def dense(self) -> bool:
         """Whether there are so many scores that printed and own numbers are stacked."""
         return len(self.scores) > ROOMY
+
+    @property
+    def compared(self) -> bool:
+        """Whether own numbers are compared with printed ones."""
+        return is_compared(self.document)
+
+    @property
+    def judged(self) -> bool:
+        """Whether own numbers are evidence of anything."""
+        return is_judged(self.document)
+
+    @property
+    def third(self) -> tuple[str, str, str]:
+        """What stands under the printed and the own number: key, short name, and name."""
+        return ("difference", "diff.", "difference") if self.compared else ("of_full", "of full", "share of full")
 
     @property
     def legend_at(self) -> int:

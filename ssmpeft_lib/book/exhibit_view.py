@@ -10,7 +10,7 @@ from ..drawing.axes import linear
 from ..drawing.numbers import fixed, signed
 from ..plan.cell import Cell
 from . import links
-from .exhibit_parts import FAMILIES, Column, Group, Row, Shown, View
+from .exhibit_parts import FAMILIES, Column, Group, Row, Shown, View, is_compared, is_judged
 
 
 def exhibit_view(document: dict[str, Any], page: str = "") -> View:
@@ -20,7 +20,8 @@ def exhibit_view(document: dict[str, Any], page: str = "") -> View:
     """
     page = page or links.exhibit_page(document["id"])
     columns = [_column(document, index) for index in range(len(document["columns"]))]
-    best = {key: _best(document, key) for key in ("printed", "ours")}
+    # a miniature has no best row: which one it would be is luck
+    best = {"printed": _best(document, "printed"), "ours": _best(document, "ours") if is_judged(document) else set()}
     groups: list[Group] = []
     anchors: dict[str, int] = defaultdict(int)
     for index, row in enumerate(document["rows"]):
@@ -51,7 +52,7 @@ def _column(document: dict[str, Any], index: int) -> Column:
     spec = document["columns"][index]
     points = [row["points"][index] for row in document["rows"]]
     share = points[0]["metric"].startswith(SHARES)
-    values = [value for point in points for value in _values(point)]
+    values = [value for point in points for value in _values(point, is_compared(document))]
     return Column(
         index=index,
         label=spec["label"],
@@ -64,23 +65,25 @@ def _column(document: dict[str, Any], index: int) -> Column:
     )
 
 
-def _values(point: dict[str, Any]) -> list[float]:
-    printed, ours = point["printed"], point["ours"]
-    return ([printed["value"]] if printed else []) + list(ours.get("by_seed", {}).values())
+def _values(point: dict[str, Any], compared: bool) -> list[float]:
+    """What is drawn of a point: own numbers stand on the axis of the printed ones only where the two are compared."""
+    printed, own = point["printed"], point["ours"].get("by_seed", {}) if compared else {}
+    return ([printed["value"]] if printed else []) + list(own.values())
 
 
 def _shown(document: dict, page: str, column: Column, point: dict[str, Any], best: bool, best_own: bool) -> Shown:
     printed, ours, digits = point["printed"], point["ours"], column.digits
     mean, spread, seeds = ours.get("mean"), ours.get("std"), ours.get("by_seed", {})
-    difference = point["difference"]
+    difference, of_full = point["difference"], ours.get("of_full")
     noise = 2 * ((spread or 0) ** 2 + ((printed or {}).get("std") or 0) ** 2) ** 0.5
     hole, reason = _hole(point) if mean is None else ("", "")
     some = f"{len(seeds)}/{document['seeds']}" if seeds and len(seeds) < document["seeds"] else ""
     value = printed and printed["value"]
-    keys = {"printed": value, "ours": mean, "difference": difference}
+    compared, drawn = difference is not None, is_compared(document)
+    keys = {"printed": value, "ours": mean, "difference": difference, "of_full": of_full}
     return Shown(
         column=column,
-        printed=("<" if printed["bound"] else "") + fixed(value, digits) if printed else "",
+        printed=_printed(printed, column) if printed else "",
         printed_spread=fixed(printed["std"], digits) if printed and printed["std"] is not None else "",
         mark=printed["mark"] if printed else "",
         best=best,
@@ -90,16 +93,28 @@ def _shown(document: dict, page: str, column: Column, point: dict[str, Any], bes
         some=some,
         hole=hole,
         reason=reason or ("; ".join(ours.get("problems", [])) if some else ""),
-        difference=signed(difference, digits) if difference is not None else "",
-        # a miniature is no evidence about the printed value, however far from it
-        beyond=document["scale"] == "paper" and difference is not None and abs(difference) > noise > 0,
-        matches=mean is not None and printed is not None and fixed(mean, digits) == fixed(value, digits),
+        difference=signed(difference, digits) if compared else "",
+        of_full=f"{fixed(of_full, 0)}\u00a0%" if of_full is not None and not compared else "",
+        beyond=compared and abs(difference) > noise > 0,
+        matches=mean is not None and printed is not None and _matches(mean, printed, digits),
         at=column.place(value),
-        own_at=column.place(mean),
-        seeds_at=[column.place(one) for one in seeds.values()],
+        own_at=column.place(mean) if drawn else "",
+        seeds_at=[column.place(one) for one in seeds.values()] if drawn else [],
         href=_href(document["id"], page, ours.get("cells", [])),
         keys={name: number for name, number in keys.items() if number is not None},
     )
+
+
+def _printed(printed: dict[str, Any], column: Column) -> str:
+    # a share that was read off a picture has no digits but those that could be read
+    text = f"{printed['value']:g}" if printed["read_to"] and column.share else fixed(printed["value"], column.digits)
+    return ("<" if printed["bound"] else "") + text
+
+
+def _matches(mean: float, printed: dict[str, Any], digits: int) -> bool:
+    """Whether a count rounds to the printed number, or lies as near as it could be read off a picture."""
+    near = abs(mean - printed["value"]) <= printed["read_to"]
+    return near if printed["read_to"] else fixed(mean, digits) == fixed(printed["value"], digits)
 
 
 def _hole(point: dict[str, Any]) -> tuple[str, str]:

@@ -1,31 +1,26 @@
 """Claims of the paper as data: what its text says of its numbers, tested on them and on ours.
 
-A claim is tested on the printed numbers, on recorded ones and on those of the local results, each on its own; the
-three never mix. On measured numbers it is tested on resampled seeds and examples as well: where they disagree, the
-verdict is that it is unclear.
+A claim is tested on the printed numbers, on counted shares of parameters, on recorded numbers and on those of the
+local results, each on its own; they never mix. On measured numbers it is tested on resampled seeds and examples as
+well: where they disagree, the verdict is that it is unclear. A claim with a `reading` says more than the paper's
+sentence, which its `quote` gives; counts of what holds are of the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from ..plan import registry
-from .comparison import Column, Comparison
+from .comparison import Column, Comparison, Row
+from .rank_correlation import rank_correlation
 from .values import interval, unsettled
 
-LANES = ("printed", "recorded", "ours")
+LANES = ("printed", "counted", "recorded", "ours")
 
-
-@dataclass(frozen=True)
-class Row:
-    """A row's names."""
-
-    name: str
-    group: str
-    label: str
+OPEN = {"verdict": "open", "held": 0, "tested": 0, "undecided": 0, "needed": 0, "support": None, "columns": []}
+"""A lane in which nothing was tested."""
 
 
 def evaluated(claim: Mapping[str, Any], rows: Sequence[Row], columns: Sequence[Column], path: object) -> dict[str, Any]:
@@ -33,7 +28,7 @@ def evaluated(claim: Mapping[str, Any], rows: Sequence[Row], columns: Sequence[C
 
     Args:
         claim: of a spec; the schema says what its keys mean.
-        rows: those that its names are looked up among.
+        rows: those that its names are looked up among, but for columns that bring their own.
         columns: those that it is about.
         path: the spec's file, for messages.
     Returns:
@@ -42,25 +37,39 @@ def evaluated(claim: Mapping[str, Any], rows: Sequence[Row], columns: Sequence[C
         nothing), how many were `needed`, its `support` (share of the resamples in which as many columns as needed
         hold; None where nothing was resampled), and
         `columns`: of each the `margin` in points, whether it `held`, and of measured numbers the `interval` of the
-        margin, its `support`, and in how many of how many `seeds` it held (`seeds_held`).
+        margin, its `support`, and in how many of how many `seeds` it held (`seeds_held`); `spreads_overlap` where
+        those printed of both sides do, although the claim holds.
     Raises:
         LookupError: it names a row that is not there.
     """
-    ahead = chosen(claim["rows"], rows, path)
-    behind = chosen(claim["beat"], rows, path) if "beat" in claim else []
+    if "no_number" in claim:
+        return {**claim, "lanes": {"printed": OPEN}}
+    sides = [
+        (chosen(claim["rows"], among, path), chosen(claim["beat"], among, path) if "beat" in claim else [])
+        for among in (rows if column.rows is None else column.rows for column in columns)
+    ]
+    judge = _differ if claim.get("differ") else _grows if claim.get("grows") else _each_column
     lanes = {}
     for lane in LANES:
-        tables = [Comparison(claim, column, column.values.get(lane, {}), ahead, behind) for column in columns]
+        tables = [
+            Comparison(claim, column, column.values.get(lane, {}), *side)
+            for column, side in zip(columns, sides, strict=True)
+        ]
         if lane == "printed" or any(column.values.get(lane) for column in columns):
-            lanes[lane] = _differ(tables) if claim.get("differ") else _lane(claim, tables)
+            lanes[lane] = judge(claim, tables)
     return {**claim, "lanes": lanes}
 
 
-def verdict(held: int, tested: int, needed: int, support: float | None) -> str:
-    """What became of a claim that was tested in so many columns and held in so many."""
+def is_literal(claim: Mapping[str, Any]) -> bool:
+    """Whether a claim says no more than the paper's sentence."""
+    return "reading" not in claim
+
+
+def verdict(held: int, tested: int, needed: int, support: float | None, undecided: int = 0) -> str:
+    """What became of a claim that was tested in so many columns, held in so many, and is undecided in others."""
     if not tested:
         return "open"
-    if support is not None and unsettled(support):
+    if held < needed <= held + undecided or support is not None and unsettled(support):
         return "unclear"
     return "holds" if held >= needed else "part" if held else "fails"
 
@@ -76,7 +85,7 @@ def chosen(names: str | list[str], rows: Sequence[Row], path: object) -> list[st
     return found
 
 
-def _lane(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
+def _each_column(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
     columns, drawn = [], []
     for numbers in tables:
         column: dict[str, Any] = {"label": numbers.label, "margin": None}
@@ -85,6 +94,8 @@ def _lane(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
             column |= {"margin": round(margin, 6), "held": numbers.holds(margin)}
             if numbers.says_nothing or numbers.undecided():
                 column |= {"held": None, "undecided": True}
+            elif numbers.spreads_overlap:
+                column["spreads_overlap"] = True
         if numbers.resamples:
             margins = numbers.margins()
             held = [numbers.holds(one) for one in margins]
@@ -104,18 +115,39 @@ def _lane(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
     decided = [column["held"] for column in columns if column.get("held") is not None]
     needed = claim.get("at_least", len(decided))
     support = fmean(sum(draw) >= needed for draw in zip(*drawn, strict=True)) if drawn else None
+    undecided = sum(column.get("undecided", False) for column in columns)
     return {
-        "verdict": verdict(sum(decided), len(decided), needed, support),
+        "verdict": verdict(sum(decided), len(decided), needed, support, undecided),
         "held": sum(decided),
         "tested": len(decided),
-        "undecided": sum(column.get("undecided", False) for column in columns),
+        "undecided": undecided,
         "needed": needed,
         "support": support,
         "columns": columns,
     }
 
 
-def _differ(tables: list[Comparison]) -> dict[str, Any]:
+def _grows(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
+    """Whether the margin rises along the columns, by the sign of its rank correlation with their order."""
+    there = [numbers for numbers in tables if numbers.there]
+    columns = [
+        {"label": numbers.label, "margin": round(numbers.margin(), 6) if numbers.there else None} for numbers in tables
+    ]
+    rank = _along([numbers.margin() for numbers in there])
+    support = None
+    if there and all(numbers.resamples for numbers in there):
+        drawn = zip(*(numbers.margins() for numbers in there), strict=True)
+        support = fmean((_along(margins) or 0) > 0 for margins in drawn)
+    tested, held = int(rank is not None), int((rank or 0) > 0)
+    counts = {"held": held, "tested": tested, "undecided": 0, "needed": 1, "rank": rank}
+    return {"verdict": verdict(held, tested, 1, support), **counts, "support": support, "columns": columns}
+
+
+def _along(margins: Sequence[float]) -> float | None:
+    return rank_correlation(range(len(margins)), margins) if len(margins) > 1 else None
+
+
+def _differ(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
     """Whether no row is best in every column, ties counted for every row that shares them."""
     there = [numbers for numbers in tables if numbers.there and not numbers.says_nothing]
     columns = [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from itertools import product
+from statistics import fmean, median, median_low
 from typing import Any
 
 from .values import Value
@@ -12,11 +13,21 @@ from .values import Value
 Reading = Callable[[Value], float]
 """Which of a value's numbers to take."""
 
-TAKING = {"each": (min, max), "best": (max, max), "mean": (fmean, fmean)}
-"""How several rows become one number: of those that are said to be ahead, and of the others."""
+TAKING = {"each": (min, max), "best": (max, max), "mean": (fmean, fmean), "most": (median, median)}
+"""How several rows become one number: of those that are said to be ahead, and of the others. With `most`, the margin is
+that of the pair of rows that decides whether more than half of all pairs are ahead."""
 
 TINY = 1e-9
 """Differences below this are rounding errors of binary fractions."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row's names."""
+
+    name: str
+    group: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -27,11 +38,13 @@ class Column:
         label: with the group, and with the exhibit where a claim spans several.
         better: `higher`, `lower` or `none`.
         values: for each lane, the number of each row by the row's name, None where there is none.
+        rows: those of the column's table, where a claim spans several; its names are looked up among them.
     """
 
     label: str
     better: str
     values: Mapping[str, Mapping[str, Value | None]]
+    rows: Sequence[Row] | None = None
 
 
 class Comparison:
@@ -82,6 +95,9 @@ class Comparison:
         """By how many points the claim holds; see `sides`."""
         if "below" in self.claim:
             return self.claim["below"] - max(of(value) for value in self.ahead)
+        if self.claim.get("taking") == "most":
+            pairs = product(self.ahead, self.behind)
+            return median_low(self.sign * (of(one) - (of_others or of)(other)) for one, other in pairs)
         first, second = self.sides(of, of_others)
         return self.claim["within"] - (first - second) if "within" in self.claim else first - second
 
@@ -93,24 +109,35 @@ class Comparison:
         return at_zero or not self.resamples and any(value.by_seed for value in (*self.ahead, *self.behind))
 
     @property
-    def bar(self) -> float:
-        """What the margin must exceed."""
-        return self.claim.get("by", 0) + TINY if self.behind else -TINY
+    def threshold(self) -> float:
+        """What the margin must exceed: a lead must be more than its bound, while `at most so many points behind`,
+        `within` and `below` allow the bound itself."""
+        by = self.claim.get("by", 0)
+        return by + TINY if self.behind and by >= 0 else by - TINY
 
     def holds(self, margin: float) -> bool:
         """Whether a margin is enough for the claim to hold."""
-        return margin > self.bar
+        return margin > self.threshold
+
+    @property
+    def spreads_overlap(self) -> bool:
+        """Whether the claim holds for the printed means, and not where each side moves by its printed spread."""
+        if not self.behind or not any(value.spread for value in (*self.ahead, *self.behind)):
+            return False
+        worse, better = (lambda value, way=way: value.mean + way * self.sign * value.spread for way in (-1, 1))
+        return self.holds(self.margin()) and not self.holds(self.margin(worse, better))
 
     def margins(self) -> list[float]:
         """The margin in every resample."""
         return [self.margin(lambda value, i=i: value.draws[i]) for i in range(len(self.ahead[0].draws))]
 
     def undecided(self) -> bool:
-        """Whether lost digits, or rounding where a mean is taken, leave open if the claim holds."""
+        """Whether lost digits, a picture that was read, or rounding where a mean is taken, leave open if the claim
+        holds."""
         short = abs(self.margin() - self.claim.get("by", 0))
         if self.claim.get("taking") == "mean" and TINY < short < max(value.unit for value in self.ahead) - TINY:
             return True
-        most, least = (lambda value: value.mean + value.lost), (lambda value: value.mean)
+        most, least = (lambda value: value.most), (lambda value: value.least)
         low, high = (least, most) if self.sign > 0 else (most, least)
         return self.holds(self.margin(low, high)) != self.holds(self.margin(high, low))
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..plan import registry
 from ..plan.exhibit import Exhibit, Point, column_name, load_exhibits, row_name
-from .claims import Row, evaluated
-from .comparison import Column
+from .claims import evaluated
+from .comparison import Column, Row
 from .results import Results
 from .values import Value
 
 SHARES = "params."
+
+JUDGED = ("real", "paper")
+"""Scales whose numbers a claim is tested on; those of miniatures are evidence of nothing but that a row ran."""
+
+COMPARED = ("paper",)
+"""Scales whose numbers are compared with the printed ones: those of the paper's own models and data."""
 
 
 def exhibit_document(
@@ -37,8 +43,9 @@ def exhibit_document(
     Returns:
         `id, title, source, scale, columns, rows, notes, claims`, and `kept`, what is known of points that no cell
         makes; each row has its spec's words, its method's family, and `points`, one for each column: `printed`, `ours`
-        (mean, std, by_seed, cells, problems), `recorded` (the same, where there are such results) and `difference`.
-        Claims are as `claims.evaluated` returns them.
+        (mean, std, by_seed, cells, problems; `of_full`, its percentage of full fine-tuning's in the same exhibit),
+        `recorded` (the same, where there are such results) and, at the scales of `COMPARED`, `difference`.
+        Claims are as `claims.evaluated` returns them, with our own numbers at the scales of `JUDGED`.
     """
     sources = {"ours": Results(results, scale, seeds)}
     if recorded is not None and (found := Results.recorded(recorded)).seeds:
@@ -46,8 +53,9 @@ def exhibit_document(
     # claims may span exhibits, whose specs lie beside this one
     tables = {table.id: table for table in (exhibit, *load_exhibits(exhibit.path.parent, sorted(exhibit.spans)))}
     kept = {id: kept_points(recorded, id) for id in tables}
-    joined = {id: _join(table, sources, shares, kept[id].get("points", {})) for id, table in tables.items()}
+    joined = {id: _join(table, sources, shares, kept[id].get("points", {}), scale) for id, table in tables.items()}
     own = joined[exhibit.id]
+    _add_shares_of_full([one.document for row in own.values() for one in row])
     return {
         "id": exhibit.id,
         "title": exhibit.title,
@@ -68,7 +76,8 @@ def kept_points(recorded: Path | None, exhibit: str) -> dict[str, Any]:
     """The points of an exhibit that no cell makes and that are kept in the repository, by row and column.
 
     Returns:
-        `runs`, the file that they were taken from, `seeds`, `made_by` and `points`; nothing where there are none.
+        `runs`, the file that they were taken from, its `setting`, `seeds`, `made_by` and `points`; nothing where there
+        are none.
     """
     path = Path(recorded) / "exhibits" / f"{exhibit}.json" if recorded else None
     return json.loads(path.read_text(encoding="utf-8")) if path and path.exists() else {}
@@ -90,14 +99,14 @@ class _Joined:
 
 
 def _join(
-    exhibit: Exhibit, sources: Mapping[str, Results], shares: dict, kept: Mapping[str, dict[str, dict]]
+    exhibit: Exhibit, sources: Mapping[str, Results], shares: dict, kept: Mapping[str, dict[str, dict]], scale: str
 ) -> dict[str, list[_Joined]]:
     """Every row of an exhibit, by its name."""
     return {
         row_name(row): [
             _kept(point, kept[point.row][point.column])
             if point.unserved and point.column in kept.get(point.row, {})
-            else _joined(point, sources, shares)
+            else _joined(point, sources, shares, scale)
             for point in points
         ]
         for row, points in exhibit.point_rows()
@@ -108,22 +117,32 @@ def _kept(point: Point, numbers: dict[str, Any]) -> _Joined:
     """A point that no cell makes, with numbers that are kept in the repository."""
     by_seed = {int(seed): [value] for seed, value in numbers.get("by_seed", {}).items()}
     values = {
-        "printed": Value.of_printed(point.printed, point.digits),
+        "printed": _printed(point),
         "recorded": Value(numbers["mean"], by_seed=by_seed),
     }
-    document = _point_document(point, {"ours": numbers}) | {"unserved": "", "share": None}
+    document = _point_document(point, {"ours": numbers}, compared=True) | {"unserved": "", "share": None}
     return _Joined(point, document, values)
 
 
-def _joined(point: Point, sources: Mapping[str, Results], shares: dict) -> _Joined:
+def _joined(point: Point, sources: Mapping[str, Results], shares: dict, scale: str) -> _Joined:
     counted = point.metric.startswith(SHARES)
-    numbers, values = {}, {"printed": Value.of_printed(point.printed, point.digits)}
-    for lane, source in sources.items():
-        numbers[lane], values[lane] = _share(point, shares) if counted else source.measured(point)
-    if "mean" not in numbers.get("recorded", {}) or counted:
-        numbers.pop("recorded", None)
+    numbers, values = {}, {"printed": _printed(point)}
+    if counted:
+        numbers["ours"], values["counted"] = _share(point, shares)
+    else:
+        for lane, source in sources.items():
+            numbers[lane], values[lane] = source.measured(point)
+        if scale not in JUDGED:
+            del values["ours"]
+        if "mean" not in numbers.get("recorded", {}):
+            numbers.pop("recorded", None)
     share = shares.get(point.model, {}).get(point.method, {}).get("trainable_pct")
-    return _Joined(point, _point_document(point, numbers) | {"share": share}, values)
+    document = _point_document(point, numbers, compared=counted or scale in COMPARED) | {"share": share}
+    return _Joined(point, document, values)
+
+
+def _printed(point: Point) -> Value | None:
+    return Value.of_printed(point.printed, point.digits, point.read_to)
 
 
 def _share(point: Point, shares: dict[str, dict[str, dict]]) -> tuple[dict[str, Any], Value | None]:
@@ -134,9 +153,10 @@ def _share(point: Point, shares: dict[str, dict[str, dict]]) -> tuple[dict[str, 
     return {"mean": value.mean, "counted": True}, value
 
 
-def _point_document(point: Point, numbers: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _point_document(point: Point, numbers: dict[str, dict[str, Any]], compared: bool) -> dict[str, Any]:
     printed, mean = point.printed, numbers["ours"].get("mean")
-    difference = round(mean - printed.value, 6) if printed and not printed.bound and mean is not None else None
+    both = compared and printed and not printed.bound and mean is not None
+    difference = round(mean - printed.value, 6) if both else None
     return {
         "model": point.model,
         "method": point.method,
@@ -150,12 +170,26 @@ def _point_document(point: Point, numbers: dict[str, dict[str, Any]]) -> dict[st
             "value": printed.value,
             "std": printed.std,
             "bound": printed.bound,
-            "mark": printed.mark,
+            "mark": "digitised" if point.read_to else printed.mark,
+            "read_to": point.read_to,
             "lost": printed.lost(point.digits),
         },
         **numbers,
         "difference": difference,
     }
+
+
+def _add_shares_of_full(points: list[dict[str, Any]]) -> None:
+    """To each score where more is better, its percentage of what full fine-tuning has of the same quantity."""
+
+    def key(point: dict[str, Any]) -> tuple:
+        return point["model"], point["dataset"], point["metric"]
+
+    scores = [point for point in points if point["better"] == "higher" and "mean" in point["ours"]]
+    full = {key(point): point["ours"]["mean"] for point in scores if point["method"] == "full"}
+    for point in scores:
+        if point["method"] != "full" and full.get(key(point), 0) > 0:
+            point["ours"]["of_full"] = round(100 * point["ours"]["mean"] / full[key(point)], 1)
 
 
 def _row_document(row: dict, joined: list[_Joined]) -> dict[str, Any]:
@@ -167,16 +201,19 @@ def _row_document(row: dict, joined: list[_Joined]) -> dict[str, Any]:
 def _evaluated(
     claim: dict, exhibit: Exhibit, tables: dict[str, Exhibit], joined: dict[str, dict[str, list[_Joined]]]
 ) -> dict[str, Any]:
-    rows = [Row(row_name(row), row.get("group", ""), row["label"]) for row in exhibit.rows]
     wanted = claim.get("columns")
     if not isinstance(wanted, dict):
-        return evaluated(claim, rows, _columns(exhibit, joined[exhibit.id], wanted), exhibit.path)
+        return evaluated(claim, _rows(exhibit), _columns(exhibit, joined[exhibit.id], wanted), exhibit.path)
     columns = [
-        Column(f"{tables[id].title.partition(':')[0]}, {column.label}", column.better, column.values)
+        replace(column, label=f"{tables[id].title.partition(':')[0]}, {column.label}", rows=_rows(tables[id]))
         for id, labels in wanted.items()
         for column in _columns(tables[id], joined[id], labels)
     ]
-    return evaluated(claim, rows, columns, exhibit.path)
+    return evaluated(claim, _rows(exhibit), columns, exhibit.path)
+
+
+def _rows(exhibit: Exhibit) -> list[Row]:
+    return [Row(row_name(row), row.get("group", ""), row["label"]) for row in exhibit.rows]
 
 
 def _columns(exhibit: Exhibit, rows: dict[str, list[_Joined]], wanted: list[str] | None) -> list[Column]:

@@ -23,7 +23,8 @@ class Value:
 
     Attributes:
         mean: the number; of a measured one, the mean over seeds.
-        unit: of a printed number, one in its last digit; lost: how far above `mean` it may lie, digits being lost.
+        unit: of a printed number, one in its last digit; lost: how far above `mean` it may lie, digits being lost;
+            spread: the printed one; read_to: how far on either side of `mean` it may lie, being read off a picture.
         by_seed: of a measured one, for each seed the value, and then its values on resampled examples, if there are
             any. The same place in two such lists stands for the same examples.
     """
@@ -31,12 +32,26 @@ class Value:
     mean: float
     unit: float = 0.0
     lost: float = 0.0
+    spread: float = 0.0
+    read_to: float = 0.0
     by_seed: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
-    def of_printed(cls, printed: Printed | None, digits: int) -> Value | None:
+    def of_printed(cls, printed: Printed | None, digits: int, read_to: float = 0.0) -> Value | None:
         """A printed number; None where there is none or only a bound."""
-        return None if printed is None or printed.bound else cls(printed.value, 10.0**-digits, printed.lost(digits))
+        if printed is None or printed.bound:
+            return None
+        return cls(printed.value, 10.0**-digits, printed.lost(digits), printed.std or 0.0, read_to)
+
+    @property
+    def least(self) -> float:
+        """The smallest that a printed number may have been."""
+        return self.mean - self.read_to
+
+    @property
+    def most(self) -> float:
+        """The largest that a printed number may have been."""
+        return self.mean + self.lost + self.read_to
 
     @property
     def resamples(self) -> bool:

@@ -35,6 +35,7 @@ class Point:
         printed: the paper's number, or None.
         digits: decimals to show.
         better: `higher`, `lower` or `none`.
+        read_to: how exactly the printed number was read off a picture; 0 for one that is printed as text.
         unserved: why there is no cell for it, or empty.
     """
 
@@ -49,6 +50,7 @@ class Point:
     digits: int
     better: str
     unserved: str = ""
+    read_to: float = 0.0
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -173,6 +175,7 @@ class Exhibit:
             digits=column.get("digits", 1),
             better=column.get("better", "higher"),
             unserved=unserved,
+            read_to=column.get("read_to", 0.0),
             **bound,
         )
 

@@ -12,8 +12,8 @@ from .arms import Arm
 from .regression import FROZEN
 from .regression_claims import Run, best, seeds_of
 
-COLUMNS = {"params.trainable_pct": "share", "test.mse": "error"}
-"""What a run holds for each metric of the specs."""
+COLUMNS = {"params.trainable_pct": "share", "test.mse": "fresh_error"}
+"""What a run holds for each metric of the specs: the error is that on sequences that were not trained on."""
 
 
 def arm_of(method: str) -> Arm:
@@ -30,13 +30,16 @@ def arm_of(method: str) -> Arm:
         "states": round(FROZEN["d_state"] * left["states"]),
     }
     if parsed.name == "lora":
-        return Arm("lora_proj", rank=rank) if len(parsed.targets) == 1 else Arm("lora_s4_proj", rank=rank, s4_rank=rank)
+        if len(parsed.targets) > 1:
+            return Arm("lora_s4_proj", rank=rank, s4_rank=rank)
+        steps_too = "log_dt" in parsed.options.get("also", "").split(".")
+        return Arm("lora_dt_proj" if steps_too else "lora_proj", rank=rank)
     if parsed.name == "sdlora":
         return Arm("sdlora", rank=rank, **sizes)
     if parsed.name == "sdt":
         return Arm("sdt", **sizes)
     if parsed.name == "full":
-        return Arm("full")
+        return Arm("frozen" if parsed.targets else "full")
     raise ValueError(f"method {method!r} is none of Figures 1 and 2; they have lora, sdlora, sdt and full")
 
 
@@ -56,7 +59,7 @@ def points(exhibit: Exhibit, runs: Sequence[Run]) -> dict[str, dict[str, dict[st
         if COLUMNS[point.metric] == "share":
             numbers = {"mean": own[0]["share"]}
         else:
-            errors = {seed: best(own, "error", seed, (arm.method,)) for seed in seeds_of(own)}
+            errors = {seed: best(own, COLUMNS[point.metric], seed, (arm.method,)) for seed in seeds_of(own)}
             by_seed = {str(seed): error for seed, error in errors.items()}
             numbers = {"mean": fmean(errors.values()), "std": stdev(errors.values()), "by_seed": by_seed}
         found.setdefault(point.row, {})[point.column] = numbers

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ...compare.claims import is_literal
 from .. import links
-from ..claims_view import claims_html, overall
+from ..claims_view import claims_html, overall, together
 from ..documents import Book
 from ..environment import prose, render
 from ..page import plain, raw
@@ -16,8 +17,16 @@ def myst(book: Book, page: str) -> str:
 
 def _section(book, page, finding):
     anchor = f"(finding-{finding['number']})=\n## Finding {finding['number']}: {plain(finding['title'])}"
-    lanes = {"printed": overall(finding["claims"], "printed"), book.whose: overall(finding["claims"], "ours")}
-    top = render("finding_top.html", finding=finding, lanes=lanes, why=prose(finding["why"], book.link_from(page)))
+    kinds = {"printed": "printed", "recorded": "recorded", "ours": book.whose}
+    lanes = {name: overall(finding["claims"], lane) for lane, name in kinds.items()}
+    values = {
+        "finding": finding,
+        "lanes": {name: found for name, found in lanes.items() if name == "printed" or found["tested"]},
+        "tables": together(claim["document"]["title"].partition(":")[0] for claim in finding["claims"]),
+        "readings": sum(not is_literal(claim) for claim in finding["claims"]),
+        "why": prose(finding["why"], book.link_from(page)),
+    }
+    top = render("finding_top.html", **values)
     where = {}
     for index, claim in enumerate(finding["claims"]):
         document = claim["document"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ...compare.claims import is_literal
 from .. import links
-from ..claims_view import overall
+from ..claims_view import overall, together
 from ..documents import Book
 from ..environment import render
 from ..page import raw
@@ -14,24 +15,9 @@ def myst(book: Book, page: str) -> str:
     shown = []
     for finding in book.findings:
         printed = overall(finding["claims"], "printed")
-        tested = [claim for claim in finding["claims"] if claim["lanes"]["printed"]["tested"]]
+        literal = [claim for claim in finding["claims"] if is_literal(claim)]
+        tested = [claim for claim in literal if claim["lanes"]["printed"]["tested"]]
         names = {claim["document"]["title"].partition(":")[0] for claim in tested}
         address = links.href(page, "findings", f"finding-{finding['number']}")
         shown.append(finding | {"printed": printed, "tables": together(names), "href": address})
     return raw(render("findings_in_short.html", findings=shown))
-
-
-def together(names):
-    """Names such as `Table 1` and `Table 8` as `Tables 1, 8`."""
-    kinds = {}
-    for name in names:
-        kind, _, number = name.rpartition(" ")
-        kinds.setdefault(kind, []).append(number)
-    return ", ".join(
-        f"{kind}{'s' if len(numbers) > 1 else ''} {', '.join(sorted(numbers, key=_natural))}"
-        for kind, numbers in sorted(kinds.items())
-    )
-
-
-def _natural(number):
-    return (int(number), "") if number.isdigit() else (0, number)

@@ -22,7 +22,7 @@ def myst(book: Book, page: str, *wanted: str) -> str:
         if column is None:
             raise LookupError(unknown("column", label, [column.label for column in view.scores], exhibit))
         address = links.href(page, links.exhibit_page(exhibit))
-        drawn = front_chart(view, column, address)[:1]
+        drawn = front_chart(view, column, address)
         return (
             raw(render("hero_chart.html", charts=drawn, title=documents[exhibit]["title"], href=address))
             if drawn

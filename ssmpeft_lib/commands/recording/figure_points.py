@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ...plan.registry import PACKAGE
 
-RUNS = "one_sequence"
+RUNS = "fresh_sequences"
+SETTING = "one new sequence in each of {steps} iterations, where the authors' script draws 4,000"
 FIGURES = ("figure1", "figure2")
 
 
@@ -28,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     made = json.loads((RECORDED / f"{RUNS}.json").read_text(encoding="utf-8"))
     about = {
+        "setting": SETTING.format(steps=made["setting"]["steps"]),
         "runs": f"recorded/regression/{RUNS}.csv",
         "seeds": len(made["setting"]["seeds"]),
         "made_by": made["made_by"],
