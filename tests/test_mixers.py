@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
+from peft import get_peft_model
 from torch import nn
-from transformers import DynamicCache
+from transformers import DataCollatorWithFlattening, DynamicCache
 
+from ssmpeft_lib import SSMPeftConfig
 from ssmpeft_lib.adapters.api import adapt, remove
 from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.adapters.inputs.starts import Start
+from ssmpeft_lib.compat.transformers import NAMES, cache_keyword
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -87,8 +90,7 @@ def test_cached_generation_equals_full_forward(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_prompt_may_come_in_chunks(family):
     model = with_start(family)
-    name = "cache_params" if family in ("Mamba", "FalconMamba", "Mamba2") else "past_key_values"
-    cache = DynamicCache(config=model.config)
+    name, cache = cache_keyword(model), DynamicCache(config=model.config)
     pieces = zip(ids().tensor_split([4, 5], dim=1), torch.arange(9)[None].tensor_split([4, 5], dim=1), strict=True)
     # Bamba counts positions from 0 in each piece unless they are given
     chunks = [
@@ -101,8 +103,7 @@ def test_a_prompt_may_come_in_chunks(family):
 @pytest.mark.parametrize("family", MAIN)
 def test_a_cache_that_is_used_again_knows_nothing_of_older_weights(family):
     model = adapt(build(family), "full")
-    name = "past_key_values" if family == "Jamba" else "cache_params"
-    cache = DynamicCache(config=model.config)
+    name, cache = cache_keyword(model), DynamicCache(config=model.config)
     for by in (0.0, 0.5):
         shake(model, by)
         steps = [logits(model, tokens, use_cache=True, **{name: cache}) for tokens in ids().tensor_split([7, 8], dim=1)]
@@ -123,3 +124,70 @@ def test_prefix_is_what_stands_in_front_of_the_mixer(family):
         else:
             prefix, rest = torch.cat(streams[1:], dim=-1)[0, :3], [part[:, 3:] for part in streams]
         torch.testing.assert_close(mixer._scan(rest, mixer.start_after(prefix), None, None), whole[:, 3:], **CLOSE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("family", ["Mamba", "Mamba2"])
+def test_a_mixer_takes_the_cache_under_each_of_its_names(family, name):
+    model = adapt(build(family), "pretrained")
+    mixer, hidden = Backbone(model).mixers[0].module, torch.randn(2, 6, model.config.hidden_size)
+    cache = DynamicCache(config=model.config)
+    with torch.no_grad():
+        pieces = [mixer(piece, **{name: cache}) for piece in hidden.tensor_split([4, 5], dim=1)]
+        torch.testing.assert_close(torch.cat(pieces, dim=1), mixer(hidden), **CLOSE)
+
+
+@pytest.mark.parametrize("family", ["Mamba", "Mamba2"])
+def test_a_mixer_swallows_no_keyword(family):
+    model = adapt(build(family), "pretrained")
+    mixer, hidden = Backbone(model).mixers[0].module, torch.randn(2, 6, model.config.hidden_size)
+    with pytest.raises(TypeError, match=f"inference_params: nothing is known.*{type(mixer).__name__}"):
+        mixer(hidden, inference_params={})
+    harmless = {"inference_params": None, "use_cache": True, "num_items_in_batch": torch.tensor(12)}
+    torch.testing.assert_close(mixer(hidden, **harmless), mixer(hidden), rtol=0, atol=0)
+
+
+PACKED = {
+    "seq_idx": torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1, 1]], dtype=torch.int32),
+    "cu_seq_lens_q": torch.tensor([0, 4, 9], dtype=torch.int32),
+    "position_ids": torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3, 4]]),
+}
+ONE_DOCUMENT = {
+    "seq_idx": torch.zeros(1, 9, dtype=torch.int32),
+    "cu_seq_lens_q": torch.tensor([0, 9], dtype=torch.int32),
+    "position_ids": torch.arange(9)[None],
+}
+
+
+@pytest.mark.parametrize("through_peft", [False, True], ids=["ours", "peft"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_several_documents_in_a_row_are_refused(family, through_peft):
+    """Stock models of several families drop the argument and let one document see the other."""
+    if through_peft:
+        model = get_peft_model(build(family), SSMPeftConfig(method="lora@out_proj", task_type="CAUSAL_LM"))
+    else:
+        model = adapt(build(family), "lora@out_proj")
+    for name, value in PACKED.items():
+        with pytest.raises(ValueError, match=f"{name} tells of several documents.*Give every document a row"):
+            model(ids(1), **{name: value})
+    expected = logits(model, ids(1))
+    for name, value in ONE_DOCUMENT.items():
+        torch.testing.assert_close(logits(model, ids(1), **{name: value}), expected, **CLOSE)
+    plain = remove(model)
+    assert not plain._forward_pre_hooks and not hasattr(plain, "packed_rows_check")
+
+
+@pytest.mark.parametrize("options", [{}, {"return_seq_idx": True, "return_flash_attn_kwargs": True}], ids=str)
+def test_flattened_batches_are_refused(options):
+    batch = DataCollatorWithFlattening(**options)([{"input_ids": row.tolist()} for row in ids()])
+    with pytest.raises(ValueError, match="tells of several documents"):
+        adapt(build("Bamba"), "lora@out_proj")(**batch)
+
+
+def test_positions_at_padding_are_no_new_document():
+    """generate counts positions from the first real token and puts a constant at padding."""
+    model = adapt(build("Bamba"), "lora@out_proj")
+    padded = left_padded(ids(), padding=4)
+    for filling in (0, 1):
+        positions = (padded["attention_mask"].cumsum(1) - 1).masked_fill(padded["attention_mask"] == 0, filling)
+        logits(model, padded["input_ids"], attention_mask=padded["attention_mask"], position_ids=positions)

@@ -12,6 +12,7 @@ from ..ops import Linear
 from ..plan.registry import files, unknown
 from .attach import Adapted
 from .inputs.prompts import SoftPrompt
+from .packed import allow_packed_rows, refuse_packed_rows
 from .parts import Part, find_parts, locate, split_at_block
 from .slots import Slot, Wrappers
 
@@ -44,14 +45,16 @@ class Backbone:
     def prepare(self) -> None:
         """Give every mixer the forward of its kind, in which every adapter acts in training and in evaluation alike.
 
-        Linear layers get the fast product of this processor.
+        Linear layers get the fast product of this processor, and rows that hold several documents are refused.
         """
+        refuse_packed_rows(self.model)
         for mixer in self.mixers:
             mixer.kind.install(mixer.module)
         _exchange(self.model, nn.Linear, Linear)
 
     def restore(self) -> None:
         """Give every mixer its own forward back."""
+        allow_packed_rows(self.model)
         for mixer in self.mixers:
             mixer.kind.uninstall(mixer.module)
         _exchange(self.model, Linear, nn.Linear)

@@ -4,33 +4,64 @@ from __future__ import annotations
 
 import importlib
 import importlib.abc
-import importlib.util
 import sys
+import threading
+import warnings
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
 def register_when_imported() -> None:
     """Register now where peft is imported already, else when it will be."""
-    if hasattr(sys.modules.get("peft"), "get_peft_model"):
+    if not any(isinstance(finder, _PeftFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _PeftFinder())
+    if sys.modules.get("peft") is not None:
+        # waits where another thread is in the middle of this import, which began before the finder was there
+        _register_with(importlib.import_module("peft"))
+
+
+def _register_with(peft: ModuleType) -> None:
+    if not hasattr(peft, "get_peft_model"):
+        return
+    try:
         _register()
-    elif not any(isinstance(finder, _BehindPeft) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _BehindPeft())
+    except RuntimeError as error:
+        if type(error).__name__ != "_DeadlockError":
+            _warn(error)
+            return
+        # other threads import modules of ours and wait for the import that we are part of, so register behind it
+        threading.Thread(target=_register, daemon=True).start()
+    except Exception as error:
+        _warn(error)
 
 
 def _register() -> None:
-    importlib.import_module("ssmpeft_lib.peft.registration").register()
+    from ..peft.registration import register
+
+    register()
 
 
-class _BehindPeft(importlib.abc.MetaPathFinder):
-    """Finds peft as the other finders do, and registers behind its import."""
+def _warn(error: Exception) -> None:
+    """Say it and go on: our failure must not keep anyone from using peft itself."""
+    warnings.warn(
+        f"the methods of ssmpeft_lib cannot be used through peft {getattr(sys.modules['peft'], '__version__', '')}: "
+        f"{type(error).__name__}: {error}. ssmpeft_lib.adapt, save and load work without peft",
+        stacklevel=2,
+    )
+
+
+class _PeftFinder(importlib.abc.MetaPathFinder):
+    """Finds peft as the other finders do, with a loader that registers behind the import.
+
+    It stays in place, as a look-up need not be followed by an import, and a failed import may be tried again.
+    """
 
     def find_spec(self, name: str, path=None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != "peft":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
+        others = (finder for finder in list(sys.meta_path) if finder is not self and hasattr(finder, "find_spec"))
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = _Loader(spec.loader)
         return spec
 
@@ -44,8 +75,12 @@ class _Loader(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self.loader.exec_module(module)
-        _register()
+        # from here on the module is what it would be without us
+        module.__loader__ = module.__spec__.loader = self.loader
+        _register_with(module)
 
     def __getattr__(self, name: str):
         # resources and sources are the wrapped loader's business
+        if name == "loader":
+            raise AttributeError(name)
         return getattr(self.loader, name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..compat.transformers import cache_keyword
+
 
 class Decoder:
     """A causal language model that has read a batch of prompts and takes one token a row at a time.
@@ -15,8 +17,9 @@ class Decoder:
     def __init__(self, model: nn.Module):
         self.core = getattr(model, model.base_model_prefix)
         self.lm_head = model.get_output_embeddings()
-        self.cache_name = ""
+        self.cache_keyword = cache_keyword(self.core)
         self.cache = None
+        self.attends = False
         self.mask: Tensor | None = None
 
     def read(self, prompts: list[list[int]]) -> Tensor:
@@ -28,16 +31,18 @@ class Decoder:
         equal = bool((lengths == longest).all())
         self.mask = (torch.arange(longest, device=device) >= longest - lengths[:, None]).to(torch.int64)
         output = self.core(input_ids=ids, attention_mask=None if equal else self.mask, use_cache=True)
-        # Mamba's cache and a hybrid's are the same class under two names
-        self.cache_name = "cache_params" if getattr(output, "cache_params", None) is not None else "past_key_values"
-        self.cache = getattr(output, self.cache_name)
+        self.cache = getattr(output, self.cache_keyword)
+        self.attends = any(hasattr(layer, "keys") for layer in self.cache.layers)
         return self._logits(output)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Take one token a row, [batch]; returns logits of the next, [batch, vocabulary]."""
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
-        mask = {} if self.cache_name == "cache_params" else {"attention_mask": self.mask}
-        output = self.core(input_ids=tokens[:, None], use_cache=True, **{self.cache_name: self.cache}, **mask)
+        arguments = {self.cache_keyword: self.cache}
+        if self.attends:
+            # nothing else reads a mask at a single token, and stock Mamba would take it for one of that token
+            arguments["attention_mask"] = self.mask
+        output = self.core(input_ids=tokens[:, None], use_cache=True, **arguments)
         return self._logits(output)
 
     def keep(self, rows: Tensor) -> None:

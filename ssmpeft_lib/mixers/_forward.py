@@ -6,33 +6,63 @@ can start from a state. The class of a mixer is changed for it, so parameters, n
 
 from __future__ import annotations
 
-from functools import cache
+import functools
 
 import torch
 from torch import Tensor, nn
 
 from ..adapters.inputs.starts import Start
+from ..adapters.packed import PACKING, check_one_document
+from ..compat.transformers import take_cache
 from ..ops import causal_conv1d
+
+HARMLESS = {
+    *PACKING,
+    *("use_cache", "cache_position", "position_embeddings", "max_length_q", "max_length_k", "is_causal"),
+    *("output_attentions", "output_hidden_states", "output_router_logits", "return_dict", "num_items_in_batch"),
+    "token_type_ids",
+}
+"""What transformers' models hand down to every layer and a mixer has no use for: it concerns attention, the outputs
+that are collected or the loss. That a row holds one document only is checked before."""
 
 
 class MixerForward:
     """What a kind of mixer fills in: `_project`, `_scan`, `_step` and the properties of its state."""
 
-    def forward(self, hidden_states, cache_params=None, attention_mask=None, **kwargs):
-        """hidden_states [batch, seq_len, d_model] -> the same shape; fills `cache_params` where given."""
+    def forward(self, hidden_states, cache=None, attention_mask=None, **kwargs):
+        """Map hidden_states [batch, seq_len, d_model] to the same shape, and fill the cache where one is given.
+
+        The cache may come under each of the names that it has in transformers.
+
+        Raises:
+            TypeError: a keyword that means nothing here; none is swallowed.
+            ValueError: a row that holds several documents.
+        """
+        cache = take_cache(kwargs) if cache is None else cache
+        if kwargs:
+            check_one_document(kwargs)
+            self._check_keywords(kwargs)
         alone = hidden_states.shape[1] == 1
         mask = None if attention_mask is None or alone else attention_mask.to(hidden_states.dtype)
         if mask is not None:
             hidden_states = hidden_states * mask[..., None]
         streams = self._project(hidden_states)
-        started = cache_params is not None and cache_params.has_previous_state(self.layer_idx)
-        layer = cache_params.layers[self.layer_idx] if started else None
+        started = cache is not None and cache.has_previous_state(self.layer_idx)
+        layer = cache.layers[self.layer_idx] if started else None
         if started and alone and not torch.is_grad_enabled():
             y = self._step(streams, layer)
         else:
             start = self._continued(layer) if started else self._learned_start(streams[0].dtype)
-            y = self._scan(streams, start or Start(), mask, cache_params)
+            y = self._scan(streams, start or Start(), mask, cache)
         return self.out_proj(y.to(hidden_states.dtype))
+
+    def _check_keywords(self, kwargs: dict) -> None:
+        unknown = sorted(name for name, value in kwargs.items() if value is not None and name not in HARMLESS)
+        if unknown:
+            raise TypeError(
+                f"{', '.join(unknown)}: nothing is known here about such an argument, and leaving it out could change "
+                f"what {type(self).__name__} computes; call the model without it, or remove the adapter first"
+            )
 
     def __reduce_ex__(self, protocol):
         # pickle finds a class by its name, and this one's is that of transformers' class, which it stands in for
@@ -57,7 +87,7 @@ class MixerForward:
         return -torch.exp(self.A_log.to(torch.promote_types(self.A_log.dtype, torch.float32)))
 
 
-@cache
+@functools.cache
 def _with_forward(kind: type, forward: type) -> type:
     known = {"__module__": kind.__module__, "_stock": kind, "_forward": forward}
     return type(kind.__name__, (forward, kind), known)

@@ -10,6 +10,7 @@ from peft.utils import PeftType
 
 from ..adapters.method import build_method
 from ..adapters.storage import LOAD_WITH, PEFT_TYPE
+from .registration import register
 
 
 @dataclass
@@ -39,5 +40,7 @@ class SSMPeftConfig(PeftConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        # long done, unless another import hook, or another thread, got in between
+        register()
         self.peft_type = PeftType(PEFT_TYPE)
         build_method(self.method)

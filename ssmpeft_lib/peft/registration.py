@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.utils import PeftType, register_peft_method
 
 from ..adapters.storage import PEFT_TYPE
 
+_ONE_AT_A_TIME = threading.Lock()
+
 
 def register() -> None:
     """Register the type, its configuration and its tuner. Does nothing when that was done already."""
-    _extend(PEFT_TYPE)
-    if PeftType(PEFT_TYPE) in PEFT_TYPE_TO_TUNER_MAPPING:
-        return
     from .config import SSMPeftConfig
     from .tuner import SSMPeftModel
 
-    register_peft_method(
-        name=PEFT_TYPE.lower(), config_cls=SSMPeftConfig, model_cls=SSMPeftModel, prefix=SSMPeftModel.prefix
-    )
+    with _ONE_AT_A_TIME:
+        _extend(PEFT_TYPE)
+        if PeftType(PEFT_TYPE) not in PEFT_TYPE_TO_TUNER_MAPPING:
+            register_peft_method(
+                name=PEFT_TYPE.lower(), config_cls=SSMPeftConfig, model_cls=SSMPeftModel, prefix=SSMPeftModel.prefix
+            )
 
 
 def _extend(name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ...compat.transformers import find_cache
 from ..attach import beside
 from ..named import Named
 from ..padding import first_token
@@ -97,8 +98,7 @@ class SoftPrompt(nn.Module):
 
 def _continues(kwargs: dict) -> bool:
     """Whether the cache that the backbone is called with holds a state already."""
-    cache = kwargs.get("cache_params")
-    cache = kwargs.get("past_key_values") if cache is None else cache
+    cache = find_cache(kwargs)
     return cache is not None and cache.has_previous_state()
 
 
