@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import subprocess
-import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,6 @@ import pytest
 import torch
 from families import MAIN, build, ids, logits, shake
 from peft import AutoPeftModelForCausalLM, PeftConfig, PeftModel, get_model_status, get_peft_model
-from reference import REPOSITORY
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
@@ -388,27 +384,6 @@ def test_an_index_outside_of_the_weight_is_refused(options, tmp_path):
     save_file(tensors, tmp_path / "adapter_model.safetensors")
     with pytest.raises(ValueError, match=r"A_log: an index lies outside of its weight \[64, 8\]"):
         PeftModel.from_pretrained(build("Mamba"), tmp_path, **options)
-
-
-@pytest.mark.parametrize("first, second", [("peft", "ssmpeft_lib"), ("ssmpeft_lib", "peft")])
-def test_registered_whichever_is_imported_first(first, second):
-    """And importing the package imports nothing heavy."""
-    heavy = "{'torch', 'peft', 'transformers'} & set(sys.modules)"
-    code = (
-        f"import sys, {first}; first = {heavy}; import {second}; from peft import PeftType; print(PeftType('SSMPEFT'))"
-    )
-    code += "; print(first)" if first == "ssmpeft_lib" else "; print(set())"
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
-    assert done.stdout.split() == ["PeftType.SSMPEFT", "set()"], done.stderr
-
-
-@pytest.mark.parametrize("name", ["SSMPeftConfig", "SelectBeforeTraining", "export_lora"])
-def test_every_name_can_be_the_first_that_is_imported(name):
-    code = f"from ssmpeft_lib import {name}; from peft import PeftType; print(PeftType('SSMPEFT'))"
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
-    assert done.stdout.split() == ["PeftType.SSMPEFT"], done.stderr
 
 
 def test_public_names_are_there():

@@ -1,7 +1,11 @@
-"""The adapter type is known to peft whatever is imported, probed and tried before, each time in a fresh process."""
+"""The adapter type is known to peft whatever is imported, probed and tried before, each time in a process of its own.
+
+Most of these processes are forks of one that has imported torch and transformers, and neither peft nor this library.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,10 +22,12 @@ ROADS = {
     "peft first": "import peft, ssmpeft_lib",
     "transformers first": "import transformers, ssmpeft_lib",
     "a part of peft first": "from peft.tuners.lora import LoraConfig; import ssmpeft_lib",
-    "a name of ours that needs peft": "from ssmpeft_lib import SSMPeftConfig",
+    "our configuration first": "from ssmpeft_lib import SSMPeftConfig",
+    "our callback first": "from ssmpeft_lib import SelectBeforeTraining",
+    "our export first": "from ssmpeft_lib import export_lora",
     "a module of ours that needs peft": "import ssmpeft_lib.peft.callback",
     "probed by find_spec": "import ssmpeft_lib, importlib.util; assert importlib.util.find_spec('peft')",
-    "probed twice": "import ssmpeft_lib; from importlib.util import find_spec; find_spec('peft'); find_spec('peft')",
+    "probed twice": "import ssmpeft_lib; from importlib.util import find_spec as find; find('peft'), find('peft')",
     "probed by transformers": "import ssmpeft_lib; from transformers.utils import is_peft_available as there; there()",
     "probed by accelerate": "import ssmpeft_lib, accelerate.utils; accelerate.utils.is_peft_model",
     "probed by its metadata": "import ssmpeft_lib, importlib.metadata; importlib.metadata.version('peft')",
@@ -75,7 +81,7 @@ class Hook:
         return PathFinder.find_spec(name, path, target) if name == "peft" else None
 sys.meta_path.insert(0, Hook())
 import peft
-ssmpeft_lib.SSMPeftConfig
+ssmpeft_lib.SSMPeftConfig()
 """,
     "an old import hook in front": """
 import sys, ssmpeft_lib
@@ -98,25 +104,65 @@ threads = [threading.Thread(target=load, args=(name,)) for name in names]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 assert not failed, failed
+from ssmpeft_lib import SSMPeftConfig
+SSMPeftConfig()
 """,
 }
 
 
-def run(code: str, cwd: Path | None = None, **environment: str) -> str:
-    """What a fresh interpreter prints, with warnings as errors; fails with what it says on the other channel."""
+NOTHING_BEFORE = ("ours first", "peft first", "in threads")
+"""Roads that are gone again with nothing imported ahead."""
+
+FORKS = """
+import json, os, sys, traceback
+import accelerate, torch, transformers.modeling_utils
+assert not {"peft", "ssmpeft_lib"} & set(sys.modules)
+said = {}
+for name, code in json.load(sys.stdin).items():
+    ours, childs = os.pipe()
+    if not os.fork():
+        os.dup2(childs, 1), os.dup2(childs, 2)
+        try:
+            exec(code, {"__name__": "__main__"})
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(0)
+    os.close(childs)
+    with open(ours, encoding="utf-8") as pipe:
+        said[name] = pipe.read()
+    os.wait()
+json.dump(said, sys.stdout)
+"""
+
+
+def run(code: str, cwd: Path | None = None, stdin: str = "") -> str:
+    """What a fresh interpreter prints, with our warnings as errors."""
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning:ssmpeft_lib", "-c", code],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUTF8": "1"} | environment,
+        [sys.executable, "-W", "error:the methods of ssmpeft_lib", "-c", code],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUTF8": "1"},
         capture_output=True,
         encoding="utf-8",
         cwd=cwd,
+        input=stdin,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def said() -> dict[str, str]:
+    """What each road printed in its fork."""
+    return json.loads(run(FORKS, stdin=json.dumps({name: f"{road}\n{KNOWN}" for name, road in ROADS.items()})))
+
+
 @pytest.mark.parametrize("road", ROADS)
-def test_the_type_is_known(road):
+def test_the_type_is_known(road, said):
+    assert said[road].splitlines()[-1:] == ["registered"], said[road]
+
+
+@pytest.mark.parametrize("road", NOTHING_BEFORE)
+def test_the_type_is_known_with_nothing_imported_ahead(road):
     assert run(f"{ROADS[road]}\n{KNOWN}").split() == ["registered"]
 
 
