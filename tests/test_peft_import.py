@@ -92,7 +92,7 @@ sys.meta_path.append(Old())
 """,
     "in threads": """
 import threading
-names = ["ssmpeft_lib", "peft", "ssmpeft_lib.peft.config", "ssmpeft_lib.peft.tuner", "peft", "ssmpeft_lib.peft.export"]
+names = ["ssmpeft_lib", "peft", "ssmpeft_lib.peft.config", "ssmpeft_lib.peft.export", "peft"]
 failed, start = [], threading.Barrier(len(names))
 def load(name):
     start.wait()

@@ -23,31 +23,35 @@ def register_when_imported() -> None:
 def _register_with(peft: ModuleType) -> None:
     if not hasattr(peft, "get_peft_model"):
         return
+    if _register() is None:
+        return
+    if threading.active_count() > 1:
+        # another thread may be importing modules of ours, and wait for the import that this is part of
+        threading.Thread(target=_register_or_warn, daemon=True).start()
+    else:
+        _register_or_warn()
+
+
+def _register() -> Exception | None:
     try:
-        _register()
-    except RuntimeError as error:
-        if type(error).__name__ != "_DeadlockError":
-            _warn(error)
-            return
-        # other threads import modules of ours and wait for the import that we are part of, so register behind it
-        threading.Thread(target=_register, daemon=True).start()
+        from ..peft.registration import register
+
+        register()
     except Exception as error:
-        _warn(error)
+        return error
+    return None
 
 
-def _register() -> None:
-    from ..peft.registration import register
-
-    register()
-
-
-def _warn(error: Exception) -> None:
-    """Say it and go on: our failure must not keep anyone from using peft itself."""
-    warnings.warn(
-        f"the methods of ssmpeft_lib cannot be used through peft {getattr(sys.modules['peft'], '__version__', '')}: "
-        f"{type(error).__name__}: {error}. ssmpeft_lib.adapt, save and load work without peft",
-        stacklevel=2,
-    )
+def _register_or_warn() -> None:
+    """Register, or say why not and go on: our failure must not keep anyone from using peft itself."""
+    error = _register()
+    if error is not None:
+        version = getattr(sys.modules["peft"], "__version__", "")
+        warnings.warn(
+            f"the methods of ssmpeft_lib cannot be used through peft {version}: "
+            f"{type(error).__name__}: {error}. ssmpeft_lib.adapt, save and load work without peft",
+            stacklevel=2,
+        )
 
 
 class _PeftFinder(importlib.abc.MetaPathFinder):

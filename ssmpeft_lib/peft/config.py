@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from peft.config import PeftConfig
-from peft.utils import PeftType
+# the package itself and no module in it: that waits until another thread has imported all of it
+from peft import PeftConfig, PeftType
 
 from ..adapters.method import build_method
 from ..adapters.storage import LOAD_WITH, PEFT_TYPE

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from peft import PeftType
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
-from peft.utils import PeftType, register_peft_method
+from peft.utils import register_peft_method
 
 from ..adapters.storage import PEFT_TYPE
 
