@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+from textwrap import dedent
+
 import pytest
+import yaml
+from reference import REPOSITORY
 
 from ssmpeft_lib.adapters.method import build_method
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.plan.config import Config
 from ssmpeft_lib.runs.open import with_dropout
-from ssmpeft_lib.training.recipe import recipe_for
+from ssmpeft_lib.training.recipe import Recipe, recipe_for
 
 
 def recipe(cell: str, **overrides):
@@ -69,3 +76,20 @@ def test_miniatures_are_trained_without_dropout_unless_the_method_string_says_so
 def test_a_method_without_dropout_stays_as_it_is():
     method = build_method("full")
     assert with_dropout(method, 0.0, "full") is method
+
+
+def test_every_override_that_the_configuration_allows_is_one_of_a_recipe():
+    schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    allowed = set(schema["properties"]["overrides"]["items"]["properties"]["set"]["properties"])
+    assert allowed - {"splits"} <= {field.name for field in fields(Recipe)}
+    comment = (REPOSITORY / "config.yaml").read_text(encoding="utf-8").partition("Keys of `set`:")[2]
+    assert all(re.search(rf"\b{key}\b", comment) for key in allowed)
+
+
+def test_example_of_an_override_in_the_book_is_a_valid_one():
+    page = (REPOSITORY / "book" / "limits.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    document = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+    config = Config.check(document | yaml.safe_load(dedent(example)))
+    assert config.overrides_for(Cell.parse("quick/mamba-130m/sdlora/dart/seed0")) == {"selection_steps": 50}
+    assert config.overrides_for(Cell.parse("quick/mamba-130m/lora/dart/seed0")) == {}
