@@ -9,7 +9,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 import pytest
 from browser import FAILED
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = [
     "index.html", "reading.html", "findings.html", "exhibits.html", "exhibits/table02.html", "exhibits/table08.html",

@@ -17,6 +17,8 @@ from ssmpeft_lib.book.documents import Book
 from ssmpeft_lib.book.pages import make_pages
 from ssmpeft_lib.plan.snakemake.workflow import Workflow
 
+pytestmark = pytest.mark.slow
+
 TEXT = """---
 exhibits: [table08, table99]
 ---

@@ -9,6 +9,8 @@ import pytest
 
 from ssmpeft_lib.book.jupyter_book import BookError, make_html
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 title: Small
 author: ""

@@ -14,6 +14,8 @@ import yaml
 from reference import REPOSITORY
 from small_book import snakemake
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENTS = {
     "environment.yml": "everything",
     "workflow/envs/compute.yml": "compute",

@@ -114,6 +114,7 @@ def test_overrides_of_the_data_set_shape_the_recipe(digits):
     assert recipe_for(cell, build_method("pretrained"), digits.task, {}).learning_rate == 0
 
 
+@pytest.mark.slow
 def test_thirty_steps_on_digits_learn_something(results):
     run = open_run(
         Cell("quick", "s4-deep", "full", NAME, 0),

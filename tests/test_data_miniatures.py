@@ -33,6 +33,7 @@ def prepared(name, work):
     return encode.prepare(name, source, work / "tokenizer.json", work / "encoded")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", registry.entries("data"))
 def test_miniature_is_read_encoded_and_scored(name, work):
     data = prepared(name, work)

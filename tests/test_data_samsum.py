@@ -91,6 +91,7 @@ def test_link_in_an_archive_is_not_followed(tmp_path):
     assert samsum.read_files("samsum", tmp_path / "data") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["corpus.zip", "corpus.tar.gz", "corpus.7z"])
 def test_what_unpacks_to_too_much_is_refused(tmp_path, name, monkeypatch):
     from ssmpeft_lib.data import _files

@@ -126,6 +126,7 @@ def prepare_and_count(arguments):
     return len(split), int(split.input_ids(0)[0]), os.getpid()
 
 
+@pytest.mark.slow
 def test_many_processes_at_once(rte, tokenizer, tmp_path):
     cache = tmp_path / "cache"
     with multiprocessing.get_context("spawn").Pool(4) as pool:

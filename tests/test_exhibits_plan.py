@@ -36,6 +36,7 @@ def test_all_tables_and_figures_of_the_paper_are_there():
     assert {"figure1", "figure2", *(f"table{number:02d}" for number in range(1, 28))} <= exhibits().keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["quick", "paper"])
 def test_the_plan_is_the_cells_of_all_points(scale):
     plan = Workflow(CONFIG | {"scale": scale, "exhibits": "all"}, REPOSITORY)
@@ -53,6 +54,7 @@ def test_quick_and_paper_plan_the_same_cells():
     assert names[0] == names[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["quick", "paper"])
 def test_snakemake_plans_one_job_for_each_cell(scale, tmp_path):
     chosen = ["table21", "table24"]

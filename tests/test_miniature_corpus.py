@@ -13,6 +13,8 @@ from ssmpeft_lib.miniature.language import words
 from ssmpeft_lib.miniature.language.shares import kept_for_tasks
 from ssmpeft_lib.stand_ins import corpus, tokenizer
 
+pytestmark = pytest.mark.slow
+
 INSTRUCTION = "Respond with '0' if entailment or '1' if not_entailment: ###"
 
 

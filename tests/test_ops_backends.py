@@ -98,6 +98,7 @@ def test_unknown_and_unusable_backends_are_named():
         ops.causal_conv1d(x.half(), weight, backend="cpp")
 
 
+@pytest.mark.slow
 def test_without_a_compiler_torch_takes_over(tmp_path):
     result = run_python(SCAN, PATH=str(tmp_path), CXX="", SSMPEFT_CACHE_DIR=str(tmp_path / "cache"))
     assert result.returncode == 0, result.stderr
@@ -123,6 +124,7 @@ def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] in ([], [".lock"])
 
 
+@pytest.mark.slow
 def test_a_compiler_without_openmp_will_do(tmp_path, monkeypatch):
     need("cpp")
     plain = tmp_path / "plain"
@@ -144,6 +146,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         build.compiled("baseline")
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_build_once(tmp_path):
     need("cpp")
     builds, cache, counter = tmp_path / "builds", tmp_path / "cache", tmp_path / "counter"
@@ -184,6 +187,7 @@ expected = scan()
 """
 
 
+@pytest.mark.slow
 def test_a_fork_after_parallel_use_does_not_hang():
     need("cpp")
     code = (
@@ -200,6 +204,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_workers_of_a_data_loader():
     need("cpp")
     code = (

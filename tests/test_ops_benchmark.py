@@ -25,6 +25,8 @@ import kernel_ops  # noqa: E402
 import kernels  # noqa: E402
 import paired  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_line_is_the_median_of_ratios_by_round():
     line = paired.Line("theirs against ours", lambda: (), ">= 3")

@@ -273,6 +273,7 @@ def test_only_what_needs_a_gradient_gets_one(backend):
     assert {name for name, tensor in inputs.items() if tensor.grad is not None} == {"u", "delta", "B", "C", "z"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_compiles_into_one_graph(backend):
     inputs = scan_inputs(2, 5, 3, 7)

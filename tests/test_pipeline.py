@@ -17,6 +17,8 @@ from small_book import CELLS, EXHIBIT, OVERRIDE, command, results, snakemake, ti
 
 from ssmpeft_lib.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 600
 FAILS = "mamba-130m/dora@A_log/dart/seed0"
 SEEDS = {"quick": 2, "real": 1, "paper": 1}

@@ -38,6 +38,7 @@ def paper_cells() -> set[Cell]:
     return {cell for point in points() for cell in point.cells("paper", range(CONFIG["seeds"]["paper"]))}
 
 
+@pytest.mark.slow
 def test_the_whole_papers_matrix_is_planned_with_the_right_number_of_jobs(tmp_path):
     cells = paper_cells()
     command = ["-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--directory", str(tmp_path), "-n", "-q", "all"]
@@ -163,6 +164,7 @@ def test_an_installed_library_says_what_planning_needs(command, tmp_path):
     assert f"{tmp_path}/workflow is missing" in done.stderr and "clone the repository" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [0, 1], ids=["nothing", "a line"])
 def test_a_reader_that_stops_reading_is_no_error(read):
     command = [sys.executable, "-m", "ssmpeft_lib", "points"]

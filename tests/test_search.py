@@ -92,6 +92,7 @@ METHODS = [
 OF_MAMBA2 = ["lora@linear", "bitfit", "full@A_log", "initial_state", "sdlora,freeze_channels=0.5,freeze_states=0.5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model, method", [*(("mamba-130m", method) for method in METHODS), *(("mamba2-130m", m) for m in OF_MAMBA2)]
 )
@@ -193,6 +194,7 @@ def snakemake(folder, *arguments, **config):
     return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, flags=re.M)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together, processes", [(1, 15), (15, 1)])
 def test_snakemake_plans_a_search_that_seeds_share(tmp_path, together, processes):
     jobs = snakemake(tmp_path, "-n", "cells", scale="paper", lr_search="grid", lr_search_together=together)
@@ -209,6 +211,7 @@ def test_a_cell_waits_for_its_search(search, files):
     assert workflow.to_the_end == ("--to-the-end" if search == "full" else "")
 
 
+@pytest.mark.slow
 def test_a_search_by_snakemake_goes_on_where_it_was_and_a_cell_shows_it(results, tmp_path):
     (tmp_path / "results").symlink_to(results)
     small = {key: value for key, value in SMALL.items() if key != "selection_steps"}

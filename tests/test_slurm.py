@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_book import CELLS, command, results, snakemake, times
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 IN_A_JOB = 4
 HERE = (

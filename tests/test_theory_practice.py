@@ -35,6 +35,7 @@ def test_what_a_prefix_leaves_behind_is_state_and_columns(stage):
     assert min(far["nothing"], far["state"]) > 1e-6
 
 
+@pytest.mark.slow
 def test_every_start_is_trained_at_every_rate(stage):
     runs = practice.run_starts(stage, seed=0, steps=1)
     assert len(runs) == 1 + len(practice.STARTS) * len(practice.START_RATES)
@@ -44,6 +45,7 @@ def test_every_start_is_trained_at_every_rate(stage):
     assert sizes["initial state and convolution"] == sizes["initial state"] + 2 * 32 * 3
 
 
+@pytest.mark.slow
 def test_every_place_imitates_every_other(stage):
     before = {name: tensor.clone() for name, tensor in stage.model.state_dict().items()}
     runs = practice.run_imitation(stage, seed=0, steps=1)

@@ -15,6 +15,8 @@ from ssmpeft_lib.theory.parametrised import FixedKernel, PrunedKernel
 from ssmpeft_lib.theory.regression import DRAWN, PRINTED_GRID
 from ssmpeft_lib.theory.side_by_side import SideBySide
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 
 

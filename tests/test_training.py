@@ -14,6 +14,8 @@ from ssmpeft_lib.training import checkpoint as checkpoint_module
 from ssmpeft_lib.training.loop import Diverged, Trainer
 from ssmpeft_lib.training.recipe import Recipe
 
+pytestmark = pytest.mark.slow
+
 STEPS = 24
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from reference import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 CLIENT = REPOSITORY / "ssmpeft_lib" / "execute" / "forkserver" / "client.py"
 
 TRAIN = """

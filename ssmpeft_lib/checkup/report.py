@@ -27,7 +27,8 @@ class Check:
     Attributes:
         ok: whether it is as it should be; None where it does not apply.
         found: in words.
-        difference: largest difference of logits over the largest logit, where two ways were compared.
+        difference: largest difference of logits over the largest logit, where two ways were compared and differ by
+            more than rounding.
         tensors: names of the tensors concerned.
     """
 
