@@ -118,6 +118,8 @@ def test_quotes_are_in_the_paper(erratum):
         ("E-39", {"printed": 0.15, "with_dt_proj": 0.15, "without": 0.11}),
         ("E-40", {"better": 5, "scores": 8, "tied": "Mamba-1.4B SAMSum R1"}),
         ("E-42", {"difference": 2015}),
+        ("E-43", {"printed": 0.76, "vector": 0.76, "error": 3.04}),
+        ("E-44", {"shift": 0.77, "vector": 0.76, "update": 7.6}),
     ],
 )  # fmt: skip
 def test_evidence(id, expected):

@@ -12,14 +12,14 @@ import yaml
 from ...plan import registry
 from ...plan.exhibit import Exhibit
 from ...plan.schema import check_against_schema
-from . import averages, placements, shares, splits, statements
+from . import averages, figures, placements, shares, splits, statements
 from .numbers import Counts, Evidence, PrintedNumbers
 
 ERRATA = registry.PACKAGE.parent / "workflow" / "errata" / "tables.yaml"
 
 CHECKS = {
     name: function
-    for module in (averages, placements, shares, splits, statements)
+    for module in (averages, figures, placements, shares, splits, statements)
     for name, function in vars(module).items()
     if not name.startswith("_") and getattr(function, "__annotations__", {}).get("return") == "Evidence"
 }

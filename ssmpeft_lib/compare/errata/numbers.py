@@ -67,8 +67,8 @@ def _apart(points: list[Point]) -> bool:
 
 
 def _range(point: Point) -> tuple[float, float]:
-    """What a printed number may have been before it was rounded."""
-    half = 0.5 * 10.0**-point.digits
+    """What a printed number may have been before it was rounded, or read off a picture."""
+    half = max(0.5 * 10.0**-point.digits, point.read_to)
     return point.printed.value - half, point.printed.value + half + point.printed.lost(point.digits)
 
 
