@@ -20,7 +20,7 @@ ERRATA = load_errata()
 LEVELS = ("all", "easy", "medium", "hard", "extra")
 CHECKED = [erratum for erratum in ERRATA if erratum.check]
 REFERENCES = re.compile(
-    r"Tables? \d+(, \d+)*( and \d+)?|Sec(tions?|s)?\.? [A-E0-9.]+( and [A-E]?[0-9.]+)?|Finding \d"
+    r"erratum [ET]-\d+|Tables? \d+(, \d+)*( and \d+)?|Sec(tions?|s)?\.? [A-E0-9.]+( and [A-E]?[0-9.]+)?|Finding \d"
     r"|Mam(b)?a-(II-)?[\d.]+[MB]"
     r"|\(?\d{4}[ab]\)|Proposition \d|Jamba-Mini-52B|Jamba-Tiny 52B|\([^()]*1\.4B, 2\.8B\)|CIFAR-10|SST-2|float32|\bS4\b"
 )
