@@ -56,16 +56,16 @@ MAIN = ("Mamba", "FalconMamba", "Mamba2", "Jamba")
 """Those that are tested with every method in every way; the others have the same mixers in another model."""
 
 
-def build(family: str) -> nn.Module:
+def build(family: str, **sizes) -> nn.Module:
     """A model in evaluation mode, the same at every call."""
-    return copy.deepcopy(_built(family))
+    return copy.deepcopy(_built(family, **sizes))
 
 
 @cache
-def _built(family: str) -> nn.Module:
+def _built(family: str, **sizes) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        config = getattr(transformers, f"{family}Config")(**(TOKENS | SIZES[family]))
+        config = getattr(transformers, f"{family}Config")(**(TOKENS | SIZES[family] | sizes))
         model = getattr(transformers, f"{family}ForCausalLM")(config).eval()
         shake(model, 0.05)
     return model

@@ -13,7 +13,7 @@ from torch import nn
 from ssmpeft_lib.adapters.api import adapt, merge, parameter_groups, remove
 from ssmpeft_lib.adapters.attach import AdaptedLinear, AdaptedParameter
 from ssmpeft_lib.adapters.backbone import Backbone
-from ssmpeft_lib.mixers._forward import _with_forward
+from ssmpeft_lib.adapters.mixed_class import _mixed
 from ssmpeft_lib.plan.registry import files
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -40,8 +40,6 @@ METHODS = [SMALL.get(name, name) for name in files("methods")] + [
     "dora@mlp+q_proj,rank=2",
     "sdlora,freeze_channels=0.9,freeze_states=0.5,rank=2,rule=paper,also=D.norm",
 ]
-PICKLED = ["lora@linear,rank=2", "dora@in_proj,rank=2", *(m for m in METHODS if m.startswith(("p", "initial_state")))]
-"""Methods that change no raw parameter, whose parametrization torch does not pickle."""
 STATES = {"prompt", "prefix", "initial_state"}
 ONLY = {"@A_log": ("Mamba", "FalconMamba", "Jamba"), "@attention": ("Jamba",), "@mlp": ("Jamba",)}
 """Families that have the slots which a method names: `A_log` of Mamba-2 is a vector and has no low-rank update."""
@@ -171,19 +169,20 @@ def test_copies_are_independent(family, method):
     torch.testing.assert_close(logits(other, ids()), expected, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("family, method", cases(methods=PICKLED))
+@every
 def test_a_pickled_model_is_the_adapted_model(family, method):
     model = adapted(family, method)
     file = io.BytesIO()
     torch.save(model, file)
     # as in a process that has not made the mixers' classes yet
-    _with_forward.cache_clear()
+    _mixed.cache_clear()
     other = torch.load(io.BytesIO(file.getvalue()), weights_only=False)
     assert torch.equal(logits(other, ids()), logits(model, ids()))
     assert str(other) == str(model) and other.ssmpeft == model.ssmpeft
     trainable = [[name for name, p in m.named_parameters() if p.requires_grad] for m in (model, other)]
     assert trainable[0] == trainable[1]
-    torch.testing.assert_close(logits(remove(other), ids()), logits(build(family), ids()), **CLOSE)
+    if method != "full":
+        torch.testing.assert_close(logits(remove(other), ids()), logits(build(family), ids()), **CLOSE)
 
 
 @pytest.mark.parametrize("family, method", cases(methods=[m for m in METHODS if m != "full" and m != "pretrained"]))
@@ -269,7 +268,7 @@ def test_a_quantised_base_takes_low_rank_updates_and_nothing_else():
     torch.testing.assert_close(logits(model, ids()), expected, **CLOSE)
     model.train()(ids(), labels=ids()).loss.backward()
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
-    with pytest.raises(ValueError, match="cannot merge into a weight of type torch.uint8"):
+    with pytest.raises(ValueError, match="cannot merge into a quantised weight .torch.uint8"):
         merge(model)
     with pytest.raises(ValueError, match="in_proj_x is quantised"):
         adapt(packed(), "dora")

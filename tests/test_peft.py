@@ -11,8 +11,16 @@ from pathlib import Path
 import peft
 import pytest
 import torch
-from families import MAIN, build, ids, logits, shake
-from peft import AutoPeftModelForCausalLM, PeftConfig, PeftModel, get_model_status, get_peft_model
+from families import FAMILIES, MAIN, build, ids, logits, shake
+from peft import (
+    AutoPeftModelForCausalLM,
+    PeftConfig,
+    PeftModel,
+    get_base_model_state_dict,
+    get_model_status,
+    get_peft_model,
+    set_base_model_state_dict,
+)
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
@@ -390,3 +398,79 @@ def test_public_names_are_there():
     for name in ssmpeft_lib.__all__:
         assert callable(getattr(ssmpeft_lib, name)), name
     assert peft.PeftType.SSMPEFT in peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING
+
+
+MERGEABLE = ["lora@linear,rank=2", "full@ssm", "bitfit", "sdlora,freeze_channels=0.9,freeze_states=0.5", "dora@linear"]
+
+
+@pytest.mark.parametrize("method", MERGEABLE)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_disabled_adapters_do_not_act_even_when_they_are_merged(family, method):
+    model = shake(get_peft_model(build(family), config(family, method)).eval(), 0.1)
+    base, acting = logits(build(family), ids()), logits(model, ids())
+    for merge in (lambda: None, model.merge_adapter, model.unmerge_adapter):
+        merge()
+        torch.testing.assert_close(logits(model, ids()), acting, **CLOSE)
+        with model.disable_adapter():
+            torch.testing.assert_close(logits(model, ids()), base, **CLOSE)
+            with model.disable_adapter():
+                torch.testing.assert_close(logits(model, ids()), base, **CLOSE)
+            torch.testing.assert_close(logits(model, ids()), base, **CLOSE)
+        torch.testing.assert_close(logits(model, ids()), acting, **CLOSE)
+
+
+@pytest.mark.parametrize("family", ["Mamba", "Mamba2"])
+def test_disabled_with_some_adapters_merged_and_others_not(family):
+    torch.manual_seed(0)
+    model = get_peft_model(build(family), config(family, "lora@linear,rank=2")).eval()
+    model.add_adapter("b", config(family, "full@ssm"))
+    base = logits(build(family), ids())
+    model.base_model.set_adapter(["default", "b"])
+    shake(model, 0.1)
+    both = logits(model, ids())
+    for order in (["default"], ["b"], ["b", "default"], ["default", "b"]):
+        for name in order:
+            model.merge_adapter([name])
+            torch.testing.assert_close(logits(model, ids()), both, **CLOSE)
+            with model.disable_adapter():
+                torch.testing.assert_close(logits(model, ids()), base, **CLOSE)
+        model.unmerge_adapter()
+        torch.testing.assert_close(logits(model, ids()), both, **CLOSE)
+    model.merge_adapter()
+    model.half().float()
+    with model.disable_adapter():
+        torch.testing.assert_close(logits(model, ids()), base, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("method", MERGEABLE)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_unloading_where_weights_and_biases_of_one_layer_are_adapted(family, method):
+    def new():
+        torch.manual_seed(0)
+        return shake(get_peft_model(build(family), config(family, method)).eval(), 0.1)
+
+    plain, acting = build(family).state_dict(), logits(new(), ids())
+    base = new().unload()
+    assert list(base.state_dict()) == list(plain)
+    assert all(torch.equal(tensor, plain[name]) for name, tensor in base.state_dict().items())
+    assert all(type(ours) is type(stock) for ours, stock in zip(base.modules(), build(family).modules(), strict=True))
+    for safe in (False, True):
+        merged = new().merge_and_unload(safe_merge=safe)
+        assert list(merged.state_dict()) == list(plain)
+        torch.testing.assert_close(logits(merged, ids()), acting, **CLOSE)
+
+
+@pytest.mark.parametrize("method", [*MERGEABLE, "prompt,tokens=2", "prefix,tokens=2,hidden=4", STATE])
+@pytest.mark.parametrize("family", MAIN)
+def test_every_module_can_be_asked_for_its_bias(family, method):
+    model = get_peft_model(build(family), config(family, method))
+    assert all(isinstance(getattr(module, "bias", None), torch.Tensor | bool | None) for module in model.modules())
+
+
+@pytest.mark.parametrize("method", [*MERGEABLE, "prompt,tokens=2"])
+def test_the_state_dict_of_the_base_has_the_names_of_the_base(method):
+    model = get_peft_model(build("Mamba"), config("Mamba", method))
+    assert set(get_base_model_state_dict(model)) == set(build("Mamba").state_dict())
+    set_base_model_state_dict(model, shake(build("Mamba"), 0.1).state_dict())
+    with model.disable_adapter():
+        torch.testing.assert_close(logits(model.eval(), ids()), logits(shake(build("Mamba"), 0.1), ids()), **CLOSE)

@@ -83,7 +83,7 @@ def test_rows_of_the_maps(rule, rows):
     """W_B: whole columns of the chosen channels in the released code, only the chosen states' rows in the paper."""
     model = adapt(build("Mamba"), f"sdlora,{SHARES},rule={rule}")
     mixer = model.backbone.layers[0].mixer
-    A_log = mixer.parametrizations.A_log[0].deltas["default"]["A_log"]
+    A_log = mixer.A_log_adapter.deltas["default"]["A_log"]
     B = mixer.x_proj.deltas["default"]["x_proj_B"]
     entries_A, entries_B = torch.zeros(64 * 8), torch.zeros(8 * 64)
     entries_A[A_log.indices], entries_B[B.indices] = 1, 1

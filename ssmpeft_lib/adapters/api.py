@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from .attach import Adapted, AdaptedLinear, AdaptedParameter
+from .adapted_model import AdaptedModel
+from .attach import Adapted, AdaptedLinear, AdaptedParameter, release
 from .backbone import Backbone
 from .deltas import Delta
 from .inputs.prompts import Prompts
 from .inputs.starts import Starts
 from .method import Method, build_method
+from .mixed_class import mix_in, take_out
 from .named import Named
-from .slots import Wrappers, unparametrize
+from .slots import Wrappers
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
         model.requires_grad_(False)
         backbone.prepare()
         method.adapt(backbone)
+        mix_in(model, AdaptedModel)
         model.ssmpeft = {backbone.adapter: Adaptation(method)}
     return model
 
@@ -180,7 +183,7 @@ def _restore(model: nn.Module) -> nn.Module:
     """Take everything away from a model that nothing wraps."""
     for name, module in list(model.named_modules()):
         if isinstance(module, AdaptedParameter):
-            unparametrize(module)
+            release(module)
         elif isinstance(module, AdaptedLinear):
             parent, attribute = _parent(model, name)
             setattr(parent, attribute, module.base_layer)
@@ -189,6 +192,7 @@ def _restore(model: nn.Module) -> nn.Module:
                 module.detach()
             delattr(*_parent(model, name))
     Backbone(model).restore()
+    take_out(model, AdaptedModel)
     model.__dict__.pop("ssmpeft", None)
     return model
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrize
 
 from ..ops import linear
 from .deltas import Delta
+from .mixed_class import Mixin, mix_in, take_out
 from .named import Named
+from .quantised import check_additive, describe, is_quantised
 from .region import Region
+
+HALF = (torch.bfloat16, torch.float16)
+"""Types of weights in which a small change is lost in rounding; what an adapter changes is computed in float32."""
 
 
 class Adapted(Named):
@@ -35,8 +39,7 @@ class Adapted(Named):
         if slot in self.deltas[adapter]:
             raise ValueError(f"{slot} is adapted twice by {adapter!r}; name each slot once")
         weight = self.frozen()
-        if not weight.is_floating_point() and not (delta.on_output and delta.additive):
-            raise ValueError(f"{slot} is quantised ({weight.dtype}); only low-rank updates can be put on it")
+        check_additive(slot, weight, delta)
         self.deltas[adapter][slot] = beside(delta, weight).train(self.training)
         self.regions[slot] = region
         if hasattr(delta, "start_at"):
@@ -48,9 +51,12 @@ class Adapted(Named):
         names = [name for name in self.acting_names() if name not in self.before_merge]
         return [(self.regions[slot], delta) for name in names for slot, delta in self.deltas[name].items()]
 
-    def changed(self, weight: Tensor) -> Tensor:
-        """The weight with every acting delta added, in the dtype of the weight."""
-        return self._with(weight, self.acting())
+    def standing(self) -> Tensor:
+        """The frozen weight without deltas; while adapters are disabled, also without those that are merged into it."""
+        weight = self.frozen()
+        if self.enabled or not self.before_merge:
+            return weight
+        return next(iter(self.before_merge.values())).to(weight)
 
     @torch.no_grad()
     def merge_in(self, adapter: str) -> None:
@@ -66,8 +72,10 @@ class Adapted(Named):
     def check_mergeable(self, adapters: list[str] | None = None) -> None:
         """Raise a ValueError when adapters, the active ones if none are named, cannot become part of the weight."""
         names = self.active if adapters is None else adapters
-        if any(name in self.deltas for name in names) and not self.frozen().is_floating_point():
-            raise ValueError(f"cannot merge into a weight of type {self.frozen().dtype}; dequantise the model first")
+        if any(name in self.deltas for name in names) and is_quantised(self.frozen()):
+            raise ValueError(
+                f"cannot merge into a quantised weight ({describe(self.frozen())}); dequantise the model first"
+            )
 
     @torch.no_grad()
     def merge_out(self) -> None:
@@ -78,6 +86,9 @@ class Adapted(Named):
 
     @staticmethod
     def _with(weight: Tensor, deltas: list[tuple[Region, Delta]]) -> Tensor:
+        """The weight with deltas added; in float32 where it is of half precision and there are any."""
+        if deltas and weight.dtype in HALF:
+            weight = weight.float()
         for region, delta in deltas:
             change = delta.change(region.of(weight)).to(weight.dtype)
             weight = weight + region.spread(change, weight.shape)
@@ -96,8 +107,8 @@ class AdaptedLinear(Adapted):
 
     @property
     def weight(self) -> Tensor:
-        """The frozen weight with every acting delta added."""
-        return self.changed(self.base_layer.weight)
+        """The frozen weight with every acting delta added, in the type of the frozen weight."""
+        return self._with(self.standing(), self.acting()).to(self.base_layer.weight.dtype)
 
     @property
     def bias(self) -> Tensor | None:
@@ -120,8 +131,9 @@ class AdaptedLinear(Adapted):
         on_output = [pair for pair in acting if pair[1].on_output and not _must_see_others(pair, acting)]
         in_weight = [pair for pair in acting if pair not in on_output]
         bias = self.bias if with_bias else None
-        if in_weight:
-            y = linear(x, self._with(self.base_layer.weight, in_weight), bias)
+        weight = self.standing()
+        if in_weight or weight is not self.base_layer.weight:
+            y = linear(x, self._with(weight, in_weight).to(weight.dtype), bias)
         else:
             y = self.base_layer(x) if with_bias else linear_without_bias(self.base_layer, x)
         return self._on_output(x, y, bias, on_output) if on_output else y
@@ -144,7 +156,7 @@ class AdaptedLinear(Adapted):
 
 
 class AdaptedParameter(Adapted):
-    """A raw parameter with deltas on its value, as a torch parametrization of the module that owns it."""
+    """A raw parameter with deltas on its value, which the module that owns the parameter shows in its place."""
 
     def __init__(self, owner: nn.Module, name: str):
         super().__init__()
@@ -153,24 +165,84 @@ class AdaptedParameter(Adapted):
         self.name = name
 
     def frozen(self) -> Tensor:
-        if parametrize.is_parametrized(self.owner, self.name):
-            return self.owner.parametrizations[self.name].original
-        return getattr(self.owner, self.name)
+        return self.owner._parameters[self.name]
 
-    def forward(self, weight: Tensor) -> Tensor:
+    @property
+    def wide(self) -> bool:
+        """Whether the changed value is shown in float32 where the frozen one is of half precision.
+
+        A_log, D, the step size, biases, norms and convolutions are read in float32; the matrices of experts are not.
+        """
+        return not any(region.stacked for region in self.regions.values())
+
+    def forward(self) -> Tensor:
         """The value that the owner shows: the frozen one with every acting delta added, in its shape."""
-        return self.changed(weight)
+        weight = self.standing()
+        changed = self._with(weight, self.acting())
+        return changed if self.wide else changed.to(weight.dtype)
 
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """What becomes the frozen value when the parameter is assigned: the assigned value as it is."""
-        return weight
+    def check_mergeable(self, adapters: list[str] | None = None) -> None:
+        super().check_mergeable(adapters)
+        names = self.active if adapters is None else adapters
+        if self.wide and self.frozen().dtype in HALF and any(name in self.deltas for name in names):
+            kind = str(self.frozen().dtype).removeprefix("torch.")
+            raise ValueError(
+                f"cannot merge into {self.name} of {type(self.owner).__name__}, which is stored in {kind}: rounding "
+                "would take most of the change away; convert the model with model.float(), then merge"
+            )
+
+
+class Shows(Mixin):
+    """Mixed into the class of a module that owns adapted parameters: reading one of them gives its changed value.
+
+    The frozen parameter keeps its name and its place in the module and in its state dict.
+    """
+
+    @classmethod
+    def members(cls, names: tuple[str, ...]) -> dict[str, object]:
+        return {"shown": names} | {name: _changed(name) for name in names}
+
+    def forward(self, *args, **kwargs):
+        """The module's own forward; what it computes with a weight in float32 goes on in the type of the frozen one."""
+        output = super().forward(*args, **kwargs)
+        kind = self._parameters[self.shown[0]].dtype
+        return output.to(kind) if isinstance(output, Tensor) and kind in HALF else output
+
+
+def _changed(name: str) -> property:
+    def changed(owner: nn.Module) -> Tensor:
+        try:
+            return carrier_of(owner, name)()
+        except AttributeError as error:
+            # torch would go on and answer with the frozen parameter
+            raise RuntimeError(f"{type(owner).__name__}.{name} cannot be computed: {error}") from error
+
+    return property(changed)
+
+
+def carry(owner: nn.Module, name: str, kind: type[AdaptedParameter]) -> AdaptedParameter:
+    """Make a raw parameter of a module carry deltas; returns what carries them, the module's `<name>_adapter`."""
+    owner.add_module(f"{name}_adapter", kind(owner, name).train(owner.training))
+    mix_in(owner, Shows, name)
+    return carrier_of(owner, name)
+
+
+def carrier_of(owner: nn.Module, name: str) -> AdaptedParameter | None:
+    """What carries the deltas of a raw parameter, or None where it is not adapted."""
+    return owner._modules.get(f"{name}_adapter")
+
+
+def release(adapted: AdaptedParameter) -> None:
+    """Let a module show its own parameter again."""
+    take_out(adapted.owner, Shows, adapted.name)
+    delattr(adapted.owner, f"{adapted.name}_adapter")
 
 
 def linear_without_bias(layer: nn.Module, x: Tensor) -> Tensor:
     """Output of a linear layer before its bias, adapted or not; x [..., in_features]."""
     if isinstance(layer, AdaptedLinear):
         return layer(x, with_bias=False)
-    if layer.bias is None or not layer.weight.is_floating_point():
+    if layer.bias is None or is_quantised(layer.weight):
         # through the module, whose weight may be quantised
         y = layer(x)
         return y if layer.bias is None else y - layer.bias

@@ -9,7 +9,6 @@ from types import ModuleType
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from ..plan.registry import files
 from .attach import AdaptedLinear
@@ -110,4 +109,4 @@ def _holds(module: nn.Module, parameter: str) -> bool:
     """Whether a module, wrapped or not, has a parameter of that name (and not a buffer, or None)."""
     if isinstance(module, AdaptedLinear):
         module = module.base_layer
-    return isinstance(module._parameters.get(parameter), nn.Parameter) or is_parametrized(module, parameter)
+    return isinstance(module._parameters.get(parameter), nn.Parameter)

@@ -6,18 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from .attach import Adapted, AdaptedLinear, AdaptedParameter
+from .attach import Adapted, AdaptedLinear, AdaptedParameter, carrier_of, carry, release
 from .deltas import Delta
 from .inputs.prompts import Prompts
 from .inputs.starts import Starts
 from .region import Region
-
-# captured before accelerate's init_empty_weights patches it, which would move the frozen weight to the meta device
-_REGISTER_PARAMETER = nn.Module.register_parameter
 
 
 @dataclass(frozen=True)
@@ -152,10 +147,7 @@ class Slot:
         """What carries the deltas here, or None when nothing was attached yet."""
         if isinstance(self.module, AdaptedLinear) and self.parameter == "weight":
             return self.module
-        base = self._base()
-        if parametrize.is_parametrized(base, self.parameter):
-            return next((p for p in base.parametrizations[self.parameter] if isinstance(p, Adapted)), None)
-        return None
+        return carrier_of(self._base(), self.parameter)
 
     def attach(self, delta: Delta, adapter: str = "default", wrappers: Wrappers = Wrappers()) -> Adapted:
         """Put a delta in place under an adapter's name."""
@@ -174,7 +166,7 @@ class Slot:
         if isinstance(adapted, AdaptedLinear):
             setattr(self.parent, self.attribute, adapted.base_layer)
         else:
-            unparametrize(adapted)
+            release(adapted)
 
     def _base(self) -> nn.Module:
         return self.module.base_layer if isinstance(self.module, AdaptedLinear) else self.module
@@ -184,27 +176,4 @@ class Slot:
             wrapped = wrappers.linear(self.module).train(self.module.training)
             setattr(self.parent, self.attribute, wrapped)
             return wrapped
-        return parametrized(self._base(), self.parameter, wrappers.parameter)
-
-
-def parametrized(owner: nn.Module, name: str, kind: type[AdaptedParameter]) -> AdaptedParameter:
-    """Make a raw parameter carry deltas."""
-    trainable = getattr(owner, name).requires_grad
-    adapted = kind(owner, name).train(owner.training)
-    patched, nn.Module.register_parameter = nn.Module.register_parameter, _REGISTER_PARAMETER
-    try:
-        parametrize.register_parametrization(owner, name, adapted)
-    finally:
-        nn.Module.register_parameter = patched
-    owner.parametrizations[name].original.requires_grad_(trainable)
-    return adapted
-
-
-@torch.no_grad()
-def unparametrize(adapted: AdaptedParameter) -> None:
-    """Give a parametrized parameter back to its owner as a plain parameter."""
-    owner = adapted.owner
-    # torch shares the generated class between deep copies; without its own one, removal would break the copy's original
-    kind = type(owner)
-    owner.__class__ = type(kind.__name__, kind.__bases__, dict(kind.__dict__))
-    parametrize.remove_parametrizations(owner, adapted.name, leave_parametrized=False)
+        return carry(self._base(), self.parameter, wrappers.parameter)

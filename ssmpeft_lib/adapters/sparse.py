@@ -34,8 +34,12 @@ class Sparse(Delta):
         self.shape = tuple(shape)
         self.values = nn.Parameter(torch.zeros(count))
         self.register_buffer("indices", torch.arange(count))
-        self._stand_in: tuple | None = None
+        self._stand_in: StandIn | None = None
         self._columns: tuple | None = None
+
+    def __getstate__(self) -> dict:
+        # a copy counts the changes of its indices anew, so that what was computed from them would pass for new
+        return super().__getstate__() | {"_columns": None}
 
     def choose(self, mask: Tensor, stand_in: StandIn | None = None) -> None:
         """Fix the trained entries: those where `mask` [rows, columns] is True, in row-major order.
@@ -46,7 +50,15 @@ class Sparse(Delta):
             ValueError: the mask does not choose as many entries as the delta holds.
         """
         _fill(self.indices, mask)
-        self._stand_in = (self.indices, self.indices._version, stand_in) if stand_in else None
+        self._stand_in = stand_in
+
+    def settle(self) -> None:
+        """Take the entries as they are for chosen, as after loading them."""
+        self._stand_in = None
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.settle()
 
     def change(self, block: Tensor) -> Tensor:
         self._warn()
@@ -71,22 +83,21 @@ class Sparse(Delta):
     @property
     def provisional(self) -> bool:
         """Whether the entries still are those that stand in for a choice, and no others were chosen or loaded."""
-        return _is(self._stand_in, self.indices)
+        return self._stand_in is not None
 
     def _places(self) -> tuple[Tensor, Tensor, Tensor]:
         """Row of each entry, the columns that hold entries, and each entry's position among those."""
-        if not _is(self._columns, self.indices):
+        if not _unchanged(self._columns, self.indices):
             columns, position = self.indices.remainder(self.shape[1]).unique(return_inverse=True)
             rows = self.indices.div(self.shape[1], rounding_mode="floor")
             self._columns = self.indices, self.indices._version, (rows, columns, position)
         return self._columns[2]
 
     def _warn(self) -> None:
-        if self.provisional and self.training and self.values.requires_grad and torch.is_grad_enabled():
-            *_, stand_in = self._stand_in
-            if stand_in.warned:
-                return
-            stand_in.warned = True
+        if self._stand_in is None or self._stand_in.warned or not self.training:
+            return
+        if self.values.requires_grad and torch.is_grad_enabled():
+            self._stand_in.warned = True
             warnings.warn(
                 "training entries that no warm-up has selected: those of largest frozen magnitude stand in; "
                 "call ssmpeft_lib.initialize_sdt_weights (or begin_warmup and select) before training",
@@ -127,7 +138,7 @@ class SparseOrSilent(Sparse):
         return change.index_put((here,), silenced.to(change.dtype)).view(self.shape)
 
 
-def _is(remembered: tuple | None, indices: Tensor) -> bool:
+def _unchanged(remembered: tuple | None, indices: Tensor) -> bool:
     """Whether indices are those that were remembered, with the values that they had then."""
     return remembered is not None and remembered[0] is indices and remembered[1] == indices._version
 

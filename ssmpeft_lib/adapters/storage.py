@@ -17,18 +17,23 @@ from .named import Named
 from .sparse import Sparse
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+RESUMABLE = "model.safetensors"
+"""Where transformers' Trainer looks for what it resumes from."""
 PEFT_TYPE = "SSMPEFT"
 PREFIX = "base_model.model."
 LOAD_WITH = "import ssmpeft_lib, then peft.PeftModel.from_pretrained"
 """The note in a saved configuration to whoever finds the adapter: peft alone does not know its type."""
 
 
-def save(model: nn.Module, folder: str | Path, adapter: str | None = None) -> Path:
+def save(
+    model: nn.Module, folder: str | Path, adapter: str | None = None, state_dict: dict[str, Tensor] | None = None
+) -> Path:
     """Write an adapter into a folder: what is trained, and the indices of what was selected.
 
     Args:
         model: adapted by `adapt` or by peft's `get_peft_model`.
         adapter: whose; None for the only one, or the only active one.
+        state_dict: where to take the tensors from, by their names in the model; None for the model itself.
     Returns:
         the folder, with adapter_config.json and adapter_model.safetensors.
     Raises:
@@ -37,8 +42,8 @@ def save(model: nn.Module, folder: str | Path, adapter: str | None = None) -> Pa
     found = adaptation_of(model, adapter)
     model, folder = base_model(model), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    carried, own = _stored(model, found)
-    tensors = {PREFIX + key: tensor.detach().cpu().contiguous() for key, tensor in (carried | own).items()}
+    state = model.state_dict() if state_dict is None else state_dict
+    tensors = {PREFIX + key: _written(state[name]) for key, name in live_names(model, found).items()}
     whole = f".modules_to_save.{found.adapter}."
     config = {
         "peft_type": PEFT_TYPE,
@@ -51,6 +56,18 @@ def save(model: nn.Module, folder: str | Path, adapter: str | None = None) -> Pa
     }
     replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
     replace(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8"))
+    return folder
+
+
+def save_resumable(model: nn.Module, folder: str | Path, state_dict: dict[str, Tensor] | None = None) -> Path:
+    """Write an adapter as `save` does, and model.safetensors with its tensors under their names in the adapted model.
+
+    transformers' Trainer goes on from the second file; everything that is frozen is missing in it.
+    """
+    folder = save(model, folder, state_dict=state_dict)
+    state = model.state_dict() if state_dict is None else state_dict
+    tensors = {name: _written(state[name]) for name in live_names(model).values()}
+    replace(folder / RESUMABLE, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
     return folder
 
 
@@ -95,22 +112,31 @@ def check_indices(module: nn.Module) -> None:
             )
 
 
-def _stored(model: nn.Module, found: Adaptation) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Live tensors of an adapter, and the model's own ones, by the names they are stored under, which are peft's."""
+def live_names(model: nn.Module, found: Adaptation | None = None) -> dict[str, str]:
+    """Names of an adapter's tensors in an adapted model, by the names that they are stored under, which are peft's.
+
+    Args:
+        found: which adapter; None for the only one, or the only active one.
+    """
+    found = adaptation_of(model) if found is None else found
     inside, whole = f".deltas.{found.adapter}.", f".modules_to_save.{found.adapter}."
     carriers = {name for name, module in model.named_modules() if isinstance(module, Named)}
-    state = model.state_dict(keep_vars=True)
     carried = {
-        key.replace(inside, ".deltas.").replace(whole, "."): tensor
-        for key, tensor in state.items()
+        key.replace(inside, ".deltas.").replace(whole, "."): key
+        for key in model.state_dict()
         if whole in key or (inside in key and key.partition(inside)[0] in carriers)
     }
-    # the model's own parameters: those of full fine-tuning, and others that were unfrozen; a tied one under one name
+    return carried | {name: name for name in _own(model)}
+
+
+def _own(model: nn.Module) -> list[str]:
+    """The model's own trained parameters: of full fine-tuning, and others that were unfrozen; a tied one once."""
     others = (".deltas.", ".modules_to_save.")
-    own = {
-        name: p for name, p in model.named_parameters() if p.requires_grad and not any(mark in name for mark in others)
-    }
-    return carried, own
+    return [n for n, p in model.named_parameters() if p.requires_grad and not any(mark in n for mark in others)]
+
+
+def _written(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().contiguous()
 
 
 def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
@@ -118,8 +144,8 @@ def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
         # such as a new head, which was trained beside the method
         if PREFIX + name in tensors:
             parameter.requires_grad_(True)
-    carried, own = _stored(model, adaptation_of(model))
-    expected = {PREFIX + key: tensor for key, tensor in (carried | own).items()}
+    state = model.state_dict(keep_vars=True)
+    expected = {PREFIX + key: state[name] for key, name in live_names(model).items()}
     problems = [f"{key} is missing" for key in sorted(expected.keys() - tensors.keys())]
     problems += [f"{key} belongs nowhere" for key in sorted(tensors.keys() - expected.keys())]
     problems += [
@@ -133,13 +159,17 @@ def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
             + (f", and {len(problems) - 1} more" if len(problems) > 1 else "")
             + "; load it into the model that it was trained on"
         )
+    own = {PREFIX + name for name in _own(model)}
     with torch.no_grad():
-        for key, tensor in carried.items():
-            tensor.copy_(tensors[PREFIX + key])
+        for key in expected.keys() - own:
+            expected[key].copy_(tensors[key])
         check_indices(model)
         # last, as these cannot be taken away again
-        for key, tensor in own.items():
-            tensor.copy_(tensors[PREFIX + key])
+        for key in own:
+            expected[key].copy_(tensors[key])
+    for delta in model.modules():
+        if isinstance(delta, Sparse):
+            delta.settle()
 
 
 def _config(path: Path) -> dict:

@@ -12,6 +12,7 @@ from ..adapters.api import base_model, merge
 from ..adapters.backbone import Backbone
 from ..adapters.inputs.prompts import Prompts
 from ..adapters.inputs.starts import Starts
+from ..adapters.mixed_class import stock_class
 from .fused import fused_kernels
 
 
@@ -72,9 +73,8 @@ def merged(model: nn.Module, ids: Tensor) -> tuple[Tensor, int]:
 def plain_names(model: nn.Module) -> list[str]:
     """Names of the tensors of a model of the same class and size without adapters."""
     base = base_model(model)
-    kind = getattr(type(base), "_stock", type(base))
     with torch.device("meta"):
-        return list(kind(base.config).state_dict())
+        return list(stock_class(base)(base.config).state_dict())
 
 
 @torch.no_grad()

@@ -6,12 +6,11 @@ can start from a state. The class of a mixer is changed for it, so parameters, n
 
 from __future__ import annotations
 
-import functools
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..adapters.inputs.starts import Start
+from ..adapters.mixed_class import Mixin
 from ..adapters.packed import PACKING, check_one_document
 from ..compat.transformers import take_cache
 from ..ops import causal_conv1d
@@ -26,7 +25,7 @@ HARMLESS = {
 that are collected or the loss. That a row holds one document only is checked before."""
 
 
-class MixerForward:
+class MixerForward(Mixin):
     """What a kind of mixer fills in: `_project`, `_scan`, `_step` and the properties of its state."""
 
     def forward(self, hidden_states, cache=None, attention_mask=None, **kwargs):
@@ -64,10 +63,6 @@ class MixerForward:
                 f"what {type(self).__name__} computes; call the model without it, or remove the adapter first"
             )
 
-    def __reduce_ex__(self, protocol):
-        # pickle finds a class by its name, and this one's is that of transformers' class, which it stands in for
-        return _remade, (self._stock, self._forward), *super().__reduce_ex__(protocol)[2:]
-
     def _learned_start(self, dtype: torch.dtype) -> Start | None:
         return self.start(dtype) if hasattr(self, "start") else None
 
@@ -85,26 +80,3 @@ class MixerForward:
 
     def _A(self) -> Tensor:
         return -torch.exp(self.A_log.to(torch.promote_types(self.A_log.dtype, torch.float32)))
-
-
-@functools.cache
-def _with_forward(kind: type, forward: type) -> type:
-    known = {"__module__": kind.__module__, "_stock": kind, "_forward": forward}
-    return type(kind.__name__, (forward, kind), known)
-
-
-def _remade(kind: type, forward: type) -> nn.Module:
-    """An empty mixer for pickle to fill."""
-    mixed = _with_forward(kind, forward)
-    return mixed.__new__(mixed)
-
-
-def swap_forward(mixer: nn.Module, forward: type) -> None:
-    """Mix `forward` into the class of one module. Does nothing when it is there already."""
-    if not isinstance(mixer, forward):
-        mixer.__class__ = _with_forward(type(mixer), forward)
-
-
-def swap_back(mixer: nn.Module) -> None:
-    """Give a module the class back that it had."""
-    mixer.__class__ = getattr(type(mixer), "_stock", type(mixer))

@@ -14,11 +14,12 @@ from torch.nn import functional as F
 
 from ..adapters.attach import linear_without_bias
 from ..adapters.inputs.starts import Start
+from ..adapters.mixed_class import mix_in, take_out
 from ..adapters.padding import MASKED_DELTA, first_token, place_columns
 from ..adapters.slots import SlotSpec
 from ..ops import causal_conv1d_step, selective_scan, selective_state_step
 from ._cache import remember
-from ._forward import MixerForward, swap_back, swap_forward
+from ._forward import MixerForward
 
 SLOTS = {
     "in_proj_x": SlotSpec("in_proj.weight", rows=lambda m: slice(0, m.intermediate_size), channel_axis=0),
@@ -68,12 +69,12 @@ def matches(module: nn.Module) -> bool:
 
 def install(mixer: nn.Module) -> None:
     """Give a transformers mixer the forward of this module."""
-    swap_forward(mixer, S6Forward)
+    mix_in(mixer, S6Forward)
 
 
 def uninstall(mixer: nn.Module) -> None:
     """Give the mixer its own forward back."""
-    swap_back(mixer)
+    take_out(mixer, S6Forward)
 
 
 def ranks(frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[None, Tensor | None]:

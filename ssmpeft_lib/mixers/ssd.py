@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..adapters.inputs.starts import Start
+from ..adapters.mixed_class import mix_in, take_out
 from ..adapters.padding import first_token, place_columns
 from ..adapters.slots import SlotSpec
 from ..ops import causal_conv1d_step, ssd_scan, ssd_state_step
 from ._cache import remember
-from ._forward import MixerForward, swap_back, swap_forward
+from ._forward import MixerForward
 
 SLOTS = {
     "in_proj_z": SlotSpec("in_proj.weight", rows=lambda m: _rows(m, 0)),
@@ -56,12 +57,12 @@ def matches(module: nn.Module) -> bool:
 
 def install(mixer: nn.Module) -> None:
     """Give a transformers mixer the forward of this module."""
-    swap_forward(mixer, SSDForward)
+    mix_in(mixer, SSDForward)
 
 
 def uninstall(mixer: nn.Module) -> None:
     """Give the mixer its own forward back."""
-    swap_back(mixer)
+    take_out(mixer, SSDForward)
 
 
 class SSDForward(MixerForward):

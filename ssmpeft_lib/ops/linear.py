@@ -35,13 +35,16 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, backend: str =
     Args:
         x: shape [..., in_features].
         weight: shape [out_features, in_features].
-        bias: shape [out_features].
+        bias: shape [out_features]; one of a wider type than the weight is added in its own type.
         backend: `auto`; `cpp` or `onednn`, both for float32 on a CPU; or `torch`.
     Returns:
         y of shape [..., out_features].
     Raises:
         ValueError: a backend that is not there.
     """
+    if bias is not None and bias.dtype != weight.dtype:
+        y = linear(x, weight, None, backend)
+        return (y + bias).to(y.dtype)
     if backend != "auto":
         return resolve("linear", BACKENDS, backend, x.device, x.dtype)(x, weight, bias)
     weights, entries = weight.numel(), x.numel()

@@ -72,6 +72,9 @@ class LinearCarrier(AdaptedLinear, WeightCarrier):
 class ParameterCarrier(AdaptedParameter, WeightCarrier):
     """An adapted raw parameter as a layer of peft."""
 
+    # peft would look for it in a wrapped layer
+    bias = None
+
     @property
     def weight(self) -> Tensor:
         """The frozen parameter."""
@@ -80,6 +83,8 @@ class ParameterCarrier(AdaptedParameter, WeightCarrier):
 
 class InputCarrier(Carrier):
     """A carrier of what no weight can hold: learned starts and prompts."""
+
+    bias = None
 
     def check_mergeable(self, adapter_names: list[str] | None = None) -> None:
         """Raise a ValueError, unless nothing here acts."""

@@ -9,12 +9,14 @@ from accelerate import init_empty_weights
 from peft.tuners.tuners_utils import BaseTuner
 from torch import nn
 
+from ..adapters.adapted_model import AdaptedModel
 from ..adapters.api import Adaptation, remove
 from ..adapters.backbone import Backbone
 from ..adapters.method import build_method
+from ..adapters.mixed_class import mix_in
 from ..adapters.storage import check_class, check_indices
 from .config import SSMPeftConfig
-from .layers import CARRIERS, Carrier, ParameterCarrier, WeightCarrier
+from .layers import CARRIERS, Carrier, WeightCarrier
 
 
 class SSMPeftModel(BaseTuner):
@@ -50,6 +52,7 @@ class SSMPeftModel(BaseTuner):
                 raise ValueError(
                     f"method {peft_config.method!r} adds nothing to the model; name slots, or leave peft out"
                 )
+        mix_in(model, AdaptedModel)
         # as it is saved, so that it means the same when a default changes
         peft_config.method = method.spelled_out()
         model.ssmpeft = getattr(model, "ssmpeft", {}) | {adapter_name: Adaptation(method, adapter_name, CARRIERS)}
@@ -68,6 +71,14 @@ class SSMPeftModel(BaseTuner):
             )
         yield
 
+    def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False) -> None:
+        """Add adapters, all active ones if none are named, to the frozen weights; refuses before anything is merged."""
+        for _, carrier in _carriers(self.model):
+            carrier.check_mergeable(adapter_names)
+            if safe_merge and isinstance(carrier, WeightCarrier):
+                carrier.check_finite(adapter_names)
+        super().merge_adapter(adapter_names, safe_merge)
+
     def delete_adapter(self, adapter_name: str) -> None:
         super().delete_adapter(adapter_name)
         del self.model.ssmpeft[adapter_name]
@@ -80,16 +91,10 @@ class SSMPeftModel(BaseTuner):
         adapter_names: list[str] | None = None,
     ) -> nn.Module:
         if merge:
-            # what refuses comes first, so that nothing is half merged
-            for _, carrier in _carriers(self.model):
-                carrier.check_mergeable(adapter_names)
-                if safe_merge and isinstance(carrier, WeightCarrier):
-                    carrier.check_finite(adapter_names)
-            for _, carrier in _carriers(self.model):
-                if isinstance(carrier, ParameterCarrier):
-                    carrier.merge(safe_merge, adapter_names)
-        super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
-        return remove(self.model)
+            self.merge_adapter(adapter_names, safe_merge)
+        remove(self.model)
+        # what is left is peft's own: modules that were trained whole
+        return super()._unload_and_optionally_merge(merge, progressbar, safe_merge, adapter_names)
 
     @classmethod
     def _remove_adapter_name_from_key(cls, key: str, adapter_name: str) -> str:
