@@ -52,9 +52,7 @@ def glue_averages(printed: PrintedNumbers, counts: Counts) -> Evidence:
     """Averages of Table 7 that the row's seven tasks do not give."""
     rows = printed.rows["table07"]
     # a cell that was reconstructed from its row's average proves nothing
-    lost = {
-        point.row for point in printed.points if point.exhibit == "table07" and point.printed.mark == "reconstructed"
-    }
+    lost = printed.reconstructed_rows("table07")
     computed = {name: mean(row, TASKS) for name, row in rows.items() if name not in lost}
     # each task and the average are rounded to one decimal, so that they may differ by 0.1
     wrong = [name for name, average in computed.items() if abs(average - rows[name]["Avg."]) > 0.1 + TINY]
@@ -79,6 +77,7 @@ def spider_totals(printed: PrintedNumbers, counts: Counts) -> Evidence:
         (exhibit, panel, name): (row[panel + "All"], _weighted(row, panel))
         for exhibit, panel in panels
         for name, row in printed.rows[exhibit].items()
+        if name not in printed.reconstructed_rows(exhibit)
     }
     # the levels and the total are rounded to one decimal, so that they may differ by 0.1
     wrong = {key: pair for key, pair in totals.items() if abs(pair[0] - pair[1]) > 0.1 + TINY}

@@ -45,6 +45,11 @@ class PrintedNumbers:
         """The numbers of a column by row; a row without one is left out."""
         return {row: numbers[column] for row, numbers in self.rows[exhibit].items() if column in numbers}
 
+    def reconstructed_rows(self, exhibit: str) -> set[str]:
+        """The rows of an exhibit with a number that was computed from others."""
+        points = (point for point in self.points if point.exhibit == exhibit)
+        return {point.row for point in points if point.printed.mark == "reconstructed"}
+
     @cached_property
     def with_one_setting_twice(self) -> set[str]:
         """The exhibits that print one quantity in two rows."""
