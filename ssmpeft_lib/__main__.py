@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
     parsed = parser.parse_args(given)
+    # what was made can be made again in the same way
+    parsed.words = given
     try:
         status = parsed.run(parsed) or 0
         sys.stdout.flush()

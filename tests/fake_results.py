@@ -14,9 +14,10 @@ from reference import REPOSITORY
 
 from ssmpeft_lib.compare.join import exhibit_document
 from ssmpeft_lib.plan import registry
+from ssmpeft_lib.plan.atomic import write_text
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.exhibit import Exhibit, cells_of, load_exhibits
-from ssmpeft_lib.plan.results import write_json, write_metrics, write_text
+from ssmpeft_lib.plan.results import write_json, write_metrics
 from ssmpeft_lib.runs import notebook_report as report
 
 UNTRUSTED = '<script>alert("answer")</script> ``` <b>& so on'

@@ -14,7 +14,7 @@ def results(tmp_path_factory) -> Path:
     from transformers import Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM
 
     from ssmpeft_lib.__main__ import main
-    from ssmpeft_lib.plan.results import write_json
+    from ssmpeft_lib.plan import manifest
 
     root = tmp_path_factory.mktemp("results")
     tokenizer = root / "quick/tokenizers/stand-in/tokenizer.json"
@@ -30,6 +30,7 @@ def results(tmp_path_factory) -> Path:
         "mamba2-130m": Mamba2ForCausalLM(Mamba2Config(**sizes, **of_heads)),
     }
     for name, model in models.items():
-        model.save_pretrained(root / "quick/models" / name)
-        write_json(root / "quick/models" / name / "model.json", {"eos": 0})
+        folder = root / "quick/models" / name
+        model.save_pretrained(folder)
+        manifest.write(folder / "model.json", {"eos": 0}, list(folder.iterdir()))
     return root

@@ -72,11 +72,11 @@ def test_digits_are_those_of_scikit_learn_and_are_called_so(digits):
 @pytest.fixture(scope="module")
 def results(digits, tmp_path_factory):
     """A results folder with the prepared data and a network that was pretrained for two steps."""
-    from ssmpeft_lib.plan.results import write_json
+    from ssmpeft_lib.plan import manifest
 
     folder = tmp_path_factory.mktemp("results")
     data = folder / "quick" / "data" / "none" / f"{NAME}.json"
-    write_json(data, {"dataset": NAME, "folder": str(digits.folder)})
+    manifest.write(data, {"dataset": NAME, "folder": str(digits.folder)}, digits.folder.iterdir())
     about = pretrain_on_data("s4-deep", "quick", data, folder / "quick" / "models" / "s4-deep", steps=2)
     assert about["data"]["miniature"] and len(about["history"]) == 1
     return folder

@@ -13,7 +13,7 @@ from transformers.quantizers.quantizers_utils import should_convert_module
 
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.models import load_checkpoint, load_network, quantization
-from ssmpeft_lib.plan import registry
+from ssmpeft_lib.plan import manifest, registry
 
 
 @pytest.fixture
@@ -32,8 +32,11 @@ def hub(monkeypatch, tmp_path):
 def fetched(model, folder):
     output = folder / "paper" / "models" / model / "model.json"
     output.parent.mkdir(parents=True)
-    tokenizer = str(folder / "tokenizer.json")
-    assert main(["prepare-model", "paper", model, "--tokenizer", tokenizer, "--output", str(output)]) == 0
+    tokenizer = folder / "paper" / "tokenizers" / "gpt-neox-20b" / "tokenizer.json"
+    tokenizer.parent.mkdir(parents=True)
+    tokenizer.touch()
+    manifest.write(tokenizer.with_name("manifest.json"), {}, [tokenizer])
+    assert main(["prepare-model", "paper", model, "--tokenizer", str(tokenizer), "--output", str(output)]) == 0
     return output
 
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
+from damages import DAMAGES
+from safetensors.torch import load_file, save_file
 
+from ssmpeft_lib.__main__ import main
+from ssmpeft_lib.plan import manifest
 from ssmpeft_lib.plan.cell import Cell
-from ssmpeft_lib.plan.results import read_metrics, write_json
+from ssmpeft_lib.plan.results import RESULTS_VERSION, read_metrics, write_json, write_metrics
 from ssmpeft_lib.runs.open import adapt_run, open_run, recompute
 from ssmpeft_lib.training import checkpoint as checkpoint_module
+from ssmpeft_lib.training import provenance
+from ssmpeft_lib.training.checkpoint import Checkpoint
 from ssmpeft_lib.training.loop import Diverged, Trainer
 from ssmpeft_lib.training.recipe import Recipe
 
@@ -157,19 +164,112 @@ def test_a_checkpoint_of_another_recipe_is_not_gone_on_from(results, tmp_path, o
     other.train(tmp_path)
     fresh.train()
     assert other.progress.history == fresh.progress.history
-    assert "checkpoint.pt was written with another recipe than this one; training starts anew" in caplog.text
+    assert "checkpoint.pt was written with another recipe than this run has; training starts anew" in caplog.text
 
 
-@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
-def test_a_checkpoint_that_cannot_be_read_is_not_gone_on_from(results, tmp_path, often, caplog, damage):
-    stopped_run(opened(results), tmp_path)
-    path = tmp_path / "checkpoint.pt"
-    path.write_bytes(path.read_bytes()[:1000] if damage is None else damage)
-    run, fresh = opened(results), opened(results)
-    run.train(tmp_path)
+def another_base_model(results):
+    folder = results / "quick/models/mamba-130m"
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: tensor * 1.01 for name, tensor in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    manifest.write(folder / "model.json", {"eos": 0}, [folder / "config.json", folder / "model.safetensors"])
+
+
+def other_data(results):
+    tokenizer, output = (
+        results / "quick/tokenizers/stand-in/tokenizer.json",
+        results / "quick/data/stand-in/glue-sst2.json",
+    )
+    words = ["prepare-data", "quick", "glue-sst2", "--splits", '{"test": null, "train": "dev"}']
+    assert main([*words, "--tokenizer", str(tokenizer), "--output", str(output)]) == 0
+
+
+def another_tokenizer(results):
+    path = results / "quick/tokenizers/stand-in/tokenizer.json"
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    manifest.write(path.with_name("manifest.json"), {}, [path])
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (another_base_model, "base model"),
+        (another_tokenizer, "base model"),
+        (other_data, "data"),
+        ("code_digest", "code"),
+        ("libraries", "library"),
+    ],
+)
+def test_a_checkpoint_belongs_to_what_the_run_is_made_from(
+    results, tmp_path, often, caplog, monkeypatch, change, named
+):
+    own = tmp_path / "results"
+    shutil.copytree(results, own)
+    stopped_run(opened(own), tmp_path)
+    if callable(change):
+        change(own)
+    else:
+        monkeypatch.setattr(provenance, change, lambda: "another")
+    resumed, fresh = opened(own), opened(own)
+    resumed.train(tmp_path)
     fresh.train()
-    assert run.progress.history == fresh.progress.history
-    assert "checkpoint.pt cannot be read" in caplog.text
+    assert resumed.progress.history == fresh.progress.history
+    assert f"checkpoint.pt was written with another {named} than this run has; training starts anew" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        Cell("quick", "mamba-130m", "lora@linear,rank=4", "glue-sst2", 0),
+        Cell("quick", "mamba-130m", "lora@linear", "glue-sst2", 1),
+        Cell("quick", "mamba2-130m", "lora@linear", "glue-sst2", 0),
+    ],
+)
+def test_runs_of_other_cells_have_other_inputs(results, cell):
+    assert open_run(cell, results, {"steps": STEPS}).inputs != opened(results).inputs
+
+
+def test_the_digest_of_the_code_leaves_out_what_no_cell_runs_and_nothing_else(monkeypatch, tmp_path):
+    for name in provenance.WITHOUT_NUMBERS:
+        assert (provenance.PACKAGE / name).is_dir()
+    for name in ("run.py", "training/loop.py", "ops/cpp/scan.cpp", "commands/plan.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    digest = provenance.code_digest.__wrapped__
+    before = digest()
+    (tmp_path / "commands/plan.py").write_text("y", encoding="utf-8")
+    assert digest() == before
+    (tmp_path / "ops/cpp/scan.cpp").write_text("y", encoding="utf-8")
+    assert digest() != before
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "a folder"])
+def test_a_damaged_checkpoint_is_said_to_be_so_and_training_starts_anew(results, tmp_path, often, caplog, damage):
+    run, path = opened(results), tmp_path / "checkpoint.pt"
+    stopped_run(run, tmp_path)
+    if damage == "a folder":
+        path.unlink()
+        path.mkdir()
+        (path / "file").touch()
+    else:
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    assert Checkpoint(path, run.inputs).load() is None
+    assert f"{path} is damaged; training starts anew" in caplog.text
+    # it is in nobody's way
+    stopped_run(opened(results), tmp_path)
+    assert Checkpoint(path, run.inputs).load()["step"] == 8
+
+
+def test_forgetting_a_failed_cell_forgets_its_checkpoint(tmp_path, capsys):
+    folder = tmp_path / "quick/cells/mamba-130m/lora/dart/seed0"
+    failed = {"type": "Diverged", "message": "the loss is nan"}
+    cell = "quick/mamba-130m/lora/dart/seed0"
+    made_by = {"results_version": RESULTS_VERSION}
+    document = {"schema": 1, "status": "failed", "error": failed, "cell": cell, "made_by": made_by}
+    write_metrics(folder / "metrics.json", document)
+    (folder / "checkpoint.pt").write_bytes(b"of a run that diverges")
+    assert not main(["forget-failed", "--results", str(tmp_path)])
+    assert not list(folder.iterdir()) and "forgot" in capsys.readouterr().out
 
 
 def test_a_run_is_the_same_twice(results):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..plan.atomic import replacing, write_text
 from .api import Adaptation, adapt, adaptation_of, base_model, untouched_on_error
 from .named import Named
 from .sparse import Sparse
@@ -54,8 +53,9 @@ def save(
         "modules_to_save": sorted({key.partition(whole)[0] for key in model.state_dict() if whole in key}) or None,
         "load_with": LOAD_WITH,
     }
-    replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
-    replace(folder / CONFIG, lambda path: path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8"))
+    with replacing(folder / WEIGHTS) as draft:
+        save_file(tensors, draft, metadata={"format": "pt"})
+    write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
     return folder
 
 
@@ -199,13 +199,3 @@ def _weights(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file ({error}); copy it again") from None
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file aside and put it in place when it is whole."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)

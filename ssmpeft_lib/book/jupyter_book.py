@@ -11,6 +11,8 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+from ..plan.atomic import replacing_folder
+
 BUILD = ".jupyter-book"
 """Folder beside the book's source where Jupyter Book keeps what it has read; a second build costs what changed."""
 
@@ -86,13 +88,7 @@ def _forget_if_changed(source: Path, build: Path) -> None:
 
 
 def _replace(built: Path, target: Path) -> None:
-    """Put a copy of a folder in the place of another by renaming, so that nobody sees half of it."""
-    fresh, old = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(built, fresh)
-    (fresh / "index.html").touch()
-    if target.exists():
-        os.replace(target, old)
-    os.replace(fresh, target)
-    shutil.rmtree(old, ignore_errors=True)
+    """Put a copy of a folder in the place of another, so that nobody sees half of it."""
+    with replacing_folder(target) as draft:
+        shutil.copytree(built, draft, dirs_exist_ok=True)
+        (draft / "index.html").touch()

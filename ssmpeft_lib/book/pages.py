@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from ..plan import registry
+from ..plan.atomic import write_text
 from ..plan.cell import Cell
-from ..plan.results import write_text
 from . import links, methods
 from .cell_page import cell_notebook
 from .chapter_page import chapter_notebook

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 from bs4 import BeautifulSoup, Tag
 
+from ..plan.atomic import replacing
 from .chromium import opened
 from .jupyter_book import BUILD, run_jupyter_book
 
@@ -36,12 +36,11 @@ def make_pdf(source: Path, target: Path) -> Path:
     rewrite_links(soup)
     page = built.with_name("print.html")
     page.write_text(str(soup), encoding="utf-8")
-    partial = target.with_name(f".{target.name}")
-    with opened() as browser:
+    with replacing(target) as draft, opened() as browser:
         browser.goto(page.as_uri())
         browser.evaluate("document.documentElement.dataset.theme = 'light'; document.fonts.ready")
         browser.pdf(
-            path=str(partial),
+            path=str(draft),
             display_header_footer=True,
             header_template="<span></span>",
             footer_template=FOOT,
@@ -50,7 +49,6 @@ def make_pdf(source: Path, target: Path) -> Path:
             tagged=True,
             **PAPER,
         )
-    os.replace(partial, target)
     return target
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..plan.paths import CHECKPOINT
 from ..plan.results import read_metrics
 
 
@@ -21,6 +22,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Remove them and say which."""
     for path in sorted(arguments.results.glob("*/cells/*/*/*/*/metrics.json")):
         if read_metrics(path)["status"] == "failed":
+            # else the next run would go on from where this one failed
+            path.with_name(CHECKPOINT).unlink(missing_ok=True)
             path.unlink()
             print(f"forgot {path.parent}")
     for path in sorted(arguments.results.glob("*/search/*/*/*/rates/*.json")):

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..plan import registry
+from ..plan import manifest, registry
+from ..plan.atomic import replacing_folder
 from ..plan.results import write_json
 from . import _source as sources
 from ._encoded import Encoded
@@ -42,12 +40,14 @@ class Prepared:
         splits: `train`, `val` and, unless overridden away, `test`.
         description: sizes, lengths and source, for the cell's results.
         folder: where it lies in the cache.
+        digest: of its files, where it was read from its manifest.
     """
 
     task: Task
     splits: dict[str, Encoded]
     description: dict[str, Any]
     folder: Path
+    digest: str = ""
 
 
 def prepare(
@@ -73,10 +73,10 @@ def prepare(
 
     roles = sources.assign_roles(dataset, source.read(), splits) if source.kind == "hub" else None
     folder = Path(cache) / f"{dataset}-{_key(dataset, source, tokenizer, splits, roles)[:20]}"
-    if not folder.is_dir():
+    if not manifest.intact(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
-            if not folder.is_dir():
+            if not manifest.intact(folder):
                 roles = roles or sources.assign_roles(dataset, source.read(), splits)
                 description = {
                     "source": source.words,
@@ -91,12 +91,13 @@ def load_prepared(path: Path) -> Prepared:
     """A data set that was prepared before.
 
     Args:
-        path: a JSON file that names the data set (`dataset`) and, relative to itself, its folder (`folder`).
+        path: a manifest that names the data set (`dataset`) and, relative to itself, its folder (`folder`).
     Raises:
-        FileNotFoundError: the file or the folder is not there.
+        NotPrepared: a file is missing or damaged.
     """
-    document = json.loads(Path(path).read_text(encoding="utf-8"))
-    return _load(document["dataset"], Path(path).parent / document["folder"])
+    document = manifest.read(path)
+    prepared = _load(document["dataset"], Path(path).parent / document["folder"])
+    return replace(prepared, digest=manifest.contents(document))
 
 
 def _load(dataset: str, folder: Path) -> Prepared:
@@ -127,11 +128,7 @@ def _encode(
     """Write every role of a data set into a folder that appears all at once."""
     module = registry.load("data", dataset)
     task = module.task(dataset)
-    # The lock is held, so a draft for the same key is what a killed process left.
-    for stale in folder.parent.glob(f".{folder.name}-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
+    with replacing_folder(folder) as draft:
         encoder = getattr(module, "Encoder", TextEncoder)(task, tokenizer)
         description |= {"sizes": {}, "left_out": {}}
         for role, examples in roles.items():
@@ -145,10 +142,7 @@ def _encode(
             if role == "train":
                 description["max_seq_len"] = encoder.max_seq_len(arrays)
         write_json(draft / "description.json", description)
-        draft.chmod(0o755)
-        os.rename(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        manifest.write_for_folder(draft)
 
 
 class TextEncoder:

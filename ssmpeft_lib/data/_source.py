@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -13,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..plan import registry
+from ..plan import manifest, registry
+from ..plan.atomic import replacing_folder
 from ._task import Example, Splits
 
 ROLES = ("train", "val", "test")
@@ -112,27 +111,23 @@ def find(dataset: str, scale: str, data_dir: Path | None = None, miniatures: Pat
 
 
 def miniature(dataset: str, root: Path, seed: int = 0) -> Path:
-    """Data folder with a generated miniature, made on first use. It is made anew when a generator changes.
+    """Data folder with a generated miniature, made on first use. It is made anew when a generator changes, or a file of
+    it is damaged.
 
-    Safe when several processes want it at once: each may make it, one puts it in place.
+    Safe when several processes want it at once: one makes it, the others wait.
     """
-    module = registry.module_of("data", dataset)
+    from filelock import FileLock
+
     code = sorted((registry.PACKAGE / "miniature").rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in code))
     folder = Path(root) / f"{dataset}-{seed}-{digest.hexdigest()[:8]}"
-    if not folder.is_dir():
+    if not manifest.intact(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{module}-"))
-        try:
-            registry.load("data", dataset).write_miniature(dataset, draft, seed)
-            draft.chmod(0o755)
-            os.rename(draft, folder)
-        except OSError:
-            # Another process was first; a rename onto a folder with contents fails.
-            if not folder.is_dir():
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        with FileLock(f"{folder}.lock"):
+            if not manifest.intact(folder):
+                with replacing_folder(folder) as draft:
+                    registry.load("data", dataset).write_miniature(dataset, draft, seed)
+                    manifest.write_for_folder(draft)
     return folder
 
 

@@ -13,7 +13,6 @@ Start from mamba.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ..plan import paths, registry
+from ..plan import manifest, paths, registry
 
 if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig
@@ -36,29 +35,30 @@ class Checkpoint:
         network: the model, in float32 unless its file says otherwise.
         tokenizer: path of its tokenizer.json.
         eos: the token that ends an answer.
+        digest: of the contents of its files and of its tokenizer.
     """
 
     network: nn.Module
     tokenizer: Path
     eos: int
+    digest: str
 
 
 def load_checkpoint(model: str, dataset: str, scale: str, results: Path) -> Checkpoint:
     """Load what the pipeline prepared for a model on a data set.
 
     Raises:
-        FileNotFoundError: it was not prepared yet.
+        NotPrepared: it was not prepared yet, or is damaged.
     """
     name = paths.checkpoint_of(scale, model, dataset)
     about = Path(results) / paths.checkpoint_folder(scale, name) / "model.json"
-    if not about.exists():
-        raise FileNotFoundError(
-            f"{about} is missing; make it with: snakemake --cores all results/{scale}/models/{name}/model.json"
-        )
-    facts = json.loads(about.read_text(encoding="utf-8"))
+    facts = manifest.read(about)
+    tokenizer, made_from = paths.tokenizer_of(scale, model), [facts]
+    if tokenizer != paths.NO_TOKENIZER:
+        made_from.append(manifest.read(Path(results) / paths.tokenizer_manifest(scale, tokenizer)))
     network = load_network(model, about.parent / facts.get("path", "."), scale)
-    tokenizer = Path(results) / paths.tokenizer_file(scale, paths.tokenizer_of(scale, model))
-    return Checkpoint(network, tokenizer, facts["eos"])
+    path = Path(results) / paths.tokenizer_file(scale, tokenizer)
+    return Checkpoint(network, path, facts["eos"], manifest.digest([*map(manifest.contents, made_from)]))
 
 
 def load_network(model: str, folder: Path, scale: str) -> nn.Module:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import pickle
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+
+from ..plan.atomic import replacing_folder
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -63,14 +64,8 @@ def convert(source: str | Path, target: str | Path) -> Path:
     config = transformers_config(_read_config(source))
     weights = {_renamed(name): tensor for name, tensor in _read_weights(source).items()}
     model = _filled(config, weights, source)
-    aside = target.with_name(f".{target.name}.part")
-    try:
-        model.save_pretrained(aside)
-        if target.exists():
-            target.rmdir()
-        aside.rename(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with replacing_folder(target) as draft:
+        model.save_pretrained(draft)
     return target
 
 

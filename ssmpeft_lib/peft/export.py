@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ..adapters.api import adaptation_of, base_model
 from ..adapters.attach import AdaptedLinear
 from ..adapters.deltas import LowRank
-from ..adapters.storage import PREFIX, WEIGHTS, replace
+from ..adapters.storage import PREFIX, WEIGHTS
+from ..plan.atomic import replacing
 
 NEVER_CALLED = ("dt_proj",)
 """Layers whose weight transformers reads without calling them, so that peft's LoRA on them does nothing."""
@@ -70,7 +71,8 @@ def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None
         for name, factors in parts.items()
         for letter, matrix in zip("AB", factors, strict=True)
     }
-    replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    with replacing(folder / WEIGHTS) as draft:
+        save_file(tensors, draft, metadata={"format": "pt"})
     _config(model, {name: len(down) for name, (down, _) in parts.items()}).save_pretrained(folder)
     return Exported(folder, tuple(parts), left_out)
 

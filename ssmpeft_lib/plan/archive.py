@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
+from .atomic import put_in_place, replacing
 from .cell import Cell
 from .results import RESULTS_VERSION, read_metrics
 
@@ -47,19 +47,13 @@ def pack(results: Path, scale: str, target: Path) -> list[Cell]:
     names = [(folder / name).relative_to(results) for folder in folders for name in FILES if (folder / name).exists()]
     files = {name.as_posix(): _digest(results / name) for name in names}
     manifest = {"format": FORMAT, "results_version": version, "files": files}
-    draft = target.with_name(f".{target.name}.partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(draft, "wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as zipped:
-            with tarfile.open(fileobj=zipped, mode="w") as tar:
-                text = json.dumps(manifest, indent=1).encode()
-                _add(tar, MANIFEST, io.BytesIO(text), len(text))
-                for name in files:
-                    with open(results / name, "rb") as file:
-                        _add(tar, name, file, (results / name).stat().st_size)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(target) as draft, open(draft, "wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as zipped:
+        with tarfile.open(fileobj=zipped, mode="w") as tar:
+            text = json.dumps(manifest, indent=1).encode()
+            _add(tar, MANIFEST, io.BytesIO(text), len(text))
+            for name in files:
+                with open(results / name, "rb") as file:
+                    _add(tar, name, file, (results / name).stat().st_size)
     return cells
 
 
@@ -94,7 +88,7 @@ def unpack(archive: Path, results: Path, replace: bool = False) -> list[Cell]:
                 (results / cell.parent / name).unlink(missing_ok=True)
         for name in sorted(names, key=lambda name: name.name == METRICS):
             (results / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(draft / name, results / name)
+            put_in_place(draft / name, results / name)
     return cells
 
 

@@ -7,6 +7,9 @@ from pathlib import PurePosixPath
 from . import registry
 
 STAND_IN_TOKENIZER = "stand-in"
+CHECKPOINT = "checkpoint.pt"
+"""In a cell's folder while it is trained: where a stopped run goes on."""
+
 NO_TOKENIZER = "none"
 """Stands in paths for the tokenizer of a model that reads no text."""
 
@@ -43,6 +46,19 @@ def checkpoint_folder(scale: str, checkpoint: str) -> PurePosixPath:
 def tokenizer_file(scale: str, tokenizer: str) -> PurePosixPath:
     """A tokenizer's tokenizer.json."""
     return PurePosixPath(scale, "tokenizers", tokenizer, "tokenizer.json")
+
+
+def tokenizer_manifest(scale: str, tokenizer: str) -> PurePosixPath:
+    """The checksum of a tokenizer, beside it."""
+    return tokenizer_file(scale, tokenizer).with_name("manifest.json")
+
+
+def prepared(scale: str, model: str, dataset: str) -> list[PurePosixPath]:
+    """The manifests of all that was prepared for a model's cells on a data set; each needs only those before it."""
+    tokenizer = tokenizer_of(scale, model)
+    folder = checkpoint_folder(scale, checkpoint_of(scale, model, dataset))
+    first = [] if tokenizer == NO_TOKENIZER else [tokenizer_manifest(scale, tokenizer)]
+    return [*first, data_file(scale, dataset, tokenizer), folder / "model.json"]
 
 
 def data_file(scale: str, dataset: str, tokenizer: str) -> PurePosixPath:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from .atomic import write_text
 from .schema import check_against_schema
 
 RESULTS_VERSION = 2
@@ -23,29 +22,12 @@ class MissingMetric(LookupError):
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write JSON so that `path` holds the old contents or the new ones, never a part: temporary file, fsync, rename.
+    """Write JSON so that `path` holds the old contents or the new ones, never a part.
 
     Raises:
         ValueError: the document holds NaN or infinity, which JSON has no word for.
     """
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:

@@ -15,9 +15,11 @@ from ..adapters.api import adapt, count
 from ..adapters.method import Method, build_method
 from ..data._encode import Prepared, load_prepared
 from ..models import Checkpoint, load_checkpoint
-from ..plan import paths, registry
+from ..plan import manifest, paths, registry
 from ..plan.cell import Cell
 from ..plan.method_string import MethodString
+from ..plan.results import RESULTS_VERSION
+from ..training import provenance
 from ..training.problem import Problem
 from ..training.recipe import Recipe, for_search, recipe_for
 from ..training.series import SeriesProblem
@@ -45,7 +47,7 @@ def open_run(
     Raises:
         LookupError: a word of the cell's name is unknown.
         ValueError: the search found no learning rate.
-        FileNotFoundError: the model or the data were not prepared; names the rule's command.
+        NotPrepared: the model or the data were not prepared, or are damaged; names the command that makes them.
     """
     cell = Cell.parse(cell) if isinstance(cell, str) else cell.check()
     torch.set_num_threads(threads)
@@ -62,7 +64,20 @@ def open_run(
     method = with_dropout(method, recipe.dropout, cell.method)
     checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
     problem = _problem(cell, checkpoint, prepared, recipe)
-    return Run(cell, method, prepared.task, recipe, checkpoint.network, problem, prepared.description, search=search)
+    inputs = {
+        "cell": str(cell),
+        "method": method.spelled_out(),
+        "recipe": manifest.digest(recipe.as_dict()),
+        "data": prepared.digest,
+        "base model": checkpoint.digest,
+        "code": provenance.code_digest(),
+        "library": manifest.digest(provenance.libraries()),
+        "version of results": str(RESULTS_VERSION),
+    }
+    description = prepared.description
+    return Run(
+        cell, method, prepared.task, recipe, checkpoint.network, problem, description, search=search, inputs=inputs
+    )
 
 
 def _found_by_search(path: Path) -> dict[str, Any]:

@@ -21,8 +21,10 @@ from ..adapters.sparse import Sparse
 from ..adapters.storage import save as save_adapter
 from ..data._task import Task
 from ..metrics import score_all
+from ..plan.atomic import write_text
 from ..plan.cell import Cell
-from ..plan.results import RESULTS_VERSION, write_metrics, write_text
+from ..plan.paths import CHECKPOINT
+from ..plan.results import RESULTS_VERSION, write_metrics
 from ..training import provenance
 from ..training.checkpoint import Checkpoint
 from ..training.loop import Progress, Timer, Trainer, Watch, restore, snapshot
@@ -45,6 +47,7 @@ class Run:
         timers, memory: what it costs.
         selection: the channels and states that a warm-up chose, by mixer.
         search: what the search found that picked the learning rate; empty where there was none.
+        inputs: digests of everything that the numbers are made from, by what it is; a checkpoint belongs to them.
     """
 
     cell: Cell
@@ -61,6 +64,7 @@ class Run:
     memory: PeakMemory = field(default_factory=PeakMemory)
     selection: dict[str, Selection] = field(default_factory=dict)
     search: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def total_steps(self) -> int:
@@ -100,7 +104,7 @@ class Run:
         """
         if not self.total_steps:
             return self.progress
-        checkpoint = Checkpoint(Path(folder) / "checkpoint.pt", self.recipe.as_dict()) if folder else None
+        checkpoint = Checkpoint(Path(folder) / CHECKPOINT, self.inputs) if folder else None
         found = checkpoint.load() if checkpoint else None
         torch.manual_seed(self.cell.seed)
         self.memory.start()
@@ -155,7 +159,7 @@ class Run:
             save_adapter(self.model, folder / "adapter")
         target = folder / "metrics.json"
         write_metrics(target, self.metrics())
-        Checkpoint(folder / "checkpoint.pt", self.recipe.as_dict()).remove()
+        (folder / CHECKPOINT).unlink(missing_ok=True)
         return target
 
     def metrics(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,13 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..adapters.backbone import Backbone
-from ..plan import registry
+from ..plan import manifest, registry
+from ..plan.atomic import replacing_folder
 from ..plan.pretraining import STEPS
 from ..plan.results import write_json
 from ..training import provenance
 
 BATCH, LENGTH = 16, 64
 PEAK_RATE = 8e-3
+
+WEIGHTS = "weights"
+"""Folder of the weights, beside model.json, which is written last."""
 
 
 def pretrain(
@@ -31,6 +35,7 @@ def pretrain(
     folder: Path,
     steps: int = STEPS,
     seed: int = 0,
+    command: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Pretrain the stand-in of a model on next-token prediction and write it as transformers does.
 
@@ -38,9 +43,10 @@ def pretrain(
         model: name such as `mamba-130m`.
         documents: token ids, one list a document, endless or long enough.
         vocabulary, eos: of the tokenizer.
-        folder: where config.json, model.safetensors and, last, model.json go.
+        folder: where weights/ and, last, model.json go.
+        command: that makes them again, as a manifest has it.
     Returns:
-        what model.json says: sizes, losses, time.
+        what model.json says: sizes, losses, checksums.
     """
     torch.manual_seed(seed)
     network = registry.load("models", model).build(
@@ -55,19 +61,30 @@ def pretrain(
     losses = _train(network, _blocks(documents, eos), steps)
     for mixer in Backbone(network).mixers:
         mixer.kind.uninstall(mixer.module)
-    network.save_pretrained(folder)
+    with replacing_folder(Path(folder) / WEIGHTS) as draft:
+        network.save_pretrained(draft)
     about = {
         "model": model,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "steps": steps,
         "tokens": steps * BATCH * LENGTH,
         "loss": losses,
-        "seconds": round(perf_counter() - start, 1),
         "eos": eos,
-        "made_by": provenance.environment(network),
     }
-    write_json(Path(folder) / "model.json", about)
-    return about
+    return write_about(Path(folder), network, about, perf_counter() - start, command)
+
+
+def write_about(
+    folder: Path, network: nn.Module, about: dict[str, Any], seconds: float, command: Sequence[str]
+) -> dict[str, Any]:
+    """Write pretraining.json and, last, model.json with the checksums of the files in weights/.
+
+    What differs between two equal pretrainings is in pretraining.json alone: cells look at model.json, and one that was
+    made again just as it was leaves them as they are.
+    """
+    made_by = provenance.environment(network)
+    write_json(folder / "pretraining.json", {"seconds": round(seconds, 1), "made_by": made_by})
+    return manifest.write(folder / "model.json", {**about, "path": WEIGHTS}, (folder / WEIGHTS).iterdir(), command)
 
 
 def _train(network: nn.Module, blocks: Iterator[Tensor], steps: int) -> list[dict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
@@ -13,12 +14,12 @@ from torch import nn
 from ..data._encode import load_prepared
 from ..metrics import score_all
 from ..plan import paths, registry
+from ..plan.atomic import replacing_folder
 from ..plan.pretraining import ON_DATA
-from ..plan.results import write_json
-from ..training import provenance
 from ..training.loop import Trainer, restore, snapshot
 from ..training.recipe import Recipe
 from ..training.series import SeriesProblem
+from .pretrain import WEIGHTS, write_about
 
 EPOCHS = 50
 """Of the paper (Sec. D.3)."""
@@ -28,7 +29,13 @@ RECIPE = Recipe(learning_rate=1e-2, batch_size=64, weight_decay=0.01, precision=
 
 
 def pretrain_on_data(
-    model: str, scale: str, data: Path, folder: Path, steps: int | None = None, seed: int = 0
+    model: str,
+    scale: str,
+    data: Path,
+    folder: Path,
+    steps: int | None = None,
+    seed: int = 0,
+    command: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Pretrain a model in full on a prepared data set, keep the best epoch, and write it with `model.json`, last.
 
@@ -36,10 +43,11 @@ def pretrain_on_data(
         model: name such as `s4-deep`.
         scale: decides how many steps.
         data: what `prepare-data` wrote.
-        folder: where the weights go.
+        folder: where weights/ and, last, model.json go.
         steps: in place of the scale's.
+        command: that makes them again, as a manifest has it.
     Returns:
-        what model.json says: sizes, scores, time.
+        what model.json says: sizes, scores, checksums.
     """
     torch.manual_seed(seed)
     prepared = load_prepared(data)
@@ -51,19 +59,17 @@ def pretrain_on_data(
     total = ON_DATA.get(scale, EPOCHS * problem.steps_an_epoch) if steps is None else steps
     start = perf_counter()
     history = _train(network, problem, seed, total)
-    module.save(network, folder)
+    with replacing_folder(Path(folder) / WEIGHTS) as draft:
+        module.save(network, draft)
     about = {
         "model": model,
         "data": prepared.description,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "steps": total,
         "history": history,
-        "seconds": round(perf_counter() - start, 1),
         "eos": 0,
-        "made_by": provenance.environment(network),
     }
-    write_json(Path(folder) / "model.json", about)
-    return about
+    return write_about(Path(folder), network, about, perf_counter() - start, command)
 
 
 def _train(network: nn.Module, problem: SeriesProblem, seed: int, total_steps: int) -> list[dict[str, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from ..plan import registry
+from ..plan.atomic import replacing
 from . import blocks
 from .encoded_text import EncodedText
 from .shards import Shards
@@ -151,12 +151,8 @@ class TextRun:
             "rng": torch.get_rng_state(),
             "progress": asdict(self.progress),
         }
-        partial = self.folder / f"{STATE}.partial"
-        with open(partial, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, self.folder / STATE)
+        with replacing(self.folder / STATE) as draft:
+            torch.save(state, draft)
 
     def _identity(self) -> dict:
         """Where two runs differ in any of these, one cannot go on from the other's state.

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from ..plan.atomic import write_text
 from ..plan.errata import KINDS
-from ..plan.results import write_text
 from .checks import CHECKS
 
 ERRATA = Path(__file__).resolve().parent.parent.parent / "workflow" / "errata" / "theory.yaml"

@@ -11,7 +11,8 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from ..plan.results import write_json, write_text
+from ..plan.atomic import write_text
+from ..plan.results import write_json
 from ..training import provenance
 from .regression import STEPS, Arm, Data, run_grid
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import file_digest, sha256
 from pathlib import Path
-from pickle import UnpicklingError
 from time import monotonic
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..plan.atomic import remove, replacing
 from .loop import Progress, Trainer
 
 EVERY_SECONDS = 60.0
 """A checkpoint is written at a validation, at most this often: a miniature is over before the first."""
+
+DIGEST_BYTES = sha256().digest_size
+"""The file ends with the SHA-256 of what stands before, which torch's reader of archives passes over."""
 
 
 class Checkpoint:
@@ -24,13 +29,13 @@ class Checkpoint:
 
     Args:
         path: the file; it exists only while a run is under way.
-        recipe: the run's numbers; a checkpoint of another recipe is not gone on from.
+        inputs: digests of everything that the run's numbers are made from; a checkpoint of others is not gone on from.
         every: seconds between two checkpoints.
     """
 
-    def __init__(self, path: Path, recipe: dict[str, Any], every: float = EVERY_SECONDS):
+    def __init__(self, path: Path, inputs: Mapping[str, str], every: float = EVERY_SECONDS):
         self.path = Path(path)
-        self.recipe = recipe
+        self.inputs = dict(inputs)
         self.every = every
         self._last = monotonic()
 
@@ -57,7 +62,7 @@ class Checkpoint:
             warmup: what is told of the warm-up beside.
         """
         state = {
-            "recipe": self.recipe,
+            "inputs": self.inputs,
             "trained": {name: tensor.detach() for name, tensor in trained.items()},
             "best": best,
             "fixed": fixed,
@@ -68,29 +73,43 @@ class Checkpoint:
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        partial = self.path.with_suffix(".partial")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, partial)
-        os.replace(partial, self.path)
+        with replacing(self.path) as draft:
+            torch.save(state, draft)
+            with open(draft, "r+b") as file:
+                # reading it to the end leaves the place to write at there
+                file.write(file_digest(file, "sha256").digest())
         self._last = monotonic()
 
     def load(self) -> dict | None:
-        """The state that was written, or None; tensors and plain values only.
+        """The state that was written, or None; tensors and plain values only, on the CPU.
 
-        A file that cannot be read, or of another recipe (config.yaml was changed), is left alone: the run begins anew.
+        A file that is damaged, or that was written by a run that is made from something else (the recipe, the base
+        weights, the data, the code), is said to be so and not gone on from: the run begins anew.
         """
         if not self.path.exists():
             return None
-        try:
-            state = torch.load(self.path, weights_only=True)
-        except (RuntimeError, EOFError, UnpicklingError) as error:
-            logging.warning("%s cannot be read (%s); training starts anew", self.path, error)
+        if not self._intact():
+            logging.warning("%s is damaged; training starts anew", self.path)
+            remove(self.path)
             return None
-        if state.get("recipe") != self.recipe:
-            logging.warning("%s was written with another recipe than this one; training starts anew", self.path)
+        state = torch.load(self.path, weights_only=True, map_location="cpu")
+        if state["inputs"] != self.inputs:
+            other = sorted(name for name, value in self.inputs.items() if state["inputs"].get(name) != value)
+            logging.warning(
+                "%s was written with another %s than this run has; training starts anew", self.path, ", ".join(other)
+            )
             return None
         return state
 
-    def remove(self) -> None:
-        """The run has ended."""
-        self.path.unlink(missing_ok=True)
+    def _intact(self) -> bool:
+        if not self.path.is_file() or self.path.stat().st_size <= DIGEST_BYTES:
+            return False
+        with open(self.path, "rb") as file:
+            file.seek(-DIGEST_BYTES, os.SEEK_END)
+            expected, left = file.read(), file.tell() - DIGEST_BYTES
+            file.seek(0)
+            digest = sha256()
+            while block := file.read(min(left, 1 << 20)):
+                digest.update(block)
+                left -= len(block)
+        return digest.digest() == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -17,6 +18,9 @@ from ..plan.registry import PACKAGE
 
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "numpy", "nltk", "mamba-ssm")
 
+WITHOUT_NUMBERS = ("book", "checkup", "commands", "compare", "drawing")
+"""Folders of the library whose code no cell runs."""
+
 
 def environment(model: nn.Module | None = None) -> dict[str, Any]:
     """Commit, machine, device, library versions, threads, scan backend and the time, for `made_by`."""
@@ -28,7 +32,7 @@ def environment(model: nn.Module | None = None) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
-        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "libraries": libraries(),
         "scan_backend": next((name for name, state in backends().items() if state.available), "torch"),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -42,6 +46,23 @@ def commit() -> dict[str, Any]:
         return {"commit": head, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
     except (OSError, subprocess.CalledProcessError):
         return {}
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the sources that a cell's numbers come from: the library without its commands and pages."""
+    digest = hashlib.sha256()
+    for path in sorted(path for ending in ("py", "cpp", "h") for path in PACKAGE.rglob(f"*.{ending}")):
+        name = path.relative_to(PACKAGE)
+        if name.parts[0] not in WITHOUT_NUMBERS:
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """The versions of the installed libraries that a cell's numbers depend on."""
+    return {name: found for name in LIBRARIES if (found := _version(name))}
 
 
 @cache

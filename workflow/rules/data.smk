@@ -19,7 +19,7 @@ rule data:
     params:
         source=plan.data_source,
         splits=plan.splits_of,
-        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer),
+        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer[:1]),
         version=plan.results_version,
     shell:
         "ssmpeft prepare-data {wildcards.scale} {wildcards.dataset} {params.source} --splits {params.splits:q}"

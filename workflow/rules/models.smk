@@ -2,6 +2,7 @@
 rule tokenizer:
     output:
         "results/{scale}/tokenizers/{tokenizer}/tokenizer.json",
+        "results/{scale}/tokenizers/{tokenizer}/manifest.json",
     log:
         "logs/{scale}/tokenizers/{tokenizer}.log",
     benchmark:
@@ -20,7 +21,7 @@ rule tokenizer:
         version=plan.results_version,
     shell:
         "ssmpeft prepare-tokenizer {wildcards.scale} {wildcards.tokenizer} {params.source} {params.given}"
-        " --output {output:q} &> {log:q}"
+        " --output {output[0]:q} &> {log:q}"
 
 
 rule checkpoint:
@@ -46,7 +47,7 @@ rule checkpoint:
     params:
         source=plan.data_source,
         steps=plan.pretraining,
-        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer),
+        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer[:1]),
         data=lambda wildcards, input: plan.option("data", input.data),
         version=plan.results_version,
     shell:

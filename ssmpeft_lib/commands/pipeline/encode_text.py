@@ -7,8 +7,9 @@ The folder holds .txt or .txt.xz files in UTF-8. A line `<|endoftext|>` ends eac
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
+
+from ...plan.atomic import replacing
 
 TOKENIZER, TRAINING, HELD_OUT = "tokenizer.json", "training.npz", "held_out.npz"
 
@@ -31,14 +32,9 @@ def run(arguments: argparse.Namespace) -> None:
     _put(folder / TOKENIZER, lambda path: tokenizer.save(str(path)))
     for name, encode in ((HELD_OUT, encoded_text.encode_held_out), (TRAINING, encoded_text.encode_training)):
         encoded = encode(arguments.text, tokenizer)
-        _put(folder / name, encoded.save)
+        with replacing(folder / name) as draft:
+            encoded.save(draft)
         print(
             f"{name}: {len(encoded.ends):,} documents, {encoded.size / 1e6:.1f} MB, {len(encoded.tokens):,} tokens",
             flush=True,
         )
-
-
-def _put(path: Path, write) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    write(partial)
-    os.replace(partial, path)

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ...plan.results import write_json
+from ...plan import manifest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +25,14 @@ def run(arguments: argparse.Namespace) -> None:
     from ...data._encode import prepare
 
     cache = arguments.output.parent / "encoded"
+    if arguments.tokenizer:
+        manifest.ensure(arguments.tokenizer.with_name("manifest.json"))
     source = sources.find(
         arguments.dataset, arguments.scale, arguments.data_dir, arguments.output.parent / "miniatures"
     )
     prepared = prepare(arguments.dataset, source, arguments.tokenizer, cache, json.loads(arguments.splits))
     relative = prepared.folder.relative_to(arguments.output.parent)
-    write_json(arguments.output, {"dataset": arguments.dataset, "folder": str(relative), **prepared.description})
+    document = {"dataset": arguments.dataset, "folder": str(relative), **prepared.description}
+    # answers are scored with the databases; original ones are the user's
+    databases = source.folder.rglob("*.sqlite") if source.kind == "miniature" else ()
+    manifest.write(arguments.output, document, [*prepared.folder.iterdir(), *databases], arguments.words)

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from ...plan import paths, registry
+from ...plan import manifest, paths, registry
 from ...plan.pretraining import steps_of
-from ...plan.results import write_json
 from .prepare_tokenizer import corpora
 
 CHUNK = 2000
@@ -40,16 +39,20 @@ def run(arguments: argparse.Namespace) -> None:
     if paths.pretrained_on(model):
         from ...stand_ins.pretrain_on_data import pretrain_on_data
 
-        pretrain_on_data(model, arguments.scale, arguments.data, arguments.output.parent, arguments.steps)
+        manifest.ensure(arguments.data)
+        pretrain_on_data(
+            model, arguments.scale, arguments.data, arguments.output.parent, arguments.steps, command=arguments.words
+        )
         return
     if arguments.scale == "paper":
-        _fetch(model, arguments.output)
+        _fetch(model, arguments.output, arguments.words)
         return
     from tokenizers import Tokenizer
 
     from ...stand_ins import corpus
     from ...stand_ins.pretrain import pretrain
 
+    manifest.ensure(arguments.tokenizer.with_name("manifest.json"))
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
     modality = arguments.checkpoint.removeprefix(model).lstrip("-") or "text"
     texts = (
@@ -61,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         vocabulary=tokenizer.get_vocab_size(),
         eos=tokenizer.token_to_id("<|endoftext|>"),
         folder=arguments.output.parent,
+        command=arguments.words,
         steps=steps_of(arguments.scale, arguments.checkpoint) if arguments.steps is None else arguments.steps,
     )
 
@@ -72,20 +76,32 @@ def _encoded(texts: Iterable[str], tokenizer) -> Iterator[list[int]]:
             yield encoding.ids
 
 
-def _fetch(model: str, output: Path) -> None:
+def _fetch(model: str, output: Path, words: list[str]) -> None:
     """Fetch from the hub; a checkpoint in the format of state-spaces is converted and lies beside model.json."""
-    from huggingface_hub import snapshot_download
     from transformers import AutoConfig
 
     from ...models._convert import FILES, convert
 
     hub = registry.facts("models", model)["hub"]
     # weights as pickles are not fetched, but where there is nothing else: the converter runs no code of theirs
-    path = Path(snapshot_download(hub, allow_patterns=["*.safetensors", "*.json"]))
+    path = _downloaded(hub, ["*.safetensors", "*.json"])
     if "model_type" not in json.loads((path / "config.json").read_text(encoding="utf-8")):
-        original = snapshot_download(hub, allow_patterns=["config.json", *FILES])
+        original = _downloaded(hub, ["config.json", *FILES])
         path = output.parent.resolve() / "weights"
         shutil.rmtree(path, ignore_errors=True)
         convert(original, path)
     eos = AutoConfig.from_pretrained(path).eos_token_id
-    write_json(output, {"model": model, "path": str(path), "eos": eos or 0})
+    files = (file for file in sorted(path.rglob("*")) if file.is_file())
+    manifest.write(output, {"model": model, "path": str(path), "eos": eos or 0}, files, words)
+
+
+def _downloaded(hub: str, patterns: list[str]) -> Path:
+    """Folder of a checkpoint in the hub's cache, fetched again where a file is not what its name there says."""
+    from huggingface_hub import snapshot_download
+
+    path = Path(snapshot_download(hub, allow_patterns=patterns))
+    # the hub keeps large files under the SHA-256 of their contents
+    blobs = {file.resolve() for file in path.rglob("*") if file.is_file()}
+    if all(manifest.sha256(blob) == blob.name for blob in blobs if len(blob.name) == 64):
+        return path
+    return Path(snapshot_download(hub, allow_patterns=patterns, force_download=True))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from itertools import chain, islice
 from pathlib import Path
+
+from ...plan import manifest
+from ...plan.atomic import replacing
 
 HUB = {"gpt-neox-20b": "EleutherAI/gpt-neox-20b", "jamba": "ai21labs/Jamba-tiny-dev"}
 """Where the hub keeps the tokenizers of the paper's models."""
@@ -21,22 +23,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="stand-in, or the name of a tokenizer of the hub")
     parser.add_argument("--given", type=Path, help="a tokenizer.json to use for the stand-ins (scale real)")
     parser.add_argument("--data-dir", type=Path, help="folder of original data; its corpora/ is what is learned from")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="tokenizer.json; manifest.json goes beside it")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the tokenizer."""
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    partial = arguments.output.with_suffix(".partial")
-    if arguments.scale == "paper":
-        from huggingface_hub import hf_hub_download
+    """Write the tokenizer, and its checksum beside it."""
+    with replacing(arguments.output) as draft:
+        if arguments.scale == "paper":
+            from huggingface_hub import hf_hub_download
 
-        shutil.copyfile(hf_hub_download(HUB[arguments.name], "tokenizer.json"), partial)
-    elif arguments.given:
-        shutil.copyfile(arguments.given, partial)
-    else:
-        _train(corpora(arguments.scale, arguments.data_dir), partial)
-    os.replace(partial, arguments.output)
+            shutil.copyfile(hf_hub_download(HUB[arguments.name], "tokenizer.json"), draft)
+        elif arguments.given:
+            shutil.copyfile(arguments.given, draft)
+        else:
+            _train(corpora(arguments.scale, arguments.data_dir), draft)
+    manifest.write(
+        arguments.output.with_name("manifest.json"), {"tokenizer": arguments.name}, [arguments.output], arguments.words
+    )
 
 
 def corpora(scale: str, data_dir: Path | None) -> Path | None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from ...execute.gpus import own_gpu
 from ...execute.notebook import execute
+from ...plan import manifest, paths
+from ...plan.atomic import replacing
 from ...plan.cell import Cell
 from ...plan.results import RESULTS_VERSION, write_metrics
 from ...plan.snakemake.resources import Needs
@@ -35,8 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Execute the notebook."""
     cell = Cell.parse(arguments.cell)
     folder = arguments.output.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / ".cell.ipynb"
     # as they are seen from the working directory, which is the kernel's: a notebook is read on other machines
     parameters = {
         "cell": str(cell),
@@ -50,9 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
     for earlier in (metrics, folder / "predictions.jsonl"):
         earlier.unlink(missing_ok=True)
     shutil.rmtree(folder / "adapter", ignore_errors=True)
-    with own_gpu(Needs(cell.scale).gpus > 0):
-        error = execute(arguments.notebook, partial, parameters)
-    os.replace(partial, arguments.output)
+    for path in paths.prepared(cell.scale, cell.model, cell.dataset):
+        manifest.ensure(arguments.results / path)
+    with replacing(arguments.output) as draft, own_gpu(Needs(cell.scale).gpus > 0):
+        error = execute(arguments.notebook, draft, parameters)
+    if error is not None and error["type"] == manifest.NotPrepared.__name__:
+        # damaged since it was looked at: no result of the cell
+        logging.error("%s: %s", cell, error["message"])
+        return 1
     if error is None and not metrics.exists():
         error = {"type": "MissingResult", "message": f"the notebook ended without writing {metrics}"}
     if error is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
+
+from ...plan.atomic import put_in_place, replacing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +25,11 @@ def run(arguments: argparse.Namespace) -> None:
     from ...execute.notebook import execute
 
     output = arguments.output
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}")
-    jupytext.write(jupytext.read(arguments.notebook), partial, fmt="ipynb")
-    error = execute(partial, partial, {})
-    if error is not None:
-        raise ValueError(f"{arguments.notebook}: a cell failed, see {partial}: {error['type']}: {error['message']}")
-    os.replace(partial, output)
+    failed = output.with_name(f"failed-{output.name}")
+    with replacing(output) as draft:
+        jupytext.write(jupytext.read(arguments.notebook), draft, fmt="ipynb")
+        error = execute(draft, draft, {})
+        if error is not None:
+            put_in_place(draft, failed)
+            raise ValueError(f"{arguments.notebook}: a cell failed, see {failed}: {error['type']}: {error['message']}")
+    failed.unlink(missing_ok=True)

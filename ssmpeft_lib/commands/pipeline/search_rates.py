@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 
 from ...execute.gpus import own_gpu
-from ...plan import search
+from ...plan import manifest, paths, search
 from ...plan.cell import Cell
 from ...plan.results import write_json
 from ...plan.snakemake.resources import Needs
@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
     overrides = json.loads(arguments.overrides)
     tried = Search(cell, arguments.results, overrides, arguments.to_the_end, arguments.threads)
     rates = arguments.rates
+    for path in paths.prepared(cell.scale, cell.model, cell.dataset):
+        manifest.ensure(arguments.results / path)
     try:
         with own_gpu(Needs(cell.scale).gpus > 0):
             entries = tried.side_by_side(rates) if len(rates) > 1 else tried.one_by_one(rates)

@@ -235,7 +235,11 @@ class Workflow:
         return name if self.on_cluster and self.scale != "paper" else None
 
     def _tokenizer(self, scale: str, tokenizer: str) -> list[str]:
-        return [] if tokenizer == paths.NO_TOKENIZER else [f"results/{paths.tokenizer_file(scale, tokenizer)}"]
+        """A tokenizer's file and, after it, that with its checksum."""
+        if tokenizer == paths.NO_TOKENIZER:
+            return []
+        files = paths.tokenizer_file(scale, tokenizer), paths.tokenizer_manifest(scale, tokenizer)
+        return [f"results/{file}" for file in files]
 
     def _exhibit(self, wildcards: Any) -> Exhibit:
         return next(exhibit for exhibit in self.exhibits if exhibit.id == wildcards.exhibit)
