@@ -293,8 +293,9 @@ def test_bf16_stays_near_fp32(results):
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
 
 
-def test_too_few_examples_for_a_batch(results):
-    run = opened(results, train_examples=8)
+@pytest.mark.parametrize("length", [{}, {"steps": None, "epochs": 2}])
+def test_too_few_examples_for_a_batch(results, length):
+    run = opened(results, train_examples=8, **length)
     with pytest.raises(ValueError, match="8 training examples do not fill a batch of 16"):
         run.train()
 

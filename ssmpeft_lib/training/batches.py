@@ -42,8 +42,8 @@ def loss_of(model: nn.Module, batch: Batch) -> Tensor:
     return F.cross_entropy(label_logits(model, batch).float(), batch.targets)
 
 
-def epochs_of_indices(examples: int, batch_size: int, seed: int) -> Iterator[list[np.ndarray]]:
-    """For each epoch, the indices of its batches: a permutation that depends on seed and epoch alone, the rest dropped.
+def batches_an_epoch(examples: int, batch_size: int) -> int:
+    """Whole batches in an epoch.
 
     Raises:
         ValueError: fewer examples than a batch holds.
@@ -52,6 +52,16 @@ def epochs_of_indices(examples: int, batch_size: int, seed: int) -> Iterator[lis
         raise ValueError(
             f"{examples} training examples do not fill a batch of {batch_size}; lower batch_size in an override"
         )
+    return examples // batch_size
+
+
+def epochs_of_indices(examples: int, batch_size: int, seed: int) -> Iterator[list[np.ndarray]]:
+    """For each epoch, the indices of its batches: a permutation that depends on seed and epoch alone, the rest dropped.
+
+    Raises:
+        ValueError: fewer examples than a batch holds.
+    """
+    batches_an_epoch(examples, batch_size)
     epoch = 0
     while True:
         order = np.random.default_rng((seed, epoch)).permutation(examples)

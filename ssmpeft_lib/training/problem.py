@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..data._encoded import Encoded
 from ..data._task import Task
-from .batches import epochs_of_indices
+from .batches import batches_an_epoch, epochs_of_indices
 from .recipe import Recipe
 
 
@@ -40,8 +40,8 @@ class Problem(ABC):
 
     @property
     def steps_an_epoch(self) -> int:
-        """Whole batches in the training set."""
-        return len(self.splits["train"]) // self.recipe.batch_size
+        """Whole batches in the training set; an error where there is none."""
+        return batches_an_epoch(len(self.splits["train"]), self.recipe.batch_size)
 
     def losses(self, seed: int, first_step: int = 0) -> Iterator[Callable[[], Tensor]]:
         """The loss of one step after another, from a given step on; the order depends on the seed alone."""

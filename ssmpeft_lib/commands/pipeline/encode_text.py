@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     print(f"training a tokenizer of {arguments.vocabulary:,} tokens on {arguments.text} (minutes)", flush=True)
     tokenizer = encoded_text.train_tokenizer(arguments.text, arguments.vocabulary)
-    _put(folder / TOKENIZER, lambda path: tokenizer.save(str(path)))
+    with replacing(folder / TOKENIZER) as draft:
+        tokenizer.save(str(draft))
     for name, encode in ((HELD_OUT, encoded_text.encode_held_out), (TRAINING, encoded_text.encode_training)):
         encoded = encode(arguments.text, tokenizer)
         with replacing(folder / name) as draft:
