@@ -67,7 +67,8 @@ def save_resumable(model: nn.Module, folder: str | Path, state_dict: dict[str, T
     folder = save(model, folder, state_dict=state_dict)
     state = model.state_dict() if state_dict is None else state_dict
     tensors = {name: _written(state[name]) for name in live_names(model).values()}
-    replace(folder / RESUMABLE, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    with replacing(folder / RESUMABLE) as draft:
+        save_file(tensors, draft, metadata={"format": "pt"})
     return folder
 
 
