@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from device import CUDA, DEVICE, Clock, about, alternated, ratio
 
-from ssmpeft_lib.ops import backends, selective_scan, triton_scan
+from ssmpeft_lib.ops import backends, selective_scan
+from ssmpeft_lib.ops.selective_scan import triton as triton_scan
 from ssmpeft_lib.plan.results import write_json
 
 OUTPUT = Path("results/benchmarks/gpu_scan.json")

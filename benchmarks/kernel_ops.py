@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ssmpeft_lib import ops
-from ssmpeft_lib.ops import naive
+from ssmpeft_lib.ops.s4d import naive
 
 SIZE_130M = {"d_inner": 1536, "d_state": 16}
 

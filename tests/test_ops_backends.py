@@ -16,8 +16,11 @@ import torch
 from ops_inputs import assert_close, need, outputs_and_gradients, scan_inputs
 
 from ssmpeft_lib import ops
-from ssmpeft_lib.ops import dispatch, mamba_ssm_cuda
-from ssmpeft_lib.ops.cpp import build
+from ssmpeft_lib.ops import _dispatch as dispatch
+from ssmpeft_lib.ops._cpp import build
+from ssmpeft_lib.ops.conv import mamba_ssm as conv_mamba_ssm
+from ssmpeft_lib.ops.selective_scan import mamba_ssm as scan_mamba_ssm
+from ssmpeft_lib.ops.ssd import mamba_ssm as ssd_mamba_ssm
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -271,7 +274,7 @@ def test_mamba_ssm_with_an_initial_state(fake_mamba_ssm):
     inputs = scan_inputs(2, 5, 3, 7, torch.float32)
 
     def theirs(**given):
-        return (mamba_ssm_cuda.selective_scan(**given, delta_softplus=True)[0],)
+        return (scan_mamba_ssm.selective_scan(**given, delta_softplus=True)[0],)
 
     def reference(**given):
         return (ops.selective_scan(**given, delta_softplus=True, backend="naive"),)
@@ -281,7 +284,7 @@ def test_mamba_ssm_with_an_initial_state(fake_mamba_ssm):
 
 def test_mamba_ssm_refuses_the_gradient_it_would_drop(fake_mamba_ssm):
     inputs = scan_inputs(2, 5, 3, 7, torch.float32)
-    y, last_state = mamba_ssm_cuda.selective_scan(**inputs, delta_softplus=True)
+    y, last_state = scan_mamba_ssm.selective_scan(**inputs, delta_softplus=True)
     _, expected = ops.selective_scan(**inputs, delta_softplus=True, return_last_state=True, backend="naive")
     torch.testing.assert_close(last_state, expected)
     y.sum().backward(retain_graph=True)
@@ -292,18 +295,18 @@ def test_mamba_ssm_refuses_the_gradient_it_would_drop(fake_mamba_ssm):
 def test_causal_conv1d_with_initial_columns(fake_mamba_ssm):
     x, weight, columns = torch.randn(2, 6, 9), torch.randn(6, 4), torch.randn(1, 6, 3)
     for given in (columns, None):
-        y = mamba_ssm_cuda.causal_conv1d(x, weight, None, "silu", given)
+        y = conv_mamba_ssm.causal_conv1d(x, weight, None, "silu", given)
         torch.testing.assert_close(y, ops.causal_conv1d(x, weight, None, "silu", given, backend="naive"))
     wide = torch.randn(6, 7)
     torch.testing.assert_close(
-        mamba_ssm_cuda.causal_conv1d(x, wide, None, None, None), ops.causal_conv1d(x, wide, None, None)
+        conv_mamba_ssm.causal_conv1d(x, wide, None, None, None), ops.causal_conv1d(x, wide, None, None)
     )
 
 
 def test_mamba2_scan_of_mamba_ssm(fake_mamba_ssm):
     x, delta, B = torch.randn(2, 9, 4, 3), torch.rand(2, 9, 4), torch.randn(2, 9, 2, 5)
     A, state = -torch.rand(4), torch.randn(1, 4, 3, 5)
-    y, last = mamba_ssm_cuda.ssd_scan(x, delta, A, B, B, None, None, False, (0.0, 1.0), state, 64)
+    y, last = ssd_mamba_ssm.ssd_scan(x, delta, A, B, B, None, None, False, (0.0, 1.0), state, 64)
     expected, expected_last = ops.ssd_scan(
         x, delta, A, B, B, delta_limit=(0.0, 1.0), initial_state=state, return_last_state=True
     )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ssmpeft_lib.ops import s4d_kernel
-from ssmpeft_lib.ops.geometric import GeometricSum
+from ssmpeft_lib.ops.s4d._geometric import GeometricSum
 
 
 def sample(dtype, *shape):

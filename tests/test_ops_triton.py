@@ -15,9 +15,10 @@ from ops_inputs import assert_close, outputs_and_gradients, scan_inputs
 from required import missing
 from torch.utils.checkpoint import checkpoint
 
-from ssmpeft_lib.ops import selective_scan, triton_scan
+from ssmpeft_lib.ops import _triton, selective_scan
+from ssmpeft_lib.ops.selective_scan import triton as triton_scan
 
-if obstacle := triton_scan.obstacle():
+if obstacle := _triton.obstacle():
     missing("triton", obstacle)
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -155,7 +156,8 @@ def test_compiles_into_one_graph_and_can_be_checkpointed():
 COMPILE = """
 import triton
 from triton.backends.compiler import GPUTarget
-from ssmpeft_lib.ops import triton_kernels, triton_scan
+from ssmpeft_lib.ops.selective_scan import _triton_kernels as triton_kernels
+from ssmpeft_lib.ops.selective_scan import triton as triton_scan
 
 inputs = {"u", "delta", "z", "B", "C", "out", "grad_out", "grad_u", "grad_delta", "grad_z"}
 warps = {triton_kernels.forward: triton_scan.FORWARD_WARPS, triton_kernels.backward: triton_scan.BACKWARD_WARPS}

@@ -6,13 +6,13 @@ the compiler and `SSMPEFT_CACHE_DIR` the folder for what it makes. Its results a
 threads.
 """
 
-from ssmpeft_lib.ops.causal_conv1d import causal_conv1d
-from ssmpeft_lib.ops.decoding import causal_conv1d_step, s4d_step, selective_state_step, ssd_state_step
-from ssmpeft_lib.ops.dispatch import backends
+from ssmpeft_lib.ops._dispatch import backends
+from ssmpeft_lib.ops.conv import causal_conv1d
 from ssmpeft_lib.ops.linear import Linear, linear
-from ssmpeft_lib.ops.s4d import discretize, fft_conv, s4d_kernel
+from ssmpeft_lib.ops.s4d import discretize, fft_conv, s4d_kernel, s4d_step
 from ssmpeft_lib.ops.selective_scan import selective_scan
 from ssmpeft_lib.ops.ssd import ssd_scan
+from ssmpeft_lib.ops.step import causal_conv1d_step, selective_state_step, ssd_state_step
 
 __all__ = [
     "Linear",

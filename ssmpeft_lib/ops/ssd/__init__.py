@@ -6,8 +6,8 @@ from math import inf
 
 from torch import Tensor
 
-from ssmpeft_lib.ops import mamba_ssm_cuda, naive, ssd_chunked
-from ssmpeft_lib.ops.checks import (
+from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._layout import (
     accumulation_dtype,
     cast,
     check_floating,
@@ -15,8 +15,8 @@ from ssmpeft_lib.ops.checks import (
     check_like,
     check_same_dtype,
 )
-from ssmpeft_lib.ops.dispatch import resolve
-from ssmpeft_lib.ops.mapping import vmappable
+from ssmpeft_lib.ops._vmap import vmappable
+from ssmpeft_lib.ops.ssd import mamba_ssm, naive, torch
 
 
 @vmappable("A", "D", "delta_bias")
@@ -88,8 +88,4 @@ def ssd_scan(
     return (y, last_state) if return_last_state else y
 
 
-def _naive(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk):
-    return naive.ssd_scan(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state)
-
-
-BACKENDS = {"mamba_ssm": mamba_ssm_cuda.ssd_scan, "torch": ssd_chunked.ssd_scan, "naive": _naive}
+BACKENDS = {"mamba_ssm": mamba_ssm.ssd_scan, "torch": torch.ssd_scan, "naive": naive.ssd_scan}

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
-from ssmpeft_lib.ops.checks import in_layout_of
-from ssmpeft_lib.ops.fused_scan import empty_gradients, fused_scan
+from ssmpeft_lib.ops._layout import in_layout_of
+from ssmpeft_lib.ops.selective_scan._fused import empty_gradients, fused_scan
 
 CHANNELS, STEPS = 16, 16
 """Sizes of the tiles: the kept states, and the partial gradients of B and C, are as large as the input times
@@ -21,18 +19,6 @@ d_state / 16 each."""
 
 FORWARD_WARPS, BACKWARD_WARPS = 4, 8
 """With fewer, the compiled backward spills registers."""
-
-
-def interpreted() -> bool:
-    """Whether Triton's kernels run in Python here."""
-    return os.environ.get("TRITON_INTERPRET") == "1"
-
-
-def obstacle() -> str:
-    """Why this backend cannot run here; empty where it can."""
-    if not importlib.util.find_spec("triton"):
-        return "the module triton is not installed"
-    return "" if torch.cuda.is_available() or interpreted() else "there is no CUDA device"
 
 
 def _sizes(u: Tensor, A: Tensor) -> tuple[int, int, int, int]:
@@ -78,14 +64,14 @@ def _checkpoints(u: Tensor, A: Tensor, keep: bool) -> Tensor:
 
 
 def _forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep, out, last_state, checkpoints) -> None:
-    from ssmpeft_lib.ops import triton_kernels
+    from ssmpeft_lib.ops.selective_scan import _triton_kernels
 
     A, D, delta_bias, initial_state = map(_dense, (A, D, delta_bias, initial_state))
     sizes = channels, _, states, _ = _sizes(u, A)
     if 0 in _blocks(u):
         return
     with _on_device_of(u):
-        triton_kernels.forward[_blocks(u)](
+        _triton_kernels.forward[_blocks(u)](
             *(u, delta, z, B, C, A, D, delta_bias, initial_state, out, last_state, checkpoints),
             *sizes,
             0 if initial_state is None or len(initial_state) != len(u) else channels * states,
@@ -100,7 +86,7 @@ def _forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep,
 def _backward(
     grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus
 ) -> tuple[Tensor, ...]:
-    from ssmpeft_lib.ops import triton_kernels
+    from ssmpeft_lib.ops.selective_scan import _triton_kernels
 
     inputs = (grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus)
     grad_u, grad_delta, *_, grad_z, _, _ = empty_gradients(*inputs)
@@ -112,7 +98,7 @@ def _backward(
     grad_D, grad_bias = (A.new_empty(batch, channels) for _ in range(2))
     if batch and blocks:
         with _on_device_of(u):
-            triton_kernels.backward[batch, blocks](
+            _triton_kernels.backward[batch, blocks](
                 *(grad_out, grad_last, u, delta, z, B, C, A, D, delta_bias, checkpoints),
                 *(grad_u, grad_delta, grad_z, grad_B, grad_C, grad_A, grad_D, grad_bias, grad_initial),
                 *sizes,

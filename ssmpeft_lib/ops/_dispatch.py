@@ -15,8 +15,8 @@ from functools import cache
 
 import torch
 
-from ssmpeft_lib.ops import mamba_ssm_cuda, triton_scan
-from ssmpeft_lib.ops.cpp import build
+from ssmpeft_lib.ops import _mamba_ssm, _triton
+from ssmpeft_lib.ops._cpp import build
 
 logger = logging.getLogger("ssmpeft_lib.ops")
 
@@ -36,16 +36,16 @@ class Availability:
 def backends() -> dict[str, Availability]:
     """Every backend with whether it can run here and why not; the first call may compile the C++ kernels."""
     return {
-        "cpp": _cpp(),
-        "mamba_ssm": _mamba_ssm(),
-        "triton": _triton(),
-        "onednn": _onednn(),
+        "cpp": _of_cpp(),
+        "mamba_ssm": _of_mamba_ssm(),
+        "triton": _of_triton(),
+        "onednn": _of_onednn(),
         "torch": Availability(True, "any device"),
         "naive": Availability(True, "the reference, any device"),
     }
 
 
-def _cpp() -> Availability:
+def _of_cpp() -> Availability:
     try:
         build.library()
     except build.BuildError as error:
@@ -54,19 +54,19 @@ def _cpp() -> Availability:
     return Availability(True, f"compiled for {build.target()}")
 
 
-def _mamba_ssm() -> Availability:
-    obstacles = {op: mamba_ssm_cuda.obstacle(op) for op in mamba_ssm_cuda.MODULES}
+def _of_mamba_ssm() -> Availability:
+    obstacles = {op: _mamba_ssm.obstacle(op) for op in _mamba_ssm.MODULES}
     usable = [op for op, obstacle in obstacles.items() if not obstacle]
     missing = "; ".join(dict.fromkeys(obstacle for obstacle in obstacles.values() if obstacle))
     return Availability(bool(usable), f"{', '.join(usable) or 'no op'}{missing and f' ({missing})'}")
 
 
-def _triton() -> Availability:
-    obstacle = triton_scan.obstacle()
-    return Availability(not obstacle, obstacle or ("in Triton's interpreter" if triton_scan.interpreted() else "CUDA"))
+def _of_triton() -> Availability:
+    obstacle = _triton.obstacle()
+    return Availability(not obstacle, obstacle or ("in Triton's interpreter" if _triton.interpreted() else "CUDA"))
 
 
-def _onednn() -> Availability:
+def _of_onednn() -> Availability:
     there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     return Availability(there, "torch's copy of oneDNN" if there else "this build of torch has no oneDNN")
 
@@ -134,13 +134,13 @@ def _obstacle(op: str, backend: str, device: str, dtype: torch.dtype) -> str:
             return "its linear layers are for float32"
     if backend == "onednn" and (device, dtype) != ("cpu", torch.float32):
         return "it is for float32 on the CPU"
-    if backend == "triton" and device != "cuda" and not triton_scan.interpreted():
+    if backend == "triton" and device != "cuda" and not _triton.interpreted():
         return "it runs on CUDA only"
     if backend == "mamba_ssm":
         if device != "cuda":
             return "it runs on CUDA only"
         if dtype == torch.float64:
             return "it has no float64"
-        return mamba_ssm_cuda.obstacle(op)
+        return _mamba_ssm.obstacle(op)
     status = backends()[backend]
     return "" if status.available else status.detail

@@ -6,7 +6,7 @@ import ctypes
 
 from torch import Tensor
 
-from ssmpeft_lib.ops.cpp.arguments import (
+from ssmpeft_lib.ops._cpp.arguments import (
     NONE,
     STORAGE_TYPES,
     ConvArguments,
@@ -18,7 +18,7 @@ from ssmpeft_lib.ops.cpp.arguments import (
     strided,
     threads,
 )
-from ssmpeft_lib.ops.cpp.build import library
+from ssmpeft_lib.ops._cpp.build import library
 
 
 def selective_state_step(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus) -> Tensor:

@@ -6,8 +6,8 @@ import ctypes
 
 from torch import Tensor
 
-from ssmpeft_lib.ops.cpp.arguments import LinearArguments, dense, pointer, threads
-from ssmpeft_lib.ops.cpp.build import library
+from ssmpeft_lib.ops._cpp.arguments import LinearArguments, dense, pointer, threads
+from ssmpeft_lib.ops._cpp.build import library
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssmpeft_lib.ops import cpp, mamba_ssm_cuda, naive, torch_loop
-from ssmpeft_lib.ops.checks import accumulation_dtype, cast, check_floating, check_initial, check_like, check_same_dtype
-from ssmpeft_lib.ops.dispatch import resolve
-from ssmpeft_lib.ops.mapping import vmappable
+from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._layout import (
+    accumulation_dtype,
+    cast,
+    check_floating,
+    check_initial,
+    check_like,
+    check_same_dtype,
+)
+from ssmpeft_lib.ops._vmap import vmappable
+from ssmpeft_lib.ops.conv import cpp, mamba_ssm, naive, torch
 
 BACKENDS = {
     "cpp": cpp.causal_conv1d,
-    "mamba_ssm": mamba_ssm_cuda.causal_conv1d,
-    "torch": torch_loop.causal_conv1d,
+    "mamba_ssm": mamba_ssm.causal_conv1d,
+    "torch": torch.causal_conv1d,
     "naive": naive.causal_conv1d,
 }
 

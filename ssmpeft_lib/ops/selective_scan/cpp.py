@@ -6,9 +6,9 @@ import ctypes
 
 from torch import Tensor
 
-from ssmpeft_lib.ops.cpp.arguments import CHUNK, NONE, STORAGE_TYPES, ScanArguments, dense, pointer, strided, threads
-from ssmpeft_lib.ops.cpp.build import VECTOR_BYTES, library, target
-from ssmpeft_lib.ops.fused_scan import empty_gradients, fused_scan
+from ssmpeft_lib.ops._cpp.arguments import CHUNK, NONE, STORAGE_TYPES, ScanArguments, dense, pointer, strided, threads
+from ssmpeft_lib.ops._cpp.build import VECTOR_BYTES, library, target
+from ssmpeft_lib.ops.selective_scan._fused import empty_gradients, fused_scan
 
 
 def _scan_arguments(u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus) -> ScanArguments:

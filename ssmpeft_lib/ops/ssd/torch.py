@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssmpeft_lib.ops.checks import accumulation_dtype, cast
-from ssmpeft_lib.ops.registration import differentiable
+from ssmpeft_lib.ops._autograd import differentiable
+from ssmpeft_lib.ops._layout import accumulation_dtype, cast
 
 
 def ssd_scan(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk):

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ssmpeft_lib.ops.checks import empty_in_layout_of
-from ssmpeft_lib.ops.registration import differentiable, needs_gradient
+from ssmpeft_lib.ops._autograd import differentiable, needs_gradient
+from ssmpeft_lib.ops._layout import empty_in_layout_of
 
 TENSORS = "Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? z, Tensor? delta_bias"
 

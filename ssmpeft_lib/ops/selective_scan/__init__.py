@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssmpeft_lib.ops import cpp, mamba_ssm_cuda, naive, torch_loop, triton_scan
-from ssmpeft_lib.ops.checks import (
+from ssmpeft_lib.ops._autograd import needs_gradient
+from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._layout import (
     accumulation_dtype,
     cast,
     check_floating,
@@ -13,15 +14,14 @@ from ssmpeft_lib.ops.checks import (
     check_like,
     check_same_dtype,
 )
-from ssmpeft_lib.ops.dispatch import resolve
-from ssmpeft_lib.ops.mapping import vmappable
-from ssmpeft_lib.ops.registration import needs_gradient
+from ssmpeft_lib.ops._vmap import vmappable
+from ssmpeft_lib.ops.selective_scan import cpp, mamba_ssm, naive, torch, triton
 
 BACKENDS = {
     "cpp": cpp.selective_scan,
-    "mamba_ssm": mamba_ssm_cuda.selective_scan,
-    "triton": triton_scan.selective_scan,
-    "torch": torch_loop.selective_scan,
+    "mamba_ssm": mamba_ssm.selective_scan,
+    "triton": triton.selective_scan,
+    "torch": torch.selective_scan,
     "naive": naive.selective_scan,
 }
 

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssmpeft_lib.ops import cpp
-from ssmpeft_lib.ops.dispatch import resolve
-from ssmpeft_lib.ops.registration import needs_gradient
+from ssmpeft_lib.ops._autograd import needs_gradient
+from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops.linear import cpp
 
 FEW_ROWS = 8
 """Rows up to which the product is bound by reading the weight."""

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from math import inf
 
-import torch
-from torch import Tensor
+from torch import Tensor, dtype, no_grad
 
-from ssmpeft_lib.ops import cpp, torch_loop
-from ssmpeft_lib.ops.checks import accumulation_dtype, cast, check_floating, check_like, check_same_dtype
-from ssmpeft_lib.ops.dispatch import resolve
+from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._layout import accumulation_dtype, cast, check_floating, check_like, check_same_dtype
+from ssmpeft_lib.ops.step import cpp, torch
 
-STATE_BACKENDS = {"cpp": cpp.selective_state_step, "torch": torch_loop.selective_state_step}
-CONV_BACKENDS = {"cpp": cpp.causal_conv1d_step, "torch": torch_loop.causal_conv1d_step}
-SSD_BACKENDS = {"cpp": cpp.ssd_state_step, "torch": torch_loop.ssd_state_step}
+STATE_BACKENDS = {"cpp": cpp.selective_state_step, "torch": torch.selective_state_step}
+CONV_BACKENDS = {"cpp": cpp.causal_conv1d_step, "torch": torch.causal_conv1d_step}
+SSD_BACKENDS = {"cpp": cpp.ssd_state_step, "torch": torch.ssd_state_step}
 
 
-@torch.no_grad()
+@no_grad()
 def selective_state_step(
     state: Tensor,
     u: Tensor,
@@ -74,7 +73,7 @@ def selective_state_step(
     return run(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
 
 
-@torch.no_grad()
+@no_grad()
 def causal_conv1d_step(
     columns: Tensor,
     x: Tensor,
@@ -117,7 +116,7 @@ def causal_conv1d_step(
     return run(columns, x, cast(weight, compute), cast(bias, compute), activation)
 
 
-@torch.no_grad()
+@no_grad()
 def ssd_state_step(
     state: Tensor,
     x: Tensor,
@@ -173,7 +172,7 @@ def ssd_state_step(
     return run(state, x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit)
 
 
-def _check_state(op: str, state: Tensor, first: Tensor) -> torch.dtype:
+def _check_state(op: str, state: Tensor, first: Tensor) -> dtype:
     """The type to compute in, which is the one that the state must have."""
     compute = accumulation_dtype(first.dtype)
     if state.dtype != compute or not state.is_contiguous():
@@ -182,23 +181,3 @@ def _check_state(op: str, state: Tensor, first: Tensor) -> torch.dtype:
             " and contiguous, as the scan returns it"
         )
     return compute
-
-
-@torch.no_grad()
-def s4d_step(state: Tensor, u: Tensor, A_bar: Tensor, B_bar: Tensor, C: Tensor, D: Tensor | None = None) -> Tensor:
-    """One step of an S4D layer, equal to the convolution with `s4d_kernel(log A_bar, C B_bar, seq_len)`.
-
-    Args:
-        state: real or complex, shape [batch, channels, d_state], zero before the first step; updated in place.
-        u: shape [batch, channels].
-        A_bar, B_bar, C: the discretised layer, shape [channels, d_state]; complex states stand for conjugate pairs.
-        D: shape [channels].
-    Returns:
-        y of the shape and type of `u`.
-    """
-    state.mul_(A_bar).addcmul_(B_bar.expand_as(state), u.to(state.dtype).unsqueeze(-1))
-    y = (state * C).sum(-1)
-    y = 2 * y.real if state.is_complex() else y
-    if D is not None:
-        y = torch.addcmul(y, u.to(y.dtype), D.to(y.dtype))
-    return y.to(u.dtype)

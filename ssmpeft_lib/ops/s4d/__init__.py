@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssmpeft_lib.ops import naive
-from ssmpeft_lib.ops.checks import accumulation_dtype, check_floating
-from ssmpeft_lib.ops.dispatch import resolve
-from ssmpeft_lib.ops.geometric import GeometricSum
+from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._layout import accumulation_dtype, check_floating
+from ssmpeft_lib.ops.s4d import naive
+from ssmpeft_lib.ops.s4d._geometric import GeometricSum
 
 
 def discretize(A: Tensor, delta: Tensor, rule: str = "zoh") -> tuple[Tensor, Tensor]:
@@ -114,3 +114,23 @@ def _powers(base: int, limit: int) -> list[int]:
 
 KERNEL_BACKENDS = {"torch": _blocked_kernel, "naive": naive.s4d_kernel}
 CONV_BACKENDS = {"torch": _fft_conv, "naive": naive.fft_conv}
+
+
+@torch.no_grad()
+def s4d_step(state: Tensor, u: Tensor, A_bar: Tensor, B_bar: Tensor, C: Tensor, D: Tensor | None = None) -> Tensor:
+    """One step of an S4D layer, equal to the convolution with `s4d_kernel(log A_bar, C B_bar, seq_len)`.
+
+    Args:
+        state: real or complex, shape [batch, channels, d_state], zero before the first step; updated in place.
+        u: shape [batch, channels].
+        A_bar, B_bar, C: the discretised layer, shape [channels, d_state]; complex states stand for conjugate pairs.
+        D: shape [channels].
+    Returns:
+        y of the shape and type of `u`.
+    """
+    state.mul_(A_bar).addcmul_(B_bar.expand_as(state), u.to(state.dtype).unsqueeze(-1))
+    y = (state * C).sum(-1)
+    y = 2 * y.real if state.is_complex() else y
+    if D is not None:
+        y = torch.addcmul(y, u.to(y.dtype), D.to(y.dtype))
+    return y.to(u.dtype)

@@ -6,10 +6,10 @@ import ctypes
 
 from torch import Tensor
 
-from ssmpeft_lib.ops.checks import empty_in_layout_of
-from ssmpeft_lib.ops.cpp.arguments import NONE, STORAGE_TYPES, ConvArguments, dense, pointer, strided, threads
-from ssmpeft_lib.ops.cpp.build import library
-from ssmpeft_lib.ops.registration import differentiable
+from ssmpeft_lib.ops._autograd import differentiable
+from ssmpeft_lib.ops._cpp.arguments import NONE, STORAGE_TYPES, ConvArguments, dense, pointer, strided, threads
+from ssmpeft_lib.ops._cpp.build import library
+from ssmpeft_lib.ops._layout import empty_in_layout_of
 
 
 def causal_conv1d(x, weight, bias, activation, initial_columns) -> Tensor:
