@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import deep, essential, prefix, projections, selection
+from . import deep, essential, prefix, projections, released, selection
 from ._shared import Numbers
 
 CHECKS: dict[str, Callable[[], Numbers]] = {
     name: function
-    for module in (prefix, projections, essential, deep, selection)
+    for module in (prefix, projections, essential, deep, selection, released)
     for name, function in vars(module).items()
     if not name.startswith("_") and getattr(function, "__annotations__", {}).get("return") == "Numbers"
 }
