@@ -1,4 +1,8 @@
-"""Padded batches: a state must pass through padding unchanged, and a learned start must meet the first real token."""
+"""Padded batches: a learned start passes the padding in front unchanged and meets the first real token.
+
+Apart from that, a mask means what it means in transformers: at a zero nothing enters the convolution and the scan, but
+the state decays on. So a zero between tokens is no gap, and batches are best padded from the left.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,25 @@ MASKED_DELTA = -1e4
 
 
 def first_token(mask: Tensor) -> Tensor:
-    """Position of the first real token of each row, from a mask [batch, seq_len]; int64 [batch]."""
-    return (mask != 0).to(torch.int64).argmax(dim=1)
+    """Position of the first real token of each row, from a mask [batch, seq_len]; seq_len where there is none.
+
+    Returns:
+        int64 [batch].
+    """
+    return ((mask != 0).to(torch.int64).cumsum(1) == 0).sum(1)
+
+
+def in_front(first: Tensor, seq_len: int) -> Tensor:
+    """Where the padding in front of the first real tokens is, bool [batch, seq_len]."""
+    return torch.arange(seq_len, device=first.device) < first[:, None]
 
 
 def place_columns(x: Tensor, columns: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-    """Put the convolution's learned columns right in front of each row's first real token.
+    """Put the convolution's columns right in front of each row's first real token.
 
     Args:
-        x: inputs of the convolution, zero at padding, [batch, channels, seq_len].
-        columns: [1, channels, width - 1].
+        x: inputs of the convolution, [batch, channels, seq_len].
+        columns: [batch or 1, channels, width - 1].
         first: position of the first real token, [batch].
     Returns:
         x with the columns placed in its left padding, and those that stand before x, [batch, channels, width - 1].

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..adapters.inputs.starts import Start
+from ..adapters.padding import first_token
+
 
 def remember(cache, layer: int, x: Tensor, columns: Tensor | None, width: int, state: Tensor) -> None:
     """Write the last `width` inputs of the convolution and the scan's last state.
@@ -22,3 +25,19 @@ def remember(cache, layer: int, x: Tensor, columns: Tensor | None, width: int, s
     cache.layers[layer].A = None
     cache.update_conv_state(x[..., -width:].detach(), layer, conv_kernel_size=width)
     cache.update_recurrent_state(state.detach(), layer)
+
+
+def wait(layer, start: Start, seq_len: int) -> None:
+    """Note in the cache in which rows a start has met no token yet, as where a prompt is filled in piece by piece."""
+    layer.waiting = None
+    if start.first is not None:
+        waiting = start.first == seq_len
+        layer.waiting = waiting if bool(waiting.any()) else None
+
+
+def first_waited_for(layer, mask: Tensor | None) -> Tensor | None:
+    """Position of the token that a start in the cache still waits for in each row; None where it has met one in all."""
+    waiting = getattr(layer, "waiting", None)
+    if waiting is None or mask is None:
+        return None
+    return torch.where(waiting, first_token(mask), 0)

@@ -6,14 +6,18 @@ can start from a state. The class of a mixer is changed for it, so parameters, n
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import Mixin
 from ..adapters.packed import PACKING, check_one_document
+from ..adapters.padding import first_token
 from ..compat.transformers import take_cache
 from ..ops import causal_conv1d
+from ._cache import first_waited_for, wait
 
 HARMLESS = {
     *PACKING,
@@ -41,18 +45,21 @@ class MixerForward(Mixin):
         if kwargs:
             check_one_document(kwargs)
             self._check_keywords(kwargs)
-        alone = hidden_states.shape[1] == 1
-        mask = None if attention_mask is None or alone else attention_mask.to(hidden_states.dtype)
-        if mask is not None:
+        seq_len, mask = hidden_states.shape[1], None
+        if attention_mask is not None:
+            # of a call that goes on, the mask may tell of the tokens before it too
+            mask = attention_mask[:, -seq_len:].to(hidden_states.dtype)
             hidden_states = hidden_states * mask[..., None]
         streams = self._project(hidden_states)
         started = cache is not None and cache.has_previous_state(self.layer_idx)
         layer = cache.layers[self.layer_idx] if started else None
-        if started and alone and not torch.is_grad_enabled():
+        if started and seq_len == 1 and mask is None and not torch.is_grad_enabled():
             y = self._step(streams, layer)
         else:
-            start = self._continued(layer) if started else self._learned_start(streams[0].dtype)
-            y = self._scan(streams, start or Start(), mask, cache)
+            start = self._continued(layer, mask) if started else self._learned_start(streams[0].dtype, mask)
+            y = self._scan(streams, start, mask, cache)
+            if cache is not None:
+                wait(cache.layers[self.layer_idx], start, seq_len)
         return self.out_proj(y.to(hidden_states.dtype))
 
     def _check_keywords(self, kwargs: dict) -> None:
@@ -63,12 +70,15 @@ class MixerForward(Mixin):
                 f"what {type(self).__name__} computes; call the model without it, or remove the adapter first"
             )
 
-    def _learned_start(self, dtype: torch.dtype) -> Start | None:
-        return self.start(dtype) if hasattr(self, "start") else None
+    def _learned_start(self, dtype: torch.dtype, mask: Tensor | None) -> Start:
+        start = self.start(dtype) if hasattr(self, "start") else None
+        if start is None:
+            return Start()
+        return start if mask is None else replace(start, first=first_token(mask))
 
-    def _continued(self, layer) -> Start:
+    def _continued(self, layer, mask: Tensor | None) -> Start:
         # copies, as the cache is about to be overwritten
-        return Start(layer.recurrent_states[0].clone(), self._columns(layer).clone())
+        return Start(layer.recurrent_states[0].clone(), self._columns(layer).clone(), first_waited_for(layer, mask))
 
     def _columns(self, layer) -> Tensor:
         """A view of the inputs that the convolution remembers, [batch, channels, d_conv - 1]."""

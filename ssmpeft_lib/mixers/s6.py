@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ..adapters.attach import linear_without_bias
 from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import mix_in, take_out
-from ..adapters.padding import MASKED_DELTA, first_token, place_columns
+from ..adapters.padding import MASKED_DELTA, in_front, place_columns
 from ..adapters.slots import SlotSpec
 from ..ops import causal_conv1d_step, selective_scan, selective_state_step
 from ._cache import remember
@@ -126,14 +126,14 @@ class S6Forward(MixerForward):
     def _scan(self, streams: tuple[Tensor, Tensor], start: Start, mask: Tensor | None, cache_params) -> Tensor:
         x, z = streams
         columns = None if start.columns is None else start.columns.to(x.dtype)
-        if columns is not None and mask is not None:
-            x, columns = place_columns(x, columns, first_token(mask))
+        if columns is not None and start.first is not None:
+            x, columns = place_columns(x, columns, start.first)
         u = self._convolved(x, columns)
         if mask is not None:
             u = u * mask[:, None].to(u.dtype)
         delta, B, C = self._selective(u)
-        if mask is not None:
-            delta = delta.masked_fill(mask[:, None] == 0, MASKED_DELTA)
+        if start.first is not None:
+            delta = delta.masked_fill(in_front(start.first, delta.shape[-1])[:, None], MASKED_DELTA)
         inputs = (u, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True, start.state)
         if cache_params is None:
             return selective_scan(*inputs).transpose(1, 2)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import mix_in, take_out
-from ..adapters.padding import first_token, place_columns
+from ..adapters.padding import in_front, place_columns
 from ..adapters.slots import SlotSpec
 from ..ops import causal_conv1d_step, ssd_scan, ssd_state_step
 from ._cache import remember
@@ -103,17 +103,19 @@ class SSDForward(MixerForward):
         z, xBC, delta = streams
         xBC = xBC.transpose(1, 2)
         columns = None if start.columns is None else start.columns.to(xBC.dtype)
-        if columns is not None and mask is not None:
-            xBC, columns = place_columns(xBC, columns, first_token(mask))
+        if columns is not None and start.first is not None:
+            xBC, columns = place_columns(xBC, columns, start.first)
         convolved = self._convolved(xBC, columns)
         bias, limit = self.dt_bias, self.time_step_limit
         if mask is not None:
             convolved = convolved * mask[:, None].to(convolved.dtype)
-            # here and not in the scan, whose lower limit would let a masked step move the state
-            delta = (F.softplus(delta + bias).clamp(*limit) * mask[..., None]).to(delta.dtype)
+        if start.first is not None:
+            # here and not in the scan, whose lower limit would let the padding in front move the state
+            delta = F.softplus(delta + bias).clamp(*limit).to(delta.dtype)
+            delta = delta.masked_fill(in_front(start.first, delta.shape[1])[..., None], 0.0)
             bias, limit = None, (0.0, torch.inf)
         x, B, C = self._selective(convolved)
-        inputs = (x, delta, self._A(), B, C, self.D, bias, mask is None, limit, start.state)
+        inputs = (x, delta, self._A(), B, C, self.D, bias, start.first is None, limit, start.state)
         y, state = ssd_scan(*inputs, return_last_state=True, chunk=self.chunk_size)
         if cache_params is not None:
             remember(cache_params, self.layer_idx, xBC, columns, self.conv_kernel_size, state)

@@ -9,6 +9,7 @@ from ...compat.transformers import find_cache
 from ..attach import beside
 from ..named import Named
 from ..padding import first_token
+from .prompted_cache import enter, leave, prompt_in
 
 
 class Prompts(Named):
@@ -24,7 +25,7 @@ class Prompts(Named):
         self.added = 0
         self.hooks = (
             backbone.register_forward_pre_hook(self._before, with_kwargs=True),
-            backbone.register_forward_hook(self._after),
+            backbone.register_forward_hook(self._after, with_kwargs=True, always_call=True),
         )
 
     def add(self, adapter: str, prompt: nn.Module) -> None:
@@ -43,42 +44,51 @@ class Prompts(Named):
         return torch.cat([self.deltas[name].prompt for name in names]) if names else None
 
     def _before(self, backbone: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        prompt = self.acting()
         self.added = 0
+        prompt, cache = self.acting(), find_cache(kwargs)
+        if cache is not None and cache.has_previous_state():
+            enter(cache)
+            return args, _going_on(prompt_in(cache), args, kwargs)
         if prompt is None:
             return args, kwargs
-        kwargs = dict(zip(("input_ids",), args, strict=False)) | kwargs
-        mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
-        if mask is not None and mask.dim() != 2:
-            raise ValueError(
-                f"a soft prompt needs an attention mask [batch, seq_len], got the shape {list(mask.shape)}"
-            )
-        if _continues(kwargs):
-            if mask is not None:
-                kwargs["attention_mask"] = torch.cat([mask, _ones(mask, len(prompt))], dim=1)
-            if positions is not None:
-                kwargs["position_ids"] = positions + len(prompt)
-            return (), kwargs
-        embeddings = kwargs.get("inputs_embeds")
+        # transformers makes a cache of its own behind this, and says so in its output
+        enter(cache, len(prompt))
+        self.added = len(prompt)
+        return (), self._prepended(prompt, backbone, dict(zip(("input_ids",), args, strict=False)) | kwargs)
+
+    def _prepended(self, prompt: Tensor, backbone: nn.Module, kwargs: dict) -> dict:
+        """The arguments of a call with the prompt in front of the first real token of each row."""
+        mask, positions, embeddings = (kwargs.get(name) for name in ("attention_mask", "position_ids", "inputs_embeds"))
+        _check_mask(mask)
         if embeddings is None:
             embeddings = backbone.get_input_embeddings()(kwargs["input_ids"])
-        self.added = len(prompt)
-        kwargs["input_ids"] = None
-        whole, mask = _prepended(prompt.to(embeddings.dtype), embeddings, mask)
-        kwargs["inputs_embeds"], kwargs["attention_mask"] = whole, mask
+        batch, seq_len, _ = embeddings.shape
+        first = embeddings.new_zeros(batch, dtype=torch.int64) if mask is None else first_token(mask)
+        kwargs |= {"input_ids": None, "inputs_embeds": insert(prompt.to(embeddings.dtype), embeddings, first)}
+        if mask is not None:
+            kwargs["attention_mask"] = insert(mask.new_ones(len(prompt)), mask, first)
         if positions is not None:
-            real = whole.new_ones(whole.shape[:2], dtype=torch.int64) if mask is None else (mask != 0).long()
-            kwargs["position_ids"] = (real.cumsum(1) - 1).clamp(min=0)
-        return (), kwargs
+            positions = positions.expand(batch, -1)
+            begin = positions.gather(1, first.clamp(max=seq_len - 1)[:, None])
+            ahead = begin + torch.arange(len(prompt), device=positions.device)
+            kwargs["position_ids"] = insert(ahead, positions + len(prompt), first)
+        return kwargs
 
-    def _after(self, backbone: nn.Module, args: tuple, output):
-        if not self.added:
+    def _after(self, backbone: nn.Module, args: tuple, kwargs: dict, output):
+        leave(find_cache(kwargs))
+        if not self.added or output is None:
             return output
         if isinstance(output, tuple):
-            return (output[0][:, self.added :], *output[1:])
-        output.last_hidden_state = output.last_hidden_state[:, self.added :]
-        if getattr(output, "hidden_states", None) is not None:
-            output.hidden_states = tuple(hidden[:, self.added :] for hidden in output.hidden_states)
+            made = next((value for value in output if hasattr(value, "has_previous_state")), None)
+        else:
+            made = find_cache(output)
+        enter(made, self.added)
+        leave(made)
+        if isinstance(output, tuple):
+            return tuple(_cut(value, self.added) for value in output)
+        for name in ("last_hidden_state", "hidden_states"):
+            if getattr(output, name, None) is not None:
+                setattr(output, name, _cut(getattr(output, name), self.added))
         return output
 
 
@@ -96,28 +106,52 @@ class SoftPrompt(nn.Module):
         self.prompt = nn.Parameter(embedding.detach()[chosen].clone())
 
 
-def _continues(kwargs: dict) -> bool:
-    """Whether the cache that the backbone is called with holds a state already."""
-    cache = find_cache(kwargs)
-    return cache is not None and cache.has_previous_state()
+def insert(values: Tensor, sequence: Tensor, first: Tensor) -> Tensor:
+    """Put values into each row of a sequence, in front of position `first`.
+
+    Args:
+        values: [count, ...] for all rows, or [batch, count] for each.
+        sequence: [batch, seq_len, ...].
+        first: int64 [batch].
+    Returns:
+        [batch, count + seq_len, ...].
+    """
+    batch, seq_len = sequence.shape[:2]
+    if values.dim() < sequence.dim():
+        values = values.expand(batch, *values.shape)
+    count = values.shape[1]
+    position, first = torch.arange(count + seq_len, device=sequence.device), first[:, None]
+    moved = torch.where(position < first + count, position - first, position)
+    source = torch.where(position < first, position + count, moved)
+    whole = torch.cat([values, sequence], dim=1)
+    return whole.gather(1, source.view(*source.shape, *[1] * (whole.dim() - 2)).expand_as(whole))
 
 
-def _ones(mask: Tensor, count: int) -> Tensor:
-    return mask.new_ones(len(mask), count)
+def _going_on(prompt_tokens: int, args: tuple, kwargs: dict) -> dict:
+    """The arguments of a call that goes on from a cache which holds a prompt; a mask and positions tell of tokens."""
+    if not prompt_tokens:
+        return kwargs
+    mask, positions = kwargs.get("attention_mask"), kwargs.get("position_ids")
+    _check_mask(mask)
+    ids = next(value for value in (*args, kwargs.get("input_ids"), kwargs.get("inputs_embeds")) if value is not None)
+    before = 0 if mask is None else mask.shape[1] - ids.shape[1]
+    if before > 0:
+        first = first_token(mask).clamp(max=before)
+        kwargs = kwargs | {"attention_mask": insert(mask.new_ones(prompt_tokens), mask, first)}
+    return kwargs if positions is None else kwargs | {"position_ids": positions + prompt_tokens}
 
 
-def _prepended(prompt: Tensor, embeddings: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    batch, seq_len, d_model = embeddings.shape
-    whole = torch.cat([prompt.expand(batch, -1, -1), embeddings], dim=1)
-    if mask is None:
-        return whole, None
-    if bool((mask[:, 0] != 0).all()):
-        return whole, torch.cat([_ones(mask, len(prompt)), mask], dim=1)
-    # left padding: the prompt moves right, to stand between the padding and the first real token
-    first = first_token(mask)[:, None]
-    position = torch.arange(len(prompt) + seq_len, device=mask.device)[None]
-    source = torch.where(
-        position < first, len(prompt), torch.where(position < first + len(prompt), position - first, position)
-    )
-    whole = whole.gather(1, source[..., None].expand(-1, -1, d_model))
-    return whole, torch.cat([mask, _ones(mask, len(prompt))], dim=1)
+def _check_mask(mask) -> None:
+    if mask is not None and (not isinstance(mask, Tensor) or mask.dim() != 2):
+        found = f"the shape {list(mask.shape)}" if isinstance(mask, Tensor) else f"a {type(mask).__name__}"
+        raise ValueError(
+            f"a soft prompt needs an attention mask [batch, seq_len], got {found}; with generate, leave "
+            "cache_implementation='static' out"
+        )
+
+
+def _cut(value, count: int):
+    """Hidden states without the prompt's; anything else as it is."""
+    if isinstance(value, tuple):
+        return tuple(_cut(part, count) for part in value)
+    return value[:, count:] if isinstance(value, Tensor) and value.dim() == 3 else value

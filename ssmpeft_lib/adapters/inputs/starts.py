@@ -18,10 +18,13 @@ class Start:
     Attributes:
         state: of the scan, [1, d_inner, d_state] (or [1, heads, head_dim, d_state]), or None for zeros.
         columns: the last inputs of the convolution, [1, d_inner, d_conv - 1], or None for zeros.
+        first: position of the token in front of which it stands in each row, int64 [batch]; what comes before is
+            padding that it passes unchanged. None where it stands in front of everything.
     """
 
     state: Tensor | None = None
     columns: Tensor | None = None
+    first: Tensor | None = None
 
 
 class Starts(Named):
