@@ -24,8 +24,7 @@ def myst(book: Book, page: str) -> str:
         "own": sum(point["ours"].get("mean") is not None for point in scores),
         "shares": sum(point["ours"].get("mean") is not None for point in counted),
         "runs": len(done),
-        "errata": len(book.table_errata),
-        "theory": len(book.theory_errata),
+        "errata": sum(one["kind"] != "remark" for one in [*book.table_errata, *book.theory_errata]),
         "exhibits": _exhibits(scores),
     }
     to = {name: links.href(page, name) for name in ("errata", "exhibits", "runs")}
