@@ -5,7 +5,7 @@ PIP_OPTIONS ?=
 STAMP := .venv/.installed
 SNAKEMAKE := .venv/bin/snakemake --cores $(CORES)
 
-.PHONY: book pdf test lock clean clean-results
+.PHONY: book pdf test lock clean clean-results real-models
 .DEFAULT_GOAL := book
 
 $(STAMP): requirements.lock pyproject.toml
@@ -25,6 +25,11 @@ table% figure%: $(STAMP)
 
 pdf: $(STAMP)
 	@$(SNAKEMAKE) pdf $(ARGS)
+
+# the small models of scale real, pretrained on a folder of text; hours, and the same command goes on after a stop
+real-models: $(STAMP)
+	@test -n "$(TEXT)" || { echo "make real-models TEXT=DIR: DIR holds .txt or .txt.xz files; what is asked of them: .venv/bin/ssmpeft encode-text --help"; exit 2; }
+	@$(SNAKEMAKE) -s workflow/real_models.smk --quiet rules --rerun-incomplete --config text="$(abspath $(TEXT))" models="$(MODELS)" tokens="$(TOKENS)" $(ARGS)
 
 test: $(STAMP)
 	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)

@@ -16,6 +16,7 @@ MODELS = {
             "num_experts": 8,
         },
         "real": {
+            "turn": 3,
             "sizes": {
                 "hidden_size": 256,
                 "intermediate_size": 160,

@@ -8,6 +8,7 @@ MODELS = {
         "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
         "pretraining_steps": 3000,
         "real": {
+            "turn": 1,
             "sizes": {
                 "hidden_size": 256,
                 "num_hidden_layers": 8,
@@ -24,9 +25,10 @@ MODELS = {
         "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
         "pretraining_steps": 1000,
         "real": {
+            "turn": 4,
             "sizes": {
                 "hidden_size": 384,
-                "num_hidden_layers": 10,
+                "num_hidden_layers": 8,
                 "initializer_range": 0.02,
                 "rescale_prenorm_residual": True,
             },

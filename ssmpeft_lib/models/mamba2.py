@@ -15,6 +15,7 @@ MODELS = {
         },
         "pretraining_steps": 1500,
         "real": {
+            "turn": 2,
             "sizes": {
                 "hidden_size": 256,
                 "num_hidden_layers": 8,

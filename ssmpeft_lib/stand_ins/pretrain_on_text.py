@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class TextRun:
     ) -> None:
         self.model, self.recipe, self.text, self.held_out = model, recipe, text, held_out
         self.folder, self.report, self.progress = Path(folder), report, Progress()
-        self._sizes = {**sizes, "vocab_size": vocabulary}
+        self.sizes = {**sizes, "vocab_size": vocabulary}
         self.shards = Shards(self._build, recipe.shards, getattr(torch, recipe.precision))
         groups = parameter_groups(self.network, recipe.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, betas=recipe.betas, fused=True)
@@ -130,7 +130,7 @@ class TextRun:
         if not path.exists():
             return False
         state = torch.load(path, weights_only=True)
-        for name, here in self._identity().items():
+        for name, here in self.identity().items():
             if (there := state["identity"].get(name)) != here:
                 raise ValueError(
                     f"{path} is of a run with {name}={there}, this one has {name}={here}; give the run another folder, "
@@ -145,7 +145,7 @@ class TextRun:
     def save(self) -> None:
         """Write the state; a stop at any moment leaves the old one or the new one."""
         state = {
-            "identity": self._identity(),
+            "identity": self.identity(),
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rng": torch.get_rng_state(),
@@ -154,7 +154,7 @@ class TextRun:
         with replacing(self.folder / STATE) as draft:
             torch.save(state, draft)
 
-    def _identity(self) -> dict:
+    def identity(self) -> dict:
         """Where two runs differ in any of these, one cannot go on from the other's state.
 
         The number of tokens may differ: the learning rate follows the cosine of the new one from there.
@@ -164,24 +164,28 @@ class TextRun:
         }
         del recipe["tokens"]
         text = {"text_tokens": len(self.text.tokens), "text_documents": len(self.text.ends)}
-        return {"model": self.model, **self._sizes, **recipe, **text}
+        return {"model": self.model, **self.sizes, **recipe, **text}
 
     def _build(self) -> nn.Module:
         torch.manual_seed(self.recipe.seed)
         special = dict.fromkeys(("eos_token_id", "pad_token_id", "bos_token_id"), 0)
-        return registry.load("models", self.model).build(**self._sizes, **special).train()
+        return registry.load("models", self.model).build(**self.sizes, **special).train()
 
     def _train(self, most_tokens: int) -> None:
         recipe, now = self.recipe, self.progress
         batches = blocks.epochs(self.text, recipe.length, recipe.batch_tokens, recipe.seed, now.epoch, now.index)
         clock = saved = reported = monotonic()
+        core_clock = process_time()
         while now.tokens < most_tokens and not self.done and not self._stopped:
             now.epoch, now.index, ids, targets = next(batches)
             self._step(ids, targets)
             now.seconds += (moment := monotonic()) - clock
-            clock = moment
+            now.core_seconds += (core_moment := process_time()) - core_clock
+            clock, core_clock = moment, core_moment
             if now.tokens * ENTRIES >= recipe.tokens * (len(now.history) + 1):
                 self._enter()
+                # measuring is not training
+                clock, core_clock = monotonic(), process_time()
             if moment - reported > REPORT_SECONDS:
                 reported = moment
                 self.report(self._line())
@@ -212,11 +216,12 @@ class TextRun:
     def _enter(self) -> None:
         now = self.progress
         entry = {"step": now.step, "tokens": now.tokens, "seconds": round(now.seconds, 1)}
-        entry["loss"] = round(now.loss / now.counted, 4)
+        entry |= {"loss": round(now.loss / now.counted, 4), "counted": now.counted}
+        entry["core_seconds"] = round(now.core_seconds, 2)
         if len(now.history) % HELD_OUT_EVERY == HELD_OUT_EVERY - 1:
             entry["held_out_loss"] = round(self.held_out_loss(whole=False), 4)
         now.history.append(entry)
-        now.loss, now.counted = 0.0, 0
+        now.loss, now.counted, now.core_seconds = 0.0, 0, 0.0
 
     def _line(self) -> str:
         now, recipe = self.progress, self.recipe

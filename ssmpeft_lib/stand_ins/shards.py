@@ -44,6 +44,11 @@ class Shards:
                     other.grad = None
         return total
 
+    def backward(self, ids: Tensor, targets: Tensor) -> None:
+        """Run a training step of one shard in the calling thread and throw its gradients away."""
+        self._backward(self.network, ids, targets, targets.numel())
+        self.network.zero_grad(set_to_none=True)
+
     def loss(self, ids: Tensor, targets: Tensor) -> float:
         """Sum the loss over the tokens of a batch, in nats."""
         with torch.no_grad():

@@ -55,9 +55,10 @@ class Progress:
     Attributes:
         epoch, index: the batch that comes next.
         seconds: time spent in training, over all sessions.
-        loss, counted: sum of the losses, in nats, and number of the tokens since the last entry of the history.
-        history: about two hundred entries: step, tokens, seconds, mean loss since the last one; some with the loss on
-            held-out text.
+        loss, counted, core_seconds: sum of the losses, in nats, number of the tokens, and time that they took on all
+            cores together, since the last entry of the history.
+        history: about two hundred entries: step, tokens, seconds; mean loss, tokens and core seconds since the last
+            one; some with the loss on held-out text.
     """
 
     step: int = 0
@@ -67,6 +68,7 @@ class Progress:
     seconds: float = 0.0
     loss: float = 0.0
     counted: int = 0
+    core_seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -8,20 +8,40 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .encode_text import HELD_OUT, TOKENIZER, TRAINING
+
+if TYPE_CHECKING:
+    from ...stand_ins.pretrain_on_text import TextRun
+
+STOPPED = 75
+"""Exit status of a run that was stopped and can go on (EX_TEMPFAIL)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `pretrain-on-text`."""
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that name a run."""
     parser.add_argument("model", help="a model whose facts have sizes at scale real, such as mamba-130m")
     parser.add_argument("--encoded", type=Path, required=True, help="what `encode-text` wrote")
+    parser.add_argument("--state", type=Path, required=True, help="folder for the state of the run")
     parser.add_argument("--tokens", type=float, help="tokens to predict in all, in place of the model's own number")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the state")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Pretrain to the end; the exit status is 75 where the run was stopped before."""
+    """Pretrain to the end; the exit status says whether it was stopped before."""
+    if open_run(arguments).run():
+        return 0
+    _print(f"stopped; the same command goes on from {arguments.state}")
+    return STOPPED
+
+
+def open_run(arguments: argparse.Namespace) -> TextRun:
+    """Set up the run that the arguments name, without its state."""
     import torch
     from tokenizers import Tokenizer
 
@@ -33,14 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tokens:
         recipe = replace(recipe, tokens=int(arguments.tokens))
     encoded = arguments.encoded
-    tokenizer = Tokenizer.from_file(str(encoded / TOKENIZER))
+    vocabulary = Tokenizer.from_file(str(encoded / TOKENIZER)).get_vocab_size()
     text, held_out = (EncodedText.load(encoded / name) for name in (TRAINING, HELD_OUT))
-    vocabulary = tokenizer.get_vocab_size()
-    run = TextRun(arguments.model, sizes, recipe, text, held_out, vocabulary, arguments.output, report=_print)
-    if run.run():
-        return 0
-    _print(f"stopped; the same command goes on from {arguments.output}")
-    return 75
+    return TextRun(arguments.model, sizes, recipe, text, held_out, vocabulary, arguments.state, report=_print)
 
 
 def _print(line: str) -> None:
