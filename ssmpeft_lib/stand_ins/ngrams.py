@@ -106,7 +106,7 @@ class KneserNey:
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """Estimate what is taken from counts of 0, 1, 2 and more; as KenLM's fallback has it where some count is missing."""
+    """Estimate what is taken from counts of 0, 1, 2, 3 and more; KenLM's fallback where one of them never occurs."""
     n1, n2, n3, n4 = (int((counts == value).sum()) for value in (1, 2, 3, 4))
     if not (n1 and n2 and n3 and n4):
         return np.array([0.0, 0.5, 1.0, 1.5])
