@@ -33,9 +33,10 @@ def claims_html(claims: list[Claim], whose: str, where: dict[int, tuple[str, str
 
 
 def overall(claims: list[Claim], lane: str) -> dict[str, Any]:
-    """One verdict over the literal ones of several claims, with how many scores were compared and in how many one held.
+    """One verdict over the literal ones of several claims, with how many were `tested` and how many `held`.
 
-    What says more than the paper's sentence, a reading of ours, counts neither for it nor against it.
+    What says more than the paper's sentence, a reading of ours, counts neither for it nor against it. Claims are
+    counted and not the scores that they compare: of one that is said of some score, most need not hold.
     """
     lanes = [claim["lanes"][lane] for claim in claims if is_literal(claim) and lane in claim["lanes"]]
     verdicts = {found["verdict"] for found in lanes} - {"open"}
@@ -43,8 +44,17 @@ def overall(claims: list[Claim], lane: str) -> dict[str, Any]:
         verdict = verdicts.pop()
     else:
         verdict = "part" if verdicts & {"holds", "part"} else "unclear" if verdicts else "open"
-    held, tested = (sum(found[key] for found in lanes) for key in ("held", "tested"))
-    return {"verdict": verdict, "word": WORDS[verdict], "held": held, "tested": tested}
+    tested = [found for found in lanes if found["verdict"] != "open"]
+    held = sum(found["verdict"] == "holds" for found in tested)
+    return {"verdict": verdict, "word": WORDS[verdict], "held": held, "tested": len(tested)}
+
+
+def exhibits_of(claim: Claim) -> set[str]:
+    """Names of the exhibits that a claim of a book's document is about, such as `Table 7`; it may span several."""
+    names = {claim["document"]["title"].partition(":")[0]}
+    if isinstance(claim.get("columns"), dict):
+        names |= {column["label"].partition(",")[0] for column in claim["lanes"]["printed"]["columns"]}
+    return names
 
 
 def together(names: Iterable[str]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from ..compare.join import SHARES
 from ..compare.rank_correlation import rank_correlation
 from ..drawing import charts
 from ..plan import registry
@@ -16,6 +18,10 @@ COST_AXES = {"train_seconds": "training time, seconds", "peak_memory_gb": "peak 
 _COST = (
     "Mean over the runs of a row, on the machine that ran them, beside other work: a rough picture. Where there is no "
     "GPU the memory is that of the whole process."
+)
+_DRAWN = (
+    "Each mark is a row of the table. Down and to the left is better: a lower error from fewer trained parameters. The "
+    "line joins the rows that no other row beats in both. Pointing at a mark names it, and it leads to its row."
 )
 _FRONT = (
     "Each mark is a row of the table. Up and to the left is better: a higher score from fewer trained parameters. The "
@@ -36,9 +42,8 @@ def add_charts(page: Page, view: View) -> None:
     fronts = [front_chart(view, column, kinds=kinds) for column in _telling(view)]
     if any(fronts):
         page.heading("Against the number of parameters", "front-" + view.id)
-        page.html(
-            render("charts.html", charts=[chart for pair in fronts for chart in pair], caption=_FRONT, kind="large")
-        )
+        drawn = [chart for pair in fronts for chart in pair]
+        page.html(render("charts.html", charts=drawn, caption=_DRAWN if _is_figure(view) else _FRONT, kind="large"))
     if not view.judged:
         return
     costs = [chart for column in _telling(view)[:1] for chart in cost_charts(view, column)]
@@ -61,8 +66,10 @@ def front_chart(view: View, column: Column, address: str = "", kinds: Sequence[s
         dots = _dots(view, column, "share", key, address)
         if len(dots) > 3:
             title = f"{_named(view, column)}, {key}"
-            said = _described(title, "over the share of trained parameters", dots)
-            drawn.append(charts.front(dots, title, "share of parameters that is trained", said, log=True))
+            figure = _is_figure(view)
+            said = _described(title, "over the share of trained parameters", dots, lower=figure)
+            x_title = "share of parameters that is trained" + (", %" if figure else "")
+            drawn.append(charts.front(dots, title, x_title, said, log=not figure, lower=figure))
     return drawn
 
 
@@ -89,16 +96,30 @@ def agreement_chart(view: View, column: Column) -> str:
 
 def _named(view: View, column: Column) -> str:
     """A column with the data set that all of the exhibit is about."""
-    dataset = view.document["fixed"].get("dataset", "")
+    dataset = "" if _is_figure(view) else view.document["fixed"].get("dataset", "")
     return " ".join(filter(None, [dataset.upper(), column.group, column.label]))
 
 
 def _telling(view: View) -> list[Column]:
     """The columns that are drawn against the share: averages where there are any, else the first two."""
     first = view.document["rows"][0]["points"]
-    scores = [column for column in view.scores if first[column.index]["better"] == "higher"]
+    better = "lower" if _is_figure(view) else "higher"
+    scores = [column for column in view.scores if first[column.index]["better"] == better]
     averages = [column for column in scores if first[column.index]["dataset"] in registry.groups()]
     return averages[:2] if view.dense and averages else scores[:2]
+
+
+def _is_figure(view: View) -> bool:
+    """Whether the exhibit is a drawing of errors in the paper as well, on a linear axis."""
+    return view.document["kind"] == "figure"
+
+
+def _share(document: dict[str, Any], point: dict[str, Any]) -> float | None:
+    """The trained share of a point: counted, or of runs that are recorded the one in its row."""
+    if point.get("share") is not None:
+        return point["share"]
+    shares = (other["ours"].get("mean") for other in document["points"] if other["metric"].startswith(SHARES))
+    return next(shares, None)
 
 
 def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list[charts.Dot]:
@@ -107,7 +128,7 @@ def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list
     for row, document in rows:
         point, shown = document["points"][column.index], row.shown[column.index]
         values = {
-            "share": point.get("share"),
+            "share": _share(document, point),
             "printed": (point["printed"] or {}).get("value"),
             "ours": point["ours"].get("mean"),
             **{key: point["ours"].get(key) for key in COST_AXES},
@@ -136,10 +157,10 @@ def _short_name(view: View, row: Row) -> str:
     if row.slots:
         return f"{row.label} {row.slots}"
     alike = [other for other in view.rows if (other.label, other.slots) == (row.label, "")]
-    group = row.name.partition(" / ")[0]
-    return row.label if len(alike) == 1 else f"{row.label}, {group}"
+    group, _, own = row.name.rpartition(" / ")
+    return row.label if len(alike) == 1 else f"{row.label}, {group}" if group else own
 
 
-def _described(title: str, what: str, dots: list[charts.Dot]) -> str:
-    top = max(dots, key=lambda dot: dot.y)
-    return f"{title}, {what}, {len(dots)} rows; highest: {top.title}."
+def _described(title: str, what: str, dots: list[charts.Dot], lower: bool = False) -> str:
+    best = (min if lower else max)(dots, key=lambda dot: dot.y)
+    return f"{title}, {what}, {len(dots)} rows; {'lowest' if lower else 'highest'}: {best.title}."

@@ -36,18 +36,24 @@ class Dot:
 
 
 def front(
-    dots: Sequence[Dot], title: str, x_title: str, label: str, log: bool = False, size: tuple[int, int] = (480, 320)
+    dots: Sequence[Dot],
+    title: str,
+    x_title: str,
+    label: str,
+    log: bool = False,
+    lower: bool = False,
+    size: tuple[int, int] = (480, 320),
 ) -> str:
-    """Scores over what they cost, with a line along those that none with a smaller cost reaches.
+    """Draw scores over what they cost, with a line along those that none with a smaller cost reaches.
 
-    The axis of the cost is logarithmic, in percent, or linear.
+    The axis of the cost is logarithmic, in percent, or linear. `lower` says that lower scores are better.
     """
     width, height = size
     scale = logarithmic if log else linear
     x = scale([dot.x for dot in dots], LEFT + 8, width - RIGHT - 8)
     y = _upwards([value for dot in dots for value in (dot.y - (dot.spread or 0), dot.y + (dot.spread or 0))], height)
     frame = _frame(x, y, width, title, x_title, [_percent(tick) if log else _plain(tick) for tick in x.ticks])
-    best = [(x(dot.x), y(dot.y)) for dot in undominated(dots)]
+    best = [(x(dot.x), y(dot.y)) for dot in undominated(dots, lower)]
     stairs = "".join(f"H{left:.1f}V{top:.1f}" for left, top in best)
     line = svg.path(f"M{best[0][0]:.1f} {best[0][1]:.1f}{stairs}H{width - RIGHT}", "front")
     return svg.drawing(
@@ -55,11 +61,12 @@ def front(
     )
 
 
-def undominated(dots: Sequence[Dot]) -> list[Dot]:
+def undominated(dots: Sequence[Dot], lower: bool = False) -> list[Dot]:
     """The dots that no other dot with a smaller or equal x reaches, from left to right."""
+    sign = -1 if lower else 1
     best: list[Dot] = []
-    for dot in sorted(dots, key=lambda dot: (dot.x, -dot.y)):
-        if not best or dot.y > best[-1].y:
+    for dot in sorted(dots, key=lambda dot: (dot.x, -sign * dot.y)):
+        if not best or sign * dot.y > sign * best[-1].y:
             best.append(dot)
     return best
 
@@ -68,7 +75,7 @@ def _steps(corners: Sequence[tuple[float, float]], end: float) -> list[Box]:
     """The treads and risers of the line along the best dots, which names must not cross."""
     boxes = []
     for (left, top), (right, above) in zip(corners, [*corners[1:], (end, corners[-1][1])], strict=True):
-        boxes += [Box(left, top - 1, right, top + 1), Box(right - 1, above, right + 1, top)]
+        boxes += [Box(left, top - 1, right, top + 1), Box(right - 1, min(above, top), right + 1, max(above, top))]
     return boxes
 
 

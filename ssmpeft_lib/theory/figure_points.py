@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from ..plan.exhibit import Exhibit
+from ..plan.exhibit import Exhibit, load_exhibits
 from ..plan.method_string import MethodString
+from ..plan.registry import PACKAGE
 from .arms import Arm
 from .regression import FROZEN
 from .regression_claims import Run, best, seeds_of
@@ -41,6 +42,22 @@ def arm_of(method: str) -> Arm:
     if parsed.name == "full":
         return Arm("frozen" if parsed.targets else "full")
     raise ValueError(f"method {method!r} is none of Figures 1 and 2; they have lora, sdlora, sdt and full")
+
+
+def figures() -> list[Exhibit]:
+    """The two figures as exhibits."""
+    return load_exhibits(PACKAGE.parent / "workflow" / "exhibits", ["figure1", "figure2"])
+
+
+def public_points(figures: Sequence[Exhibit]) -> list[tuple[str, float, float]]:
+    """The points of the paper's pictures: method of the arm, trained share in percent and error, each once."""
+    found = [
+        (arm_of(error.method).method, share.printed.value, error.printed.value)
+        for figure in figures
+        for _, (share, error) in figure.point_rows()
+        if error.printed
+    ]
+    return list(dict.fromkeys(found))
 
 
 def points(exhibit: Exhibit, runs: Sequence[Run]) -> dict[str, dict[str, dict[str, Any]]]:

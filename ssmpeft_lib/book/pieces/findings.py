@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...compare.claims import is_literal
 from .. import links
-from ..claims_view import claims_html, overall, together
+from ..claims_view import claims_html, exhibits_of, overall, together
 from ..documents import Book
 from ..environment import prose, render
 from ..page import plain, raw
@@ -22,7 +22,7 @@ def _section(book, page, finding):
     values = {
         "finding": finding,
         "lanes": {name: found for name, found in lanes.items() if name == "printed" or found["tested"]},
-        "tables": together(claim["document"]["title"].partition(":")[0] for claim in finding["claims"]),
+        "tables": together(name for claim in finding["claims"] for name in exhibits_of(claim)),
         "readings": sum(not is_literal(claim) for claim in finding["claims"]),
         "why": prose(finding["why"], book.link_from(page)),
     }

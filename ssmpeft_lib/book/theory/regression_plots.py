@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from ...theory.arms import METHODS
-from ...theory.regression_claims import Comparison, Run, claims, front, seeds_of
+from ...theory.regression_claims import Comparison, Run, best, claims, front, seeds_of
 from .page import INK, figure, table
 from .plots import drawing
 
@@ -24,9 +24,14 @@ LOOKS = {
 }
 SHARES = (7, 10, 15, 20, 30, 50, 100)
 
+READ_TO = 0.02
+"""How exactly errors were read off the paper's pictures; one that was read as zero is drawn here."""
+
+PublicPoint = tuple[str, float, float]
+
 
 def fronts(runs: Sequence[Run], metric: str, name: str, methods: Sequence[str] = tuple(LOOKS)) -> HTML:
-    """Error of each method, relative to the frozen model, against the largest share that it may train.
+    """Error of each method, relative to the model before training, against the largest share that it may train.
 
     Lines are medians over seeds, bands reach from the best to the worst seed.
     """
@@ -36,16 +41,41 @@ def fronts(runs: Sequence[Run], metric: str, name: str, methods: Sequence[str] =
             points = front(runs, metric, method)
             errors = np.array(list(points.values())) / frozen
             _draw(ax, method, list(points), errors)
-        ax.set(xscale="log", yscale="log", xlabel="largest share of parameters trained, %")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_locator(FixedLocator(SHARES))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xticks(SHARES, [str(share) for share in SHARES])
-        ax.set_title("Error, relative to the frozen model", loc="left", fontsize=13)
+        _axes(ax)
+        ax.set_title("Error, relative to the untrained model", loc="left", fontsize=13)
         ax.legend(frameon=False, fontsize=12, labelcolor=INK["ink-2"])
         return figure(fig, name, "Error against the share of trained parameters, one line for each method")
+
+
+def beside_the_public_points(runs: Sequence[Run], metric: str, public: Sequence[PublicPoint], name: str) -> HTML:
+    """Error of each method relative to the frozen arm, the points of the paper's pictures beside our fronts.
+
+    Args:
+        public: method, share and error of each point of the pictures, the frozen arm's among them.
+        name: of the drawing.
+    """
+    ours = np.array([best(runs, metric, seed, ("frozen",)) for seed in seeds_of(runs)])
+    (drawn,) = (error for method, _, error in public if method == "frozen")
+    with drawing(4.6) as (fig, ax):
+        for method in (method for method in LOOKS if any(point[0] == method for point in public)):
+            points = front(runs, metric, method)
+            _draw(ax, method, list(points), np.array(list(points.values())) / ours)
+            marks = [(share, max(error, READ_TO) / drawn) for known, share, error in public if known == method]
+            ax.plot(*zip(*marks, strict=True), markersize=10, alpha=0.6, **LOOKS[method] | {"linestyle": "none"})
+        _axes(ax)
+        ax.set_title("Error, relative to the frozen arm; large marks: the paper", loc="left", fontsize=13)
+        ax.legend(frameon=False, fontsize=12, labelcolor=INK["ink-2"])
+        return figure(fig, name, "Error against the share of trained parameters: our fronts and the paper's points")
+
+
+def _axes(ax: Axes) -> None:
+    ax.set(xscale="log", yscale="log", xlabel="largest share of parameters trained, %")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_locator(FixedLocator(SHARES))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xticks(SHARES, [str(share) for share in SHARES])
 
 
 def _draw(ax: Axes, method: str, shares: list[float], errors: np.ndarray) -> None:

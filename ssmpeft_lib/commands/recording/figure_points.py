@@ -9,7 +9,6 @@ from ...plan.registry import PACKAGE
 
 RUNS = "fresh_sequences"
 SETTING = "one new sequence in each of {steps} iterations, where the authors' script draws 4,000"
-FIGURES = ("figure1", "figure2")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +21,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Write one file for each figure."""
     import json
 
-    from ...plan.exhibit import load_exhibits
     from ...plan.results import write_json
-    from ...theory.figure_points import points
+    from ...theory.figure_points import figures, points
     from ...theory.regression_records import RECORDED, recorded
 
     made = json.loads((RECORDED / f"{RUNS}.json").read_text(encoding="utf-8"))
@@ -34,5 +32,5 @@ def run(arguments: argparse.Namespace) -> None:
         "seeds": len(made["setting"]["seeds"]),
         "made_by": made["made_by"],
     }
-    for figure in load_exhibits(PACKAGE.parent / "workflow" / "exhibits", list(FIGURES)):
+    for figure in figures():
         write_json(arguments.output / f"{figure.id}.json", about | {"points": points(figure, recorded(RUNS))})
