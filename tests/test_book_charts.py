@@ -7,10 +7,11 @@ import re
 import pytest
 
 from ssmpeft_lib.compare.rank_correlation import rank_correlation, ranks
-from ssmpeft_lib.drawing import charts, svg
+from ssmpeft_lib.drawing import charts
 from ssmpeft_lib.drawing.axes import linear, logarithmic
 from ssmpeft_lib.drawing.labels import Box, place
 from ssmpeft_lib.drawing.numbers import duration, fixed, grouped, memory, signed
+from ssmpeft_lib.plan.families import FAMILIES
 
 
 def test_numbers_have_a_real_minus_and_no_signed_zero():
@@ -76,7 +77,7 @@ def test_chart_escapes_what_it_is_given_and_says_what_it_shows():
 
 
 def test_every_family_has_a_shape_of_its_own():
-    assert len(set(svg.MARKS.values())) == len(svg.MARKS)
+    assert len({family.mark for family in FAMILIES.values()}) == len(FAMILIES)
 
 
 def test_rank_correlation_agrees_with_scipy():

@@ -22,7 +22,9 @@ from ssmpeft_lib.book.insert import with_pieces
 from ssmpeft_lib.book.notice import Notice
 from ssmpeft_lib.book.page import Page, plain, raw
 from ssmpeft_lib.book.pages import make_pages
+from ssmpeft_lib.book.style_sheet import style_sheet
 from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.plan.families import FAMILIES
 
 PROSE = REPOSITORY / "book"
 RAN, FAILED, MISSING = "lora@out_proj", "lora@dt_proj", "full@x_proj"
@@ -308,3 +310,11 @@ def test_unknown_piece_is_refused_with_its_page():
 def test_text_outside_of_pieces_is_left_alone():
     text = "# Title\n\n```python\nx = 1\n```\n"
     assert with_pieces(text, None, "index", Path("index.md")) == text
+
+
+def test_style_sheet_gives_every_family_its_colours_and_no_hand_written_part_does():
+    written = "".join(path.read_text(encoding="utf-8") for path in (PROSE / "style").glob("*.css"))
+    made = style_sheet(PROSE)
+    for name, family in FAMILIES.items():
+        assert made.count(f"--{name}: {family.light};") == made.count(f"--{name}: {family.dark};") == 1
+        assert f".f-{name}" in made and f".f-{name}" not in written and f"--{name}:" not in written

@@ -78,7 +78,7 @@ class Mine(Method):
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the folders that planning reads, to add files to."""
-    for folder in ("methods", "models", "data", "book"):
+    for folder in ("methods", "models", "data"):
         (tmp_path / folder).mkdir()
         for path in (registry.PACKAGE / folder).glob("*.py"):
             (tmp_path / folder / path.name).symlink_to(path)

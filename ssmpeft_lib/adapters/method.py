@@ -21,7 +21,7 @@ class Method:
 
     Attributes:
         targets: the slots or groups of slots it acts on.
-        family: for colours and marks in the book, a key of FAMILIES in ssmpeft_lib/book/exhibit_parts.py.
+        family: for colours and marks in the book, a key of FAMILIES in ssmpeft_lib/plan/families.py.
         acts_on_slots: whether it acts on slots, so that targets may be named.
         starts_unchanged: whether the adapted model computes at the start what the model computed before.
         selects: whether a warm-up chooses what it trains; then `begin_warmup` and `select` are there.

@@ -10,6 +10,7 @@ from .chromium import opened
 from .environment import render
 from .exhibit_charts import front_chart
 from .exhibit_view import exhibit_view
+from .style_sheet import style_sheet
 
 WIDTH, HEIGHT = 1200, 630
 
@@ -25,10 +26,11 @@ def make_card(spec: Path, shares: dict, book: Path, target: Path) -> Path:
     """
     nothing = Path("/nonexistent")
     view = exhibit_view(exhibit_document(Exhibit.load(spec), "paper", range(0), nothing, shares))
-    styles = "\n".join(path.read_text(encoding="utf-8") for path in sorted((book / "style").glob("*.css")))
     page = book / "_static" / ".card.html"
     chart = front_chart(view, view.scores[-1])[0]
-    page.write_text(render("card.html", chart=chart, styles=styles, title=view.document["title"]), encoding="utf-8")
+    page.write_text(
+        render("card.html", chart=chart, styles=style_sheet(book), title=view.document["title"]), encoding="utf-8"
+    )
     try:
         with opened(WIDTH, HEIGHT) as browser:
             browser.goto(page.resolve().as_uri())

@@ -12,15 +12,6 @@ from ..plan import registry
 ROOMY = 2
 """Up to so many scores a row stand side by side; more are stacked."""
 
-FAMILIES = {
-    "prompt": "Prompt-based",
-    "bias": "BitFit",
-    "lora": "LoRA",
-    "sdlora": "SDLoRA",
-    "full": "Full",
-    "frozen": "Pretrained",
-}
-
 
 def is_compared(document: dict[str, Any]) -> bool:
     """Whether own numbers stand for the paper's models and data, so that they are compared with printed ones."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..compare.join import family_of
 from ..plan import registry
-from .exhibit_parts import FAMILIES
+from ..plan.families import FAMILIES
 from .slots import slots
 
 REFERENCE = "mamba-130m"

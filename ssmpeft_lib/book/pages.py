@@ -21,6 +21,7 @@ from .insert import with_pieces
 from .method_page import CODE, method_page
 from .runs_page import runs_page
 from .staging import Staging
+from .style_sheet import style_sheet
 
 BESIDE_A_CELL = ("cell.ipynb", "metrics.json", "predictions.jsonl")
 CITATION = "CITATION.cff"
@@ -71,9 +72,7 @@ def _write_prose(book: Book, staging: Staging) -> None:
     if citation.exists():
         staging.copy(citation, CITATION)
         staging.copy(citation, staging.beside(CITATION))
-    # Jupyter Book links every style sheet in the order of the file system, so there is only one
-    sheets = [path.read_text(encoding="utf-8") for path in sorted((book.prose / "style").glob("*.css"))]
-    staging.text("_static/book.css", "\n".join(sheets))
+    staging.text("_static/book.css", style_sheet(book.prose))
 
 
 def _write_exhibit(book: Book, staging: Staging, document: dict[str, Any]) -> None:

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-MARKS = {
-    "prompt": '<path d="M0-5L5.2 4H-5.2Z"/>',
-    "bias": '<path d="M0-5.4L5.4 0L0 5.4L-5.4 0Z"/>',
-    "lora": '<circle r="4.5"/>',
-    "sdlora": '<rect x="-4.2" y="-4.2" width="8.4" height="8.4" rx=".8"/>',
-    "full": '<circle r="4" class="ring"/>',
-    "frozen": '<path d="M-5 0H5" class="dash"/>',
-}
-"""One shape for each family, around the origin; the same as beside the names in tables."""
+from ..plan.families import FAMILIES
 
 
 def element(name: str, content: str = "", **attributes: str | float) -> str:
@@ -43,7 +35,7 @@ def path(d: str, class_: str) -> str:
 
 def mark(family: str, x: float, y: float, title: str = "", href: str = "") -> str:
     """A family's mark, with a title on pointing and a link where one is given."""
-    inner = (f"<title>{escape(title)}</title>" if title else "") + MARKS[family]
+    inner = (f"<title>{escape(title)}</title>" if title else "") + FAMILIES[family].mark
     drawn = element("g", inner, class_=f"glyph f-{family}", transform=f"translate({_short(x)} {_short(y)})")
     return element("a", drawn, href=href, aria_label=title) if href else drawn
 

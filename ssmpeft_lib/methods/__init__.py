@@ -2,7 +2,7 @@
 
 A method's file has one class, a frozen dataclass that derives from `ssmpeft_lib.adapters.method.Method`, with
 
-- `family`: a key of `FAMILIES` in ssmpeft_lib/book/exhibit_parts.py, by which the book colours it;
+- `family`: a key of `FAMILIES` in ssmpeft_lib/plan/families.py, by which the book colours it;
 - `learning_rate`: a number, for the small stand-ins;
 - `adapt(backbone)`: attaches what is trained;
 - fields for its options, of type int, float, bool or str; and what else `Method` says, where it differs.

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .families import FAMILIES
+
 PACKAGE = Path(__file__).resolve().parent.parent
 
 FACTS = {"models": "MODELS", "data": "DATASETS"}
@@ -70,10 +72,9 @@ def _check_complete(folder: str, module: str) -> None:
         if name not in there:
             raise ValueError(f"{where}: {name} is missing (needed: {', '.join(NEEDED[folder])}); {see}")
     if folder == "methods":
-        families = literal("book", "exhibit_parts", "FAMILIES")
         family, rate = (class_literal(folder, module, name, None) for name in ("family", "learning_rate"))
-        if family not in families:
-            allowed = ", ".join(families)
+        if family not in FAMILIES:
+            allowed = ", ".join(FAMILIES)
             raise ValueError(f"{where}: the class needs a `family`, one of {allowed}; got {family!r}; {see}")
         if not isinstance(rate, int | float):
             raise ValueError(f"{where}: the class needs a `learning_rate`, such as 1e-2; got {rate!r}; {see}")

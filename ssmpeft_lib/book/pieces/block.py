@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ...plan.families import LABELS
 from .. import links
 from ..block import SLOTS, block_drawing
 from ..documents import Book
 from ..environment import render
-from ..exhibit_parts import FAMILIES
 from ..method_facts import acting
 from ..page import raw
 
@@ -17,7 +17,5 @@ def myst(book: Book, page: str) -> str:
     href = {slot: links.href(page, "glossary", links.slot_anchor(slot)) for slot in SLOTS}
     label = "A Mamba block: its slots from the embedding to the output, marked with the families that act on them"
     drawing = block_drawing(families, href, label)
-    shown = {
-        family: name for family, name in FAMILIES.items() if any(family in present for present in families.values())
-    }
+    shown = {family: name for family, name in LABELS.items() if any(family in present for present in families.values())}
     return raw(render("block.html", drawing=drawing, families=shown))

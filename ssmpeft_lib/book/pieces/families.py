@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ...plan.families import LABELS
 from ..documents import Book
 from ..environment import render
-from ..exhibit_parts import FAMILIES
 from ..page import raw
 
 
 def myst(book: Book, page: str) -> str:
     """A line of marks and names."""
-    return raw(render("families.html", families=FAMILIES))
+    return raw(render("families.html", families=LABELS))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import yaml
 from latex2mathml.converter import convert
 
+from ...plan.families import LABELS
 from ..documents import Book
 from ..environment import render
-from ..exhibit_parts import FAMILIES
 from ..links import slot_anchor
 from ..method_facts import acting
 from ..page import raw
@@ -33,7 +33,7 @@ def myst(book: Book, page: str) -> str:
         for name, one in described.items()
         if name in facts or name in HANDLES
     ]
-    return raw(render("slots.html", lines=lines, names=FAMILIES))
+    return raw(render("slots.html", lines=lines, names=LABELS))
 
 
 def _axes(facts):

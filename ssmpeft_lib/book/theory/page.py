@@ -13,11 +13,12 @@ from IPython.display import HTML, Markdown
 from matplotlib.figure import Figure
 
 from ...plan.errata import KINDS
+from ...plan.families import FAMILIES
 from ...theory.errata import BELOW, Erratum, errata, written
 
 INK = {
     **{"ink": "#1b1f25", "ink-2": "#4a515c", "ink-3": "#626a76", "rule": "#d9dde2", "page": "#ffffff"},
-    **{"lora": "#1c62b7", "sdlora": "#b84300", "full": "#2b3139"},
+    **{name: FAMILIES[name].light for name in ("lora", "sdlora", "full")},
 }
 """Colours that matplotlib draws with; in the page each becomes the book's CSS variable of that name."""
 
