@@ -8,12 +8,13 @@ SNAKEMAKE := .venv/bin/snakemake --cores $(CORES)
 .PHONY: book pdf test lock clean clean-results real-models
 .DEFAULT_GOAL := book
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-torch.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else f"Python 3.11 to 3.13 is needed, {sys.executable} is {sys.version.split()[0]}; say make PYTHON=/path/to/python3.11")'
 	@echo "Setting up .venv (once, a few minutes) ..."
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet $(PIP_OPTIONS) -r requirements.lock
-	@.venv/bin/python -m pip install --quiet --no-deps -e .
+	@.venv/bin/python -m pip install --quiet $(PIP_OPTIONS) --require-hashes --no-deps -r requirements.lock
+	@.venv/bin/python -m pip install --quiet $(PIP_OPTIONS) -r requirements-torch.lock
+	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 book: $(STAMP)

@@ -75,7 +75,9 @@ def test_without_conda_the_message_says_what_to_do(tmp_path):
 
 
 def test_lock_and_environments_hold_the_same_versions():
-    locked = dict(line.split("==") for line in lines(REPOSITORY / "requirements.lock"))
+    files = (REPOSITORY / "requirements.lock", REPOSITORY / "requirements-torch.lock")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    locked = dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.M))
     for name in ENVIRONMENTS:
         document = yaml.safe_load((REPOSITORY / name).read_text(encoding="utf-8"))
         pins = dict(line.split("==") for line in document["dependencies"][-1]["pip"])
@@ -83,6 +85,13 @@ def test_lock_and_environments_hold_the_same_versions():
         assert document["dependencies"][0] == "python=3.11"
     everything = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf-8"))
     assert dict(line.split("==") for line in everything["dependencies"][-1]["pip"]) == locked
+
+
+def test_every_version_but_torchs_has_hashes():
+    text = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+    entries = re.split(r"^(?=\S+==)", text, flags=re.M)[1:]
+    assert len(entries) > 100
+    assert [entry.splitlines()[0] for entry in entries if not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)] == []
 
 
 def test_the_book_needs_more_than_the_cells_and_the_cells_have_what_they_import():

@@ -1,14 +1,20 @@
-"""Write requirements.lock and the conda environments from what is installed and what pyproject.toml asks for.
+"""Write the locks and the conda environments from what is installed and what pyproject.toml asks for.
 
     .venv/bin/python workflow/scripts/lock.py
 
-One list of versions, four files: requirements.lock (pip), environment.yml (conda, everything), and in workflow/envs/
-what the cells need (compute.yml) and what rendering needs (book.yml). Conda brings Python, pip brings the rest, so that
-both roads end in the same versions.
+One list of versions: requirements.lock and requirements-torch.lock (pip), environment.yml (conda, everything), and in
+workflow/envs/ what the cells need (compute.yml) and what rendering needs (book.yml). Conda brings Python, pip brings the
+rest, so that both roads end in the same versions.
+
+requirements.lock has the hashes of every file of each release on PyPI, which uv looks up: pip takes no other file of that
+name, whatever index serves it. torch is apart, for its builds for CPUs come from another index than those for GPUs and
+have other hashes on each: requirements-torch.lock has its version. It is installed last, so that all else that it needs is
+there already; a build for GPUs brings NVIDIA's libraries in the versions that it names itself.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
@@ -18,25 +24,44 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-EXTRAS = {"compute": ("data", "run"), "book": ("data", "run", "book"), "everything": ("data", "run", "book", "dev")}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ENVIRONMENTS = {"compute": "run", "book": "book", "everything": "dev"}
+"""For each environment, the extra of pyproject.toml that it has; extras contain one another."""
+
 PYTHON = "3.11"
+HEAD = "# Written by workflow/scripts/lock.py, which says why torch is apart.\n"
 
 
 def main() -> None:
-    """Write the four files."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pins = {}
-    for name, extras in EXTRAS.items():
-        wanted = list(project["dependencies"])
-        for extra in extras:
-            wanted += project["optional-dependencies"][extra]
-        pins[name] = closure(wanted)
-    lines = [f"{name}=={version}" for name, version in sorted(pins["everything"].items())]
-    head = "# Written by workflow/scripts/lock.py. torch is the CPU build where pip is given one (see README).\n"
-    (ROOT / "requirements.lock").write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
+    """Write the five files."""
+    pins = {name: closure(requirements(extra)) for name, extra in ENVIRONMENTS.items()}
+    everything = dict(pins["everything"])
+    torch = everything.pop("torch")
+    (ROOT / "requirements.lock").write_text(HEAD + hashed(everything), encoding="utf-8")
+    (ROOT / "requirements-torch.lock").write_text(f"{HEAD}torch=={torch}\n", encoding="utf-8")
     write_environment(ROOT / "environment.yml", "ssmpeft", pins["everything"])
     for name in ("compute", "book"):
         write_environment(ROOT / "workflow" / "envs" / f"{name}.yml", f"ssmpeft-{name}", pins[name])
+
+
+def requirements(extra: str = "") -> list[str]:
+    """What the library needs with an extra, those extras included that it contains; without one, what its core needs."""
+    needed = list(PROJECT["dependencies"])
+    for text in PROJECT["optional-dependencies"][extra] if extra else ():
+        own = Requirement(text)
+        needed += requirements(*own.extras) if own.name == PROJECT["name"] else [text]
+    return needed
+
+
+def hashed(pins: dict[str, str]) -> str:
+    """Lines for pip, each version with the hashes of its files on PyPI."""
+    command = ["uv", "pip", "compile", "-", "--no-deps", "--generate-hashes"]
+    quiet = ["--quiet", "--no-header", "--no-annotate", "--no-config"]
+    lines = "\n".join(f"{name}=={version}" for name, version in sorted(pins.items()))
+    done = subprocess.run(
+        [*command, *quiet], cwd=ROOT, input=lines, stdout=subprocess.PIPE, encoding="utf-8", check=True
+    )
+    return done.stdout
 
 
 def closure(wanted: list[str]) -> dict[str, str]:

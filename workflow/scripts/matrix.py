@@ -117,8 +117,12 @@ def python(version: str) -> Callable[[], Any]:
                 raise Unavailable(f"python{version} is not on the PATH, and {environment.name} does not exist")
             subprocess.run([interpreter, "-m", "venv", environment], check=True)
             pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet"]
-            subprocess.run([*pip, "-r", ROOT / "requirements.lock"], check=True)
-            subprocess.run([*pip, "--no-deps", "-e", ROOT], check=True)
+            for options in (
+                ("--require-hashes", "--no-deps", "-r", "requirements.lock"),
+                ("-r", "requirements-torch.lock"),
+                ("--no-deps", "--no-build-isolation", "-e", "."),
+            ):
+                subprocess.run([*pip, *options], cwd=ROOT, check=True)
         yield Place(python=environment / "bin" / "python")
 
     return place
