@@ -3,12 +3,12 @@
     .venv/bin/python workflow/scripts/lock.py
 
 One list of versions: requirements.lock and requirements-torch.lock (pip), environment.yml (conda, everything), and in
-workflow/envs/ what the cells need (compute.yml) and what rendering needs (book.yml). Conda brings Python, pip brings the
-rest, so that both roads end in the same versions.
+workflow/envs/ what the cells need (compute.yml) and what rendering needs (book.yml). Conda brings Python, pip brings
+the rest, so that both roads end in the same versions.
 
 requirements.lock has the hashes of every file of each release on PyPI, which uv looks up: pip takes no other file of that
-name, whatever index serves it. torch is apart, for its builds for CPUs come from another index than those for GPUs and
-have other hashes on each: requirements-torch.lock has its version. It is installed last, so that all else that it needs is
+name, whatever index serves it. torch is apart, for its builds for CPUs come from another index than those for GPUs
+and have other hashes: requirements-torch.lock has its version. It is installed last, so that all else that it needs is
 there already; a build for GPUs brings NVIDIA's libraries in the versions that it names itself.
 """
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def requirements(extra: str = "") -> list[str]:
-    """What the library needs with an extra, those extras included that it contains; without one, what its core needs."""
+    """What the library needs with an extra and the extras that it contains; without one, what its core needs."""
     needed = list(PROJECT["dependencies"])
     for text in PROJECT["optional-dependencies"][extra] if extra else ():
         own = Requirement(text)

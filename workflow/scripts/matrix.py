@@ -4,8 +4,8 @@
     .venv/bin/python workflow/scripts/matrix.py openblas-haswell     those that are named; --help lists them
     .venv/bin/python workflow/scripts/matrix.py --record             the outcomes go into recorded/matrix.json
 
-The fast tests are those without the mark `slow`. A corner whose conditions cannot be had here is skipped, and the record
-says why. The exit status is 1 if a test failed in any corner.
+The fast tests are those without the mark `slow`. A corner whose conditions cannot be had here is skipped, and the
+record says why. The exit status is 1 if a test failed in any corner.
 """
 
 from __future__ import annotations
@@ -97,6 +97,9 @@ def another_user() -> Iterator[Place]:
     uid = "65534"
     prefix = ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
     if subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True).returncode:
+        # the interpreter lies in a folder of root's own: a user who may read everything, and write nothing else
+        prefix = (*prefix, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+    if subprocess.run([*prefix, sys.executable, "-c", ""], capture_output=True).returncode:
         raise Unavailable(f"a user that is not root may not read {sys.executable}; use a Python below /usr or /opt")
     with tempfile.TemporaryDirectory(prefix="matrix-") as folder:
         clone, home = _clone(Path(folder) / "clone"), Path(folder) / "home"
@@ -130,9 +133,7 @@ def python(version: str) -> Callable[[], Any]:
 
 CORNERS = {
     "plain": Corner("As this machine is"),
-    "aten-default": Corner(
-        "torch and the C++ kernels without vector instructions", {"ATEN_CPU_CAPABILITY": "default"}
-    ),
+    "aten-default": Corner("torch and the C++ kernels without vector instructions", {"ATEN_CPU_CAPABILITY": "default"}),
     "aten-avx2": Corner("torch and the C++ kernels with AVX2", {"ATEN_CPU_CAPABILITY": "avx2"}),
     "openblas-haswell": Corner("NumPy's OpenBLAS with its kernels for Haswell", {"OPENBLAS_CORETYPE": "Haswell"}),
     "openblas-skylakex": Corner("NumPy's OpenBLAS with its kernels for Skylake-X", {"OPENBLAS_CORETYPE": "SkylakeX"}),
@@ -148,9 +149,7 @@ CORNERS = {
     ),
     "threads-2": Corner("2 threads", {"OMP_NUM_THREADS": "2"}),
     "threads-4": Corner("4 threads", {"OMP_NUM_THREADS": "4"}),
-    "locale-c": Corner(
-        "A locale that is not UTF-8", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    ),
+    "locale-c": Corner("A locale that is not UTF-8", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
     "locale-turkish": Corner("The locale tr_TR.UTF-8", {"LC_ALL": "tr_TR.UTF-8"}, place=turkish),
     "ascii-output": Corner("Commands that can print ASCII alone", {"PYTHONIOENCODING": "ascii"}),
     "time-zone": Corner("Another time zone, Asia/Kathmandu", {"TZ": "Asia/Kathmandu"}),
@@ -195,7 +194,7 @@ NOT_RUN = {"passed": None, "failed": None, "skipped": None, "seconds": None, "sk
 
 
 def run_tests(place: Place, options: tuple[str, ...], variables: dict[str, str]) -> dict[str, Any]:
-    """Run the fast tests in one place; counts, seconds, reasons of skips, and what failed, with its output on stderr."""
+    """Run the fast tests in one place: counts, seconds, reasons of skips, and what failed; its output is on stderr."""
     from ssmpeft_lib.training.provenance import commit
 
     with tempfile.TemporaryDirectory(prefix="matrix-") as folder:
