@@ -6,8 +6,8 @@ One list of versions: requirements.lock and requirements-torch.lock (pip), envir
 workflow/envs/ what the cells need (compute.yml) and what rendering needs (book.yml). Conda brings Python, pip brings
 the rest, so that both roads end in the same versions.
 
-requirements.lock has the hashes of every file of each release on PyPI, which uv looks up: pip takes no other file of that
-name, whatever index serves it. torch is apart, for its builds for CPUs come from another index than those for GPUs
+requirements.lock has the hashes of every file of each release on PyPI, which uv looks up: pip takes no other file of
+that name, whatever index serves it. torch is apart, for its builds for CPUs come from another index than those for GPUs
 and have other hashes: requirements-torch.lock has its version. It is installed last, so that all else that it needs is
 there already; a build for GPUs brings NVIDIA's libraries in the versions that it names itself.
 """
