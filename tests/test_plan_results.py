@@ -58,7 +58,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_a_damaged_file_says_what_to_do(tmp_path):
     (tmp_path / "metrics.json").write_text('{"schema": 1, "stat', encoding="utf-8")
-    with pytest.raises(ValueError, match="not valid JSON .*remove the file and run again"):
+    with pytest.raises(ValueError, match="not valid JSON .*remove the file and make it again"):
         read_metrics(tmp_path / "metrics.json")
 
 

@@ -63,7 +63,7 @@ def rewritten(folder, **changes):
             ValueError,
             "not a whole safetensors file",
         ),
-        (lambda f: (f / "adapter_config.json").write_text("{", encoding="utf-8"), ValueError, "is not JSON"),
+        (lambda f: (f / "adapter_config.json").write_text("{", encoding="utf-8"), ValueError, "not valid JSON"),
         (lambda f: rewritten(f, peft_type="LORA"), ValueError, "type 'LORA', not 'SSMPEFT'"),
         (lambda f: rewritten(f, method=None), ValueError, "names no method"),
         (lambda f: rewritten(f, method="lroa"), LookupError, "did you mean 'lora'"),

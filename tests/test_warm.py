@@ -170,6 +170,62 @@ def test_when_snakemake_is_killed_its_cells_end_too_warm_or_not(tmp_path, enviro
     wait_for(lambda: not alive(kernel), "the kernel to end", 60)
 
 
+def test_when_snakemake_is_killed_while_the_server_starts_its_cells_end_too(tmp_path, environment):
+    marker, folder = tmp_path / "pid", tmp_path / "own"
+    folder.mkdir(mode=0o700)
+    sleeper = f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(120)"
+    command = [sys.executable, "-S", "-E", str(CLIENT), "run-cell", "quick/mamba-130m/lora/dart/seed0"]
+    command += ["--notebook", str(notebook(tmp_path, sleeper)), "--output", str(tmp_path / "o" / "cell.ipynb")]
+    parent = f"import subprocess; subprocess.run({shlex.join(command)!r} + '; true', shell=True)"
+    started = subprocess.Popen(
+        [sys.executable, "-c", parent, "snakemake"], env=environment | {"XDG_RUNTIME_DIR": str(folder)}
+    )
+    wait_for(lambda: list(folder.glob("ssmpeft-*/*.log")), "the server to be started", 60)
+    assert not marker.exists()
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    running = map(int, filter(str.isdigit, os.listdir("/proc")))
+    clients = [pid for pid in running if str(tmp_path / "o") in command_of(pid)]
+    wait_for(lambda: not any(map(alive, clients)), "the client to end", 150)
+    assert not marker.exists() or not alive(int(marker.read_text(encoding="utf-8")))
+
+
+def test_when_the_keeper_of_a_cell_is_killed_the_cell_ends_too(tmp_path, environment):
+    marker = tmp_path / "pid"
+    sleeper = f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(120)"
+    command = [sys.executable, "-S", "-E", CLIENT, "run-cell", "quick/mamba-130m/lora/dart/seed0"]
+    client = subprocess.Popen(
+        [*command, "--notebook", notebook(tmp_path, sleeper), "--output", tmp_path / "o" / "cell.ipynb"],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    kernel = int(wait_for(lambda: marker.exists() and marker.read_text(encoding="utf-8"), "the kernel to start", 120))
+    with open(f"/proc/{kernel}/stat", encoding="utf-8") as file:
+        keeper = int(file.read().rpartition(")")[2].split()[1])
+    os.kill(keeper, signal.SIGKILL)
+    wait_for(lambda: not alive(kernel), "the kernel to end", 20)
+    client.kill()
+    client.wait()
+
+
+def test_a_path_too_long_for_a_socket_starts_no_server(tmp_path, environment):
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir(mode=0o700)
+    command = [sys.executable, "-S", "-E", CLIENT, "points", "--exhibit", "nothing"]
+    environment = environment | {"XDG_RUNTIME_DIR": str(folder)}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, encoding="utf-8")
+    assert done.returncode == 1 and "no exhibit 'nothing'" in done.stderr
+    assert done.stderr.count("starting plainly: a socket's path may have 107 bytes") == 1
+    assert not list(folder.glob("ssmpeft-*/*"))
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"

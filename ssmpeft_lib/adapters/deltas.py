@@ -48,6 +48,8 @@ class LowRank(Delta):
     def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
         super().__init__()
         *stack, rows, columns = shape
+        if rank > max(rows, columns):
+            raise ValueError(f"rank {rank} is larger than both sides of the weight, {rows} x {columns}; lower it")
         self.lora_A = nn.Parameter(torch.empty(*stack, rank, columns))
         self.lora_B = nn.Parameter(torch.zeros(*stack, rows, rank))
         self.scaling = alpha / rank

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..plan.atomic import replacing, write_text
+from ..plan.reading import read_json
 from .api import Adaptation, adapt, adaptation_of, base_model, untouched_on_error
 from .named import Named
 from .sparse import Sparse
@@ -175,19 +176,22 @@ def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
 
 def _config(path: Path) -> dict:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing; an adapter is a folder with {CONFIG} and {WEIGHTS}") from None
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error})") from None
     if not isinstance(config, dict) or config.get("peft_type") != PEFT_TYPE:
         kind = config.get("peft_type") if isinstance(config, dict) else None
         raise ValueError(f"{path} describes an adapter of type {kind!r}, not {PEFT_TYPE!r}; load it with peft itself")
     if not isinstance(config.get("method"), str):
         raise ValueError(f"{path} names no method, it has 'method': {config.get('method')!r}")
-    if config.get("modules_to_save"):
+    if not isinstance(config.get("base_class"), str | None):
+        raise ValueError(f"{path} has 'base_class': {config['base_class']!r}, which must be the name of a class")
+    whole = config.get("modules_to_save")
+    if not isinstance(whole, list | None) or not all(isinstance(name, str) for name in whole or ()):
+        raise ValueError(f"{path} has 'modules_to_save': {whole!r}, which must be a list of names")
+    if whole:
         raise ValueError(
-            f"{path} names modules that peft trained whole (modules_to_save: {', '.join(config['modules_to_save'])}); "
+            f"{path} names modules that peft trained whole (modules_to_save: {', '.join(whole)}); "
             "load it with peft.PeftModel.from_pretrained"
         )
     return config

@@ -6,10 +6,10 @@ Notebooks stay until then.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..plan.paths import CHECKPOINT
+from ..plan.reading import read_json
 from ..plan.results import read_metrics
 
 
@@ -27,6 +27,6 @@ def run(arguments: argparse.Namespace) -> None:
             path.unlink()
             print(f"forgot {path.parent}")
     for path in sorted(arguments.results.glob("*/search/*/*/*/rates/*.json")):
-        if any(entry["status"] == "failed" for entry in json.loads(path.read_text(encoding="utf-8"))["rates"]):
+        if any(entry["status"] == "failed" for entry in read_json(path)["rates"]):
             path.unlink()
             print(f"forgot {path}")

@@ -6,7 +6,6 @@ restricted loader, which runs no code; what is written is safetensors.
 
 from __future__ import annotations
 
-import json
 import math
 import pickle
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..plan.atomic import replacing_folder
+from ..plan.reading import read_json
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -130,10 +130,9 @@ def _read_config(source: Path) -> dict[str, Any]:
     path = source / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error})") from None
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} holds a {type(config).__name__}, needs an object")
     missing = [key for key in ("d_model", "n_layer", "vocab_size") if not isinstance(config.get(key), int)]
     if missing:
         hint = "; it is a transformers model already" if "model_type" in config else ""

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,12 @@ from .results import RESULTS_VERSION, read_metrics
 FORMAT = 1
 MANIFEST = "manifest.json"
 METRICS = "metrics.json"
+MOST_EXPANSION = 200
+"""Times that results may be larger than the archive; those of cells are about twenty times, zeros a thousand."""
+
+ROOM_FOR_HEADERS = 1 << 20
+"""Bytes that every archive may unpack to besides; tar's own blocks are mostly zeros."""
+
 FILES = (METRICS, "cell.ipynb", "predictions.jsonl")
 """What is kept of a cell: all that the book shows. Adapters stay where they are."""
 
@@ -74,7 +81,7 @@ def unpack(archive: Path, results: Path, replace: bool = False) -> list[Cell]:
     with TemporaryDirectory(dir=results, prefix=".unpack-") as scratch:
         draft = Path(scratch)
         try:
-            with tarfile.open(archive, "r:gz") as tar:
+            with gzip.open(archive) as zipped, tarfile.open(fileobj=_Bounded(zipped, archive), mode="r|") as tar:
                 names = _extract(tar, draft, archive)
         except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{archive}: damaged, or not an archive of results ({error})") from None
@@ -92,6 +99,31 @@ def unpack(archive: Path, results: Path, replace: bool = False) -> list[Cell]:
     return cells
 
 
+class _Bounded:
+    """What an archive unpacks to, up to a bound: a few bytes may stand for any number of zeros.
+
+    Raises:
+        ValueError: in `read`, before more than `MOST_EXPANSION` times the archive's size was unpacked, or more than the
+            disk has room for.
+    """
+
+    def __init__(self, file: BinaryIO, archive: Path):
+        self._file, self._archive = file, archive
+        room = shutil.disk_usage(archive.absolute().parent).free
+        self.left = min(ROOM_FOR_HEADERS + MOST_EXPANSION * archive.stat().st_size, room)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        block = self._file.read(size)
+        self.left -= len(block)
+        if self.left < 0:
+            raise ValueError(
+                f"{self._archive}: unpacks to more than {MOST_EXPANSION} times its size, or than the disk has room "
+                "for; nothing was unpacked"
+            )
+        return block
+
+
 def _extract(tar: tarfile.TarFile, draft: Path, archive: Path) -> list[PurePosixPath]:
     """Write the members below a folder, by the names of the manifest that were checked, never by those of the tar."""
     members = iter(tar)
@@ -100,7 +132,7 @@ def _extract(tar: tarfile.TarFile, draft: Path, archive: Path) -> list[PurePosix
         raise ValueError(f"{archive}: not an archive of results: it does not begin with {MANIFEST}")
     files = _manifest(tar.extractfile(first).read(), archive)
     for member in members:
-        if member.name not in files or not member.isreg():
+        if member.name not in files or not member.isreg() or member.issparse():
             raise ValueError(f"{archive}: {member.name!r} is not a file that the manifest lists")
         target = draft / member.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +151,7 @@ def _manifest(text: bytes, archive: Path) -> dict[str, str]:
     try:
         manifest: dict[str, Any] = json.loads(text)
         kind, files = manifest["format"], dict(manifest["files"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{archive}: not an archive of results: its {MANIFEST} cannot be read") from None
     if kind != FORMAT:
         raise ValueError(f"{archive}: has format {kind}, this code reads format {FORMAT}")

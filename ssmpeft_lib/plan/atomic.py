@@ -6,13 +6,14 @@ which is flushed as well. A draft that a killed process left is removed by the n
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import platform
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 DRAFT = "draft"
@@ -84,8 +85,10 @@ def flush(path: Path) -> None:
     """Have a file, or the names in a folder, written to the disk; a file system that cannot do so is left alone."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        with suppress(OSError):
-            os.fsync(handle)
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)
 

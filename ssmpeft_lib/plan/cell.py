@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from . import registry
 from .method_string import MethodString
+
+SCALES = ("quick", "real", "paper")
 
 VALUES = {
     "int": ((int,), "a whole number"),
@@ -43,8 +46,11 @@ class Cell:
             ValueError: the text is not of that form.
         """
         parts = text.split("/")
-        if len(parts) != 5 or not parts[4].startswith("seed") or not parts[4][4:].isdigit():
-            raise ValueError(f"cell {text!r} is not of the form scale/model/method/dataset/seedN")
+        if len(parts) != 5 or not re.fullmatch(r"seed(0|[1-9][0-9]{0,8})", parts[4]):
+            raise ValueError(
+                f"cell {text!r} is not of the form scale/model/method/dataset/seedN, such as "
+                "quick/mamba-130m/lora/dart/seed0"
+            )
         return cls(*parts[:4], int(parts[4][4:])).check()
 
     def check(self) -> Cell:
@@ -52,8 +58,10 @@ class Cell:
 
         Raises:
             LookupError: no such model, method, data set or option.
-            ValueError: the method string is malformed, or the model cannot read the data set.
+            ValueError: there is no such scale, the method string is malformed, or the model cannot read the data set.
         """
+        if self.scale not in SCALES:
+            raise ValueError(f"cell {self}: no scale {self.scale!r} (have: {', '.join(SCALES)})")
         reads = "text" if "tokenizer" in registry.facts("models", self.model) else "numbers"
         given = registry.facts("data", self.dataset).get("modality", "text")
         # a language model reads the pixels of an image as text

@@ -9,9 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .cell import Cell
+from .reading import read_yaml
 from .registry import PACKAGE
 from .schema import SCHEMAS, check_against_schema
 
@@ -53,7 +52,7 @@ class Config:
             )
         if not Path(path).exists():
             raise FileNotFoundError(f"no configuration at {path}; the repository's own is {CONFIG_FILE}")
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        document = read_yaml(path)
         return cls.check(document | ({"scale": scale} if scale else {}), path)
 
     @classmethod

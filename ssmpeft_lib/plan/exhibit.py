@@ -14,11 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from . import registry
 from .cell import Cell, check_method
 from .printed import Printed
+from .reading import read_yaml
 from .schema import check_against_schema
 
 BINDINGS = ("model", "method", "dataset", "metric")
@@ -86,10 +85,7 @@ class Exhibit:
             LookupError: a model, method, data set or option that does not exist.
         """
         path = Path(path)
-        try:
-            spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        spec = read_yaml(path)
         check_against_schema(spec, "exhibit", path)
         exhibit = cls(path.stem, path, spec)
         names = [row_name(row) for row in exhibit.rows]

@@ -111,6 +111,12 @@ def ensure(path: Path) -> None:
             logging.warning("%s: not all is as it was; the next run makes anew what was made from it", path)
 
 
+def ensure_all(manifests: Iterable[Path]) -> None:
+    """`ensure` for each manifest that is there; whoever reads one that is not says so."""
+    for path in filter(Path.exists, manifests):
+        ensure(path)
+
+
 def contents(document: dict[str, Any]) -> str:
     """Digest of the contents of all files that a manifest lists, wherever they lie."""
     return digest(sorted(facts["sha256"] for facts in document["files"].values()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 PATTERN = r"[a-z][a-z0-9_]*(?:@[A-Za-z][A-Za-z0-9_]*(?:\+[A-Za-z][A-Za-z0-9_]*)*)?(?:,[a-z][a-z0-9_]*=[A-Za-z0-9_.-]+)*"
 """What a method string may look like; without characters that a path, a shell or a wildcard would trip over."""
 
-_WORD = re.compile(rf"^{PATTERN}$")
+_WORD = re.compile(PATTERN)
 
 Option = bool | int | float | str
 
@@ -36,7 +36,7 @@ class MethodString:
             ValueError: the text does not have the form `name[@target+target][,option=value]`, or a number is no
                 finite one.
         """
-        if not _WORD.match(text):
+        if not _WORD.fullmatch(text):
             raise ValueError(
                 f"method {text!r} is not of the form name[@target+target][,option=value], "
                 "for example lora@out_proj or sdlora,freeze_states=0.75"

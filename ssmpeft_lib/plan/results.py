@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 from .atomic import write_text
+from .reading import read_json
 from .schema import check_against_schema
 
 RESULTS_VERSION = 2
@@ -48,17 +50,24 @@ def read_metrics(path: Path) -> dict[str, Any]:
         ValueError: the file is not JSON or does not follow the contract; says how to make it again.
     """
     path = Path(path)
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not valid JSON ({error}); remove the file and run again") from None
+    metrics = read_json(path)
     check_against_schema(metrics, "metrics", path)
     return metrics
 
 
 def describe_failure(metrics: dict[str, Any]) -> str:
     """A failed cell in a line."""
-    return f"failed: {metrics['cell']}: {metrics['error']['type']}: {metrics['error']['message']}"
+    return printable(f"failed: {metrics['cell']}: {metrics['error']['type']}: {metrics['error']['message']}")
+
+
+def printable(text: str) -> str:
+    """A text with what could steer a terminal (escapes, carriage returns, changes of direction) written out."""
+    return "".join(
+        letter
+        if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co")
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def value_at(metrics: dict[str, Any], dotted: str) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from .reading import check_keys
 from .registry import unknown
 
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "workflow" / "schemas"
@@ -24,9 +25,13 @@ def check_against_schema(document: Any, schema: str, path: Path | str) -> None:
     Raises:
         ValueError: names file, key, what was found and what is allowed.
     """
-    errors = sorted(
-        _validator(schema).iter_errors(document), key=lambda error: (len(error.absolute_path), str(error.path))
-    )
+    try:
+        check_keys(document, path)
+        errors = sorted(
+            _validator(schema).iter_errors(document), key=lambda error: (len(error.absolute_path), str(error.path))
+        )
+    except RecursionError:
+        raise ValueError(f"{path}: nested too deeply; this is not such a file") from None
     if errors:
         raise ValueError(f"{path}: {_sentence(errors[0])}")
 

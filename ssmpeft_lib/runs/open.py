@@ -18,6 +18,7 @@ from ..models import Checkpoint, load_checkpoint
 from ..plan import manifest, paths, registry
 from ..plan.cell import Cell
 from ..plan.method_string import MethodString
+from ..plan.reading import read_json
 from ..plan.results import RESULTS_VERSION
 from ..training import provenance
 from ..training.problem import Problem
@@ -81,7 +82,7 @@ def open_run(
 
 
 def _found_by_search(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = read_json(path)
     if found["learning_rate"] is None:
         raise ValueError(f"{path}: the search found no learning rate: {found['why']}")
     return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from pathlib import Path
 
 from ...plan import search
+from ...plan.reading import read_json
 from ...plan.results import write_json
 
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Gather and choose; a search that found nothing is written too, and the cells that wait for it say why."""
-    documents = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.tried]
+    documents = [read_json(path) for path in arguments.tried]
     targets = {document["target"] for document in documents}
     if len(targets) > 1:
         raise ValueError(f"the files are of several searches, {', '.join(sorted(targets))}; give those of one")

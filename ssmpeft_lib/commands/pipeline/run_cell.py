@@ -50,8 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     for earlier in (metrics, folder / "predictions.jsonl"):
         earlier.unlink(missing_ok=True)
     shutil.rmtree(folder / "adapter", ignore_errors=True)
-    for path in paths.prepared(cell.scale, cell.model, cell.dataset):
-        manifest.ensure(arguments.results / path)
+    manifest.ensure_all(arguments.results / path for path in paths.prepared(cell.scale, cell.model, cell.dataset))
     with replacing(arguments.output) as draft, own_gpu(Needs(cell.scale).gpus > 0):
         error = execute(arguments.notebook, draft, parameters)
     if error is not None and error["type"] == manifest.NotPrepared.__name__:

@@ -38,8 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     overrides = json.loads(arguments.overrides)
     tried = Search(cell, arguments.results, overrides, arguments.to_the_end, arguments.threads)
     rates = arguments.rates
-    for path in paths.prepared(cell.scale, cell.model, cell.dataset):
-        manifest.ensure(arguments.results / path)
+    manifest.ensure_all(arguments.results / path for path in paths.prepared(cell.scale, cell.model, cell.dataset))
     try:
         with own_gpu(Needs(cell.scale).gpus > 0):
             entries = tried.side_by_side(rates) if len(rates) > 1 else tried.one_by_one(rates)

@@ -22,6 +22,9 @@ PACKAGE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 START_SECONDS = 120
 """How long the first client waits for the server's imports."""
 
+LONGEST_SOCKET = 107
+"""Bytes of a Unix socket's path."""
+
 KEYED = (
     "CUDA_VISIBLE_DEVICES",
     "SLURM_JOB_ID",
@@ -68,6 +71,8 @@ def socket_folder() -> str:
 def connect() -> socket.socket:
     """A connection to the server of this environment, started first where there is none."""
     path = os.path.join(socket_folder(), server_key())
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
+        raise OSError(f"a socket's path may have {LONGEST_SOCKET} bytes, {path} is longer; set XDG_RUNTIME_DIR")
     connection = _try(path)
     if connection is not None:
         return connection
@@ -137,7 +142,7 @@ def ancestors(arguments: list[str]) -> list[int]:
     return chain[:1]
 
 
-def run(connection: socket.socket, arguments: list[str]) -> int:
+def run(connection: socket.socket, arguments: list[str], watched: list[int]) -> int:
     """Hand over the request with this process's standard streams, wait, and return the exit status."""
     request = {"arguments": arguments, "cwd": os.getcwd(), "environment": dict(os.environ)}
     streams = array.array("i", [0, 1, 2])
@@ -148,7 +153,6 @@ def run(connection: socket.socket, arguments: list[str]) -> int:
     child = int(replies.readline())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: _send(child, received))
-    watched = ancestors(arguments)
     while not select.select([connection], [], [], 1.0)[0]:
         if not all(os.path.exists(f"/proc/{pid}") for pid in watched):
             # closing the connection makes the server stop the child
@@ -164,14 +168,13 @@ def _send(pid: int, number: int) -> None:
         pass
 
 
-def run_plainly(arguments: list[str]) -> int:
+def run_plainly(arguments: list[str], watched: list[int]) -> int:
     """Do the same in an ordinary process, which ends when those do who asked for it."""
     paths = [os.path.dirname(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     if arguments[0] == "--kernel":
         # Jupyter signals a kernel by its number, and a kernel watches its parent itself
         os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", "-f", arguments[1]])
-    watched = ancestors(arguments)
     child = subprocess.Popen([sys.executable, "-m", "ssmpeft_lib", *arguments])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: _send(child.pid, received))
@@ -189,14 +192,16 @@ def main() -> int:
     arguments = sys.argv[1:]
     if not arguments:
         sys.exit(__doc__)
+    # before anything else: they may end while the server starts, and others would be found then
+    watched = ancestors(arguments)
     if os.environ.get("SSMPEFT_WARM", "1") != "0":
         try:
             connection = connect()
         except OSError as error:
             print(f"starting plainly: {error}", file=sys.stderr)
         else:
-            return run(connection, arguments)
-    return run_plainly(arguments)
+            return run(connection, arguments, watched)
+    return run_plainly(arguments, watched)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ CUDA is never initialised here, so that each fork may do so. The server ends whe
 from __future__ import annotations
 
 import array
+import ctypes
 import gc
 import importlib
 import json
@@ -18,6 +19,9 @@ import time
 import traceback
 
 from ...plan.registry import files
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
 
 IDLE_SECONDS = float(os.environ.get("SSMPEFT_WARM_IDLE", "120"))
 
@@ -139,6 +143,7 @@ def keep(connection: socket.socket) -> int:
 def work(request: dict, streams: list[int]) -> int:
     """Become the process that was asked for: its streams, folder and environment, then its command."""
     os.setsid()
+    _end_with_parent()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -158,6 +163,14 @@ def work(request: dict, streams: list[int]) -> int:
     from ...__main__ import main
 
     return main(arguments)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when its keeper is killed, who could not stop it any more."""
+    keeper = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if keeper == 1 or os.getppid() != keeper:
+        os._exit(1)
 
 
 def _receive(connection: socket.socket) -> tuple[dict, list[int]]:

@@ -1,8 +1,9 @@
 """Compiles the C++ kernels for this processor, once, into a cache directory.
 
 The shared object's name is a hash of the sources, the compiler and its flags, so that a new version of any of them is
-compiled anew and several can live side by side. It is built under a lock and put in place by a rename: any number of
-processes may ask for it at once. The directory is `$SSMPEFT_CACHE_DIR`, or else `ssmpeft` in `$XDG_CACHE_HOME` or in
+compiled anew and several can live side by side. Its SHA-256 lies beside it, and one that is damaged is compiled anew
+and never loaded. It is built under a lock and put in place by a rename: any number of processes may ask for it at once.
+The directory is `$SSMPEFT_CACHE_DIR`, or else `ssmpeft` in `$XDG_CACHE_HOME` or in
 `~/.cache`.
 """
 
@@ -16,12 +17,14 @@ import platform
 import shlex
 import shutil
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 
 import torch
 from filelock import FileLock
+
+from ...plan.atomic import remove, replacing, write_text
+from ...plan.manifest import sha256
 
 logger = logging.getLogger("ssmpeft_lib.ops")
 
@@ -85,12 +88,12 @@ def compiled(name: str) -> Path:
     if march:
         command.append(f"-march={march}")
     path = cache_dir() / f"kernels-{name}-{_key(command)}.so"
-    if path.exists():
+    if _intact(path):
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
+            if not _intact(path):
                 _compile(command, path)
     except OSError as error:
         raise BuildError(
@@ -123,12 +126,26 @@ def _compile(command: list[str], path: Path) -> None:
     """Compile the sources into `path`; where the compiler has no OpenMP, without it, for one thread."""
     logger.info("compiling the C++ kernels into %s; this takes some ten seconds, once", path)
     sources = [str(FOLDER / name) for name in SOURCES]
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        built = Path(folder) / path.name
+    if path.exists():
+        logger.warning("%s is damaged; it is compiled anew", path)
+        remove(path)
+    with replacing(path) as draft:
         for attempt in (command, [flag for flag in command if flag != OPENMP]):
-            build = [*attempt, "-o", str(built), *sources]
+            build = [*attempt, "-o", str(draft), *sources]
             result = subprocess.run(build, capture_output=True, encoding="utf-8", errors="replace", check=False)
             if not result.returncode:
-                built.replace(path)
+                write_text(_digest_file(path), sha256(draft))
                 return
-    raise BuildError(f"{' '.join(attempt)} failed: {result.stderr.strip()[:1000]}")
+        raise BuildError(f"{' '.join(attempt)} failed: {result.stderr.strip()[:1000]}")
+
+
+def _intact(path: Path) -> bool:
+    """Whether a shared object is the one that was compiled: a damaged one ends the process that loads it."""
+    try:
+        return _digest_file(path).read_text(encoding="utf-8") == sha256(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _digest_file(path: Path) -> Path:
+    return path.with_suffix(".sha256")
