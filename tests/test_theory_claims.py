@@ -160,6 +160,18 @@ def test_printed_shares_of_a_figure_are_those_of_its_arms(name):
             assert found[share.row][share.column]["mean"] == near, row
 
 
+def test_what_the_chapter_says_of_the_runs_on_new_sequences():
+    by_rule = {
+        rule: {
+            claim: result.verdict for claim, result in claims(under(recorded("fresh_sequences"), rule), "fresh_error")
+        }
+        for rule in ("algorithm_1", "released")
+    }
+    assert by_rule["algorithm_1"].pop("SDLoRA is below LoRA within 33 % (Figure 1)") == "better"
+    assert set(by_rule["algorithm_1"].values()) == {"unclear"}
+    assert set(by_rule["released"].values()) == {"unclear"}
+
+
 def test_the_figures_are_judged_on_new_sequences():
     kept = json.loads((REPOSITORY / "recorded" / "exhibits" / "figure1.json").read_text(encoding="utf-8"))
     assert kept["runs"] == "recorded/regression/fresh_sequences.csv" and "new sequence" in kept["setting"]
