@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -17,3 +18,20 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 pytest_plugins = ["browser", "slurm", "stand_in_results"]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say for each reason how many tests were skipped; files that lack one after the other count as one reason."""
+    reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    if reasons:
+        terminalreporter.section("skipped, by reason")
+        for reason, number in reasons.most_common():
+            terminalreporter.line(f"{number:5}  {reason}")
+
+
+def _reason(report):
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    text = text.removeprefix("Skipped: ")
+    if text.startswith("reference material "):
+        return f"reference material is not at {text.partition(' is not at ')[2]}"
+    return text

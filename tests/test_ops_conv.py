@@ -7,6 +7,7 @@ import pytest
 import torch
 from ops_inputs import assert_close, need, outputs_and_gradients, transposed
 from reference import shared
+from required import torch_compiles
 from transformers.models.mamba.modeling_mamba import causal_conv1d_fn
 
 from ssmpeft_lib.ops import causal_conv1d
@@ -152,6 +153,7 @@ def test_any_number_of_threads_gives_the_same_bits(threads):
     assert_close(got, expected, 0.0)
 
 
+@torch_compiles
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_compiles_into_one_graph(backend):
     inputs = conv_inputs(2, 5, 4, 9)
@@ -159,6 +161,7 @@ def test_compiles_into_one_graph(backend):
     assert_close(outputs_and_gradients(compiled, inputs), outputs_and_gradients(conv(backend), inputs), 1e-13)
 
 
+@torch_compiles
 def test_registration():
     need("cpp")
     torch.library.opcheck(torch.ops.ssmpeft.conv_cpp.default, (*conv_inputs(2, 5, 4, 40).values(), True))

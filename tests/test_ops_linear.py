@@ -8,6 +8,7 @@ import pickle
 import pytest
 import torch
 from ops_inputs import assert_close, need, outputs_and_gradients
+from required import torch_compiles
 from torch import nn
 from torch.nn import functional as F
 from transformers import MambaConfig, MambaForCausalLM
@@ -130,6 +131,7 @@ def test_gradients_of_gradients(any_size):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-1)
 
 
+@torch_compiles
 def test_torch_keeps_what_it_transforms(any_size):
     """torch.func, torch.compile and autocast see torch's own function."""
     inputs = layer(4)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from ops_inputs import assert_close, need, outputs_and_gradients, scan_inputs
 from reference import shared
+from required import torch_compiles
 from torch.utils.checkpoint import checkpoint
 from transformers.models.mamba.modeling_mamba import mamba_selective_scan
 
@@ -273,6 +274,7 @@ def test_only_what_needs_a_gradient_gets_one(backend):
     assert {name for name, tensor in inputs.items() if tensor.grad is not None} == {"u", "delta", "B", "C", "z"}
 
 
+@torch_compiles
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_compiles_into_one_graph(backend):
@@ -282,6 +284,7 @@ def test_compiles_into_one_graph(backend):
     assert_close(outputs_and_gradients(compiled, inputs), outputs_and_gradients(run, inputs), 1e-13)
 
 
+@torch_compiles
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_registration(backend):
     need(backend)

@@ -7,6 +7,7 @@ from math import inf
 import pytest
 import torch
 from ops_inputs import assert_close, outputs_and_gradients
+from required import torch_compiles
 from transformers.models.mamba2.modeling_mamba2 import mamba2_chunk_scan
 
 from ssmpeft_lib.ops import ssd_scan
@@ -134,6 +135,7 @@ def test_nan_propagates():
     assert torch.equal(y.isnan().any(-1)[:, 8:], expected.isnan().any(-1)[:, 8:])
 
 
+@torch_compiles
 def test_compiles_into_one_graph():
     inputs = ssd_inputs(2, 9, 4, 3, 2, 5)
     compiled = torch.compile(ssd(chunk=4), fullgraph=True, backend="aot_eager")

@@ -12,7 +12,7 @@ import sys
 import pytest
 import torch
 from ops_inputs import assert_close, outputs_and_gradients, scan_inputs
-from required import missing
+from required import missing, torch_compiles
 from torch.utils.checkpoint import checkpoint
 
 from ssmpeft_lib.ops import _triton, selective_scan
@@ -134,6 +134,7 @@ def test_only_what_needs_a_gradient_gets_one():
     assert {name for name, tensor in inputs.items() if tensor.grad is not None} == set(SEQUENCES)
 
 
+@torch_compiles
 def test_registration():
     inputs = inputs_of(1, 2, 2, 5, dtype=torch.float32)
     schema_and_fakes = ("test_schema", "test_autograd_registration", "test_faketensor")
@@ -142,6 +143,7 @@ def test_registration():
     )
 
 
+@torch_compiles
 def test_compiles_into_one_graph_and_can_be_checkpointed():
     inputs = inputs_of(1, 2, 2, 5)
     run = scan("triton")
