@@ -236,39 +236,3 @@ def test_lora_plus_trains_lora_b_faster():
     assert all(names[id(p)].endswith("lora_B") for p in groups[8e-3]) and len(groups[8e-3]) == 2
     assert sum(len(group) for group in groups.values()) == sum(p.requires_grad for p in model.parameters())
     assert len(parameter_groups(adapt(build("Mamba"), "lora"), 1e-3)) == 1
-
-
-class Packed(nn.Linear):
-    """A linear layer whose weight is stored as bytes, as quantised ones are."""
-
-    def __init__(self, layer: nn.Linear):
-        super().__init__(layer.in_features, layer.out_features, layer.bias is not None)
-        self.scale = layer.weight.detach().abs().max() / 127
-        packed = (layer.weight.detach() / self.scale).round() + 128
-        self.weight = nn.Parameter(packed.to(torch.uint8).flatten()[:, None], requires_grad=False)
-        self.bias = layer.bias
-
-    def forward(self, x):
-        weight = (self.weight.view(self.out_features, self.in_features).float() - 128) * self.scale
-        return nn.functional.linear(x, weight, self.bias)
-
-
-def test_a_quantised_base_takes_low_rank_updates_and_nothing_else():
-    def packed():
-        model = build("Mamba")
-        for name, module in list(model.backbone.named_modules()):
-            if type(module) is nn.Linear:
-                parent, _, attribute = name.rpartition(".")
-                setattr(model.backbone.get_submodule(parent), attribute, Packed(module))
-        return model
-
-    expected = logits(adapt(packed(), "pretrained"), ids())
-    torch.testing.assert_close(expected, logits(build("Mamba"), ids()), rtol=0.1, atol=0.1)
-    model = adapt(packed(), "lora@linear+ssm,rank=2")
-    torch.testing.assert_close(logits(model, ids()), expected, **CLOSE)
-    model.train()(ids(), labels=ids()).loss.backward()
-    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
-    with pytest.raises(ValueError, match="cannot merge into a quantised weight .torch.uint8"):
-        merge(model)
-    with pytest.raises(ValueError, match="in_proj_x is quantised"):
-        adapt(packed(), "dora")

@@ -10,7 +10,7 @@ from ..ops import linear
 from .deltas import Delta
 from .mixed_class import Mixin, mix_in, take_out
 from .named import Named
-from .quantised import check_additive, describe, is_quantised
+from .quantised import check_additive, quantiser_of
 from .region import Region
 
 HALF = (torch.bfloat16, torch.float16)
@@ -32,6 +32,10 @@ class Adapted(Named):
         """The frozen weight, without any delta that is not merged."""
         raise NotImplementedError
 
+    def quantiser(self) -> str:
+        """How the frozen weight is quantised, in a few words; empty where it is not."""
+        return quantiser_of(self.frozen())
+
     def add(self, adapter: str, slot: str, delta: Delta, region: Region) -> None:
         """Put the delta of one slot in place and make its adapter an active one."""
         if adapter not in self.deltas:
@@ -39,7 +43,7 @@ class Adapted(Named):
         if slot in self.deltas[adapter]:
             raise ValueError(f"{slot} is adapted twice by {adapter!r}; name each slot once")
         weight = self.frozen()
-        check_additive(slot, weight, delta)
+        check_additive(slot, self.quantiser(), delta)
         self.deltas[adapter][slot] = beside(delta, weight).train(self.training)
         self.regions[slot] = region
         if hasattr(delta, "start_at"):
@@ -72,9 +76,10 @@ class Adapted(Named):
     def check_mergeable(self, adapters: list[str] | None = None) -> None:
         """Raise a ValueError when adapters, the active ones if none are named, cannot become part of the weight."""
         names = self.active if adapters is None else adapters
-        if any(name in self.deltas for name in names) and is_quantised(self.frozen()):
+        if any(name in self.deltas for name in names) and self.quantiser():
             raise ValueError(
-                f"cannot merge into a quantised weight ({describe(self.frozen())}); dequantise the model first"
+                f"cannot merge into a quantised weight ({self.quantiser()}); load the model without quantisation, "
+                "the adapter into it, and merge that"
             )
 
     @torch.no_grad()
@@ -104,6 +109,9 @@ class AdaptedLinear(Adapted):
 
     def frozen(self) -> Tensor:
         return self.base_layer.weight
+
+    def quantiser(self) -> str:
+        return quantiser_of(self.base_layer.weight, self.base_layer)
 
     @property
     def weight(self) -> Tensor:
@@ -222,8 +230,12 @@ def _changed(name: str) -> property:
 
 def carry(owner: nn.Module, name: str, kind: type[AdaptedParameter]) -> AdaptedParameter:
     """Make a raw parameter of a module carry deltas; returns what carries them, the module's `<name>_adapter`."""
+    try:
+        mix_in(owner, Shows, name)
+    except TypeError:
+        # the layout of some classes in C, such as quanto's, leaves no room for another class in front
+        raise ValueError(f"{name} of a {type(owner).__name__} cannot be adapted, only its outputs; see lora") from None
     owner.add_module(f"{name}_adapter", kind(owner, name).train(owner.training))
-    mix_in(owner, Shows, name)
     return carrier_of(owner, name)
 
 
@@ -242,7 +254,7 @@ def linear_without_bias(layer: nn.Module, x: Tensor) -> Tensor:
     """Output of a linear layer before its bias, adapted or not; x [..., in_features]."""
     if isinstance(layer, AdaptedLinear):
         return layer(x, with_bias=False)
-    if layer.bias is None or is_quantised(layer.weight):
+    if layer.bias is None or quantiser_of(layer.weight, layer):
         # through the module, whose weight may be quantised
         y = layer(x)
         return y if layer.bias is None else y - layer.bias

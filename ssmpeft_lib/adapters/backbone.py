@@ -14,6 +14,7 @@ from .attach import Adapted
 from .inputs.prompts import SoftPrompt
 from .packed import allow_packed_rows, refuse_packed_rows
 from .parts import Part, find_parts, locate, split_at_block
+from .quantised import quantiser_of
 from .slots import Slot, Wrappers
 
 
@@ -51,6 +52,19 @@ class Backbone:
         for mixer in self.mixers:
             mixer.kind.install(mixer.module)
         _exchange(self.model, nn.Linear, Linear)
+
+    def train_everything(self) -> None:
+        """Train every parameter of the model.
+
+        Raises:
+            ValueError: a weight is quantised.
+        """
+        for path, module in self.model.named_modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                found = quantiser_of(parameter, module if name == "weight" else None)
+                if found:
+                    raise ValueError(f"{path}.{name} is quantised ({found}) and cannot be trained; adapt with lora")
+        self.model.requires_grad_(True)
 
     def restore(self) -> None:
         """Give every mixer its own forward back."""

@@ -1,36 +1,51 @@
-"""Weights that a quantiser packs: which ones they are, and what an adapter can do with them."""
+"""Weights that a quantiser packs: which ones they are, what an adapter can do with them, and what they stand for."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
+from ..ops import Linear
 from .deltas import Delta
+from .mixed_class import stock_class
 
 PLAIN = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 """Types in which a weight holds its own values."""
 
 
-def is_quantised(weight: Tensor) -> bool:
-    """Whether a weight holds codes for its values, whatever the quantiser (bitsandbytes, quanto, torchao, float8).
+def quantiser_of(weight: Tensor, layer: nn.Module | None = None) -> str:
+    """How a weight is quantised, in a few words; empty where it holds its own values.
 
-    Some quantisers keep the codes in a tensor of another type, others in a subclass of Tensor that claims to hold
-    floating-point values. A tensor that is spread over devices is such a subclass too, but holds its own values.
+    Some quantisers keep codes in a tensor of another type (bitsandbytes, float8), some in a subclass of Tensor that
+    claims to hold floating-point values (torchao, quanto), and some pack the values at each call of their own layer.
+
+    Args:
+        layer: the linear layer whose weight it is.
     """
     if weight.dtype not in PLAIN:
-        return True
-    inner = weight.data if isinstance(weight, torch.nn.Parameter) else weight
-    return is_traceable_wrapper_subclass(inner) and not hasattr(inner, "placements")
+        return str(weight.dtype)
+    inner = weight.data if isinstance(weight, nn.Parameter) else weight
+    # a tensor that is spread over devices is a subclass too, but holds its own values
+    if is_traceable_wrapper_subclass(inner) and not hasattr(inner, "placements"):
+        return type(inner).__name__
+    own = isinstance(layer, nn.Linear) and stock_class(layer).forward not in (nn.Linear.forward, Linear.forward)
+    return stock_class(layer).__name__ if own else ""
 
 
-def describe(weight: Tensor) -> str:
-    """The kind of a quantised weight, for messages."""
-    kind = type(weight.data).__name__
-    return str(weight.dtype) if kind in ("Tensor", "Parameter") else f"{kind}, {weight.dtype}"
-
-
-def check_additive(slot: str, weight: Tensor, delta: Delta) -> None:
+def check_additive(slot: str, quantiser: str, delta: Delta) -> None:
     """Raise a ValueError when a delta would have to change the values that a quantised weight does not show."""
-    if is_quantised(weight) and not (delta.on_output and delta.additive):
-        raise ValueError(f"{slot} is quantised ({describe(weight)}); only low-rank updates can be put on it")
+    if quantiser and not (delta.on_output and delta.additive):
+        raise ValueError(f"{slot} is quantised ({quantiser}); only low-rank updates can be put on it")
+
+
+@torch.no_grad()
+def dequantised(layer: nn.Linear) -> Linear:
+    """A plain layer that computes what a quantised one does, with the same bias."""
+    like = next((p for p in layer.parameters() if p.dtype in PLAIN), torch.empty(0))
+    bias = layer._parameters.get("bias")
+    columns = layer(torch.eye(layer.in_features, dtype=like.dtype, device=layer.weight.device))
+    plain = Linear(layer.in_features, layer.out_features, bias is not None, device=columns.device, dtype=columns.dtype)
+    plain.weight.copy_((columns if bias is None else columns - layer.bias).t())
+    plain.bias = bias
+    return plain.requires_grad_(False).train(layer.training)

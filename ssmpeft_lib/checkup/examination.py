@@ -47,16 +47,17 @@ def doctor(model: nn.Module, ids: Tensor | None = None) -> Report:
             f"{type(model).__name__} generates no text; the doctor examines language models of transformers"
         )
     ids = (_random_ids(model) if ids is None else ids).cpu()
+    moved = probes.prepared(model)
     with warnings.catch_warnings(), Wide():
         warnings.simplefilter("ignore")
-        moved = probes.prepared(model)
         checks = {
             "gradients": _attempt(lambda: _gradients(moved, ids, fused=False)),
             "gradients_fused": _attempt(lambda: _gradients(moved, ids, fused=True)),
             "training": _attempt(lambda: _training(moved, ids, fused=False)),
             "training_fused": _attempt(lambda: _training(moved, ids, fused=True)),
-            "merged": _attempt(lambda: _merged(moved, ids)),
+            "merged": _attempt(lambda: _merged(moved, ids, probes.is_quantised(model))),
             "cached": _attempt(lambda: _compared(*probes.continued(moved, ids))),
+            "precision": _precision(model),
             "layers": _layers(model),
         }
     return Report(type(base_model(model)).__name__, *_adapted_by(model), len(trainable), checks)
@@ -80,9 +81,9 @@ def _training(model: nn.Module, ids: Tensor, fused: bool) -> Check:
     return _compared(probes.logits(model, ids, train=True, fused=fused), probes.logits(model, ids))
 
 
-def _merged(model: nn.Module, ids: Tensor) -> Check:
+def _merged(model: nn.Module, ids: Tensor, quantised: bool) -> Check:
     try:
-        merged, foreign = probes.merged(model, ids)
+        merged, foreign = probes.merged(model, ids, quantised)
     except probes.NotMergeable as reason:
         return Check(None, str(reason))
     check = _compared(merged, probes.logits(model, ids))
@@ -90,6 +91,12 @@ def _merged(model: nn.Module, ids: Tensor) -> Check:
         return check
     found = f"{foreign} tensors are not those of a plain model: saving and loading it loses the adapter"
     return Check(False, found, check.difference)
+
+
+def _precision(model: nn.Module) -> Check:
+    lost = probes.small_changes_lost(model)
+    found = f"{len(lost)} tensors round changes of less than 1/256 (bfloat16) or 1/2048 (float16) away"
+    return Check(not lost, found if lost else "yes", tensors=tuple(lost))
 
 
 def _layers(model: nn.Module) -> Check:

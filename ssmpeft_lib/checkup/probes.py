@@ -9,16 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from ..adapters.api import base_model, merge
+from ..adapters.attach import HALF, AdaptedParameter, Shows
 from ..adapters.backbone import Backbone
 from ..adapters.inputs.prompts import Prompts
 from ..adapters.inputs.starts import Starts
-from ..adapters.mixed_class import stock_class
+from ..adapters.mixed_class import mix_in, stock_class
+from ..adapters.quantised import dequantised, quantiser_of
 from .fused import fused_kernels
 
 
 def prepared(model: nn.Module, seed: int = 0) -> nn.Module:
-    """A copy in float64 on the CPU, without dropout; what is trained in it has been moved away from its start."""
-    model = copy.deepcopy(model).cpu().double()
+    """A copy in float64 on the CPU, without dropout; what is trained in it has been moved away from its start.
+
+    Quantised layers are plain ones in it, as quantisers round what goes through them.
+    """
+    model = _unpacked(model).cpu().double()
     # torch multiplies all experts at once in narrower types only
     base_model(model).set_experts_implementation("eager")
     for module in model.modules():
@@ -30,6 +35,41 @@ def prepared(model: nn.Module, seed: int = 0) -> nn.Module:
             if parameter.requires_grad:
                 parameter += 0.5 * torch.randn(parameter.shape, generator=generator).to(parameter.dtype)
     return model
+
+
+def is_quantised(model: nn.Module) -> bool:
+    """Whether a layer of the model is quantised."""
+    return any(_packed(module) for module in model.modules())
+
+
+def _packed(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) and bool(quantiser_of(module.weight, module))
+
+
+def _unpacked(model: nn.Module) -> nn.Module:
+    """A copy in which every quantised layer is a plain one."""
+    packed = [module for module in model.modules() if _packed(module)]
+    memo = {id(layer): dequantised(layer) for layer in packed}
+    for layer in packed:
+        # what adapts its bias comes along
+        plain = memo[id(layer)]
+        plain.bias = copy.deepcopy(plain.bias)
+        for name, child in layer.named_children():
+            plain.add_module(name, copy.deepcopy(child, memo))
+            if isinstance(child, AdaptedParameter):
+                mix_in(plain, Shows, child.name)
+    return copy.deepcopy(model, memo)
+
+
+def small_changes_lost(model: nn.Module) -> list[str]:
+    """Names of trained tensors in half precision, and of raw parameters that an adapter changes in half precision."""
+    lost = [name for name, p in model.named_parameters() if p.requires_grad and p.dtype in HALF]
+    for name, module in model.named_modules():
+        # peft's wrapper of a raw parameter, which adds the change in the type of the parameter
+        parameter = module.get_param() if hasattr(module, "get_param") and hasattr(module, "parameter_name") else None
+        if parameter is not None and parameter.dtype in HALF and parameter.dim() < 3:
+            lost.append(f"{name}.{module.parameter_name}")
+    return lost
 
 
 def without_gradient(model: nn.Module, ids: Tensor, fused: bool = False) -> list[str]:
@@ -57,14 +97,16 @@ class NotMergeable(Exception):
     """The adapter cannot become part of the weights."""
 
 
-def merged(model: nn.Module, ids: Tensor) -> tuple[Tensor, int]:
+def merged(model: nn.Module, ids: Tensor, quantised: bool = False) -> tuple[Tensor, int]:
     """Logits of the merged model, and how many of its tensors a plain model of its class lacks or does not know.
 
     Raises:
-        NotMergeable: it holds learned inputs.
+        NotMergeable: it holds learned inputs, or is a copy of a `quantised` model.
     """
     if any(isinstance(m, Starts | Prompts) for m in model.modules()) or hasattr(model, "prompt_encoder"):
         raise NotMergeable("a learned input is no weight")
+    if quantised:
+        raise NotMergeable("quantised weights take no adapter in")
     names, model = set(plain_names(model)), copy.deepcopy(model)
     merged = model.merge_and_unload() if hasattr(model, "peft_config") else merge(model)
     return logits(merged.eval(), ids), len(set(merged.state_dict()) ^ names)

@@ -12,6 +12,7 @@ TITLES = {
     "training_fused": "  with fused kernels",
     "merged": "merged = unmerged",
     "cached": "cached generation = full forward",
+    "precision": "small changes are kept",
     "layers": "layers covered",
 }
 """What is looked at: key in the JSON, and line of the table."""

@@ -21,7 +21,7 @@ class Full(Method):
 
     def adapt(self, backbone: Backbone) -> None:
         if not self.targets:
-            backbone.model.requires_grad_(True)
+            backbone.train_everything()
             return
         for slot in backbone.slots(self.targets):
             backbone.attach(slot, Dense(slot.shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ..backbone import Backbone
 from ..parts import Part
+from ..quantised import quantiser_of
 from ..slots import Slot
 
 
@@ -50,7 +52,7 @@ class Choice:
     def size(self, slot: Slot, channels: int, states: int) -> int:
         """How many numbers of a slot belong to so many entries."""
         in_all = self.shape[0] * (1 if slot.state_axis is None else self.shape[1])
-        numbers = slot.block.numel() // in_all
+        numbers = math.prod(slot.shape) // in_all
         return channels * numbers * (1 if slot.state_axis is None else states)
 
     def laid_out(self, entries: Tensor, slot: Slot) -> Tensor:
@@ -69,7 +71,8 @@ def choices(backbone: Backbone, columns: list[Slot]) -> list[Choice]:
     Args:
         columns: slots that are trained in whole channels along with it.
     Raises:
-        ValueError: a slot of `columns` is no matrix, or does not run over the channels that are chosen.
+        ValueError: a slot of `columns` is no matrix, or does not run over the channels that are chosen, or what decides
+            is quantised.
     """
     found = []
     for part in backbone.mixers:
@@ -83,6 +86,12 @@ def choices(backbone: Backbone, columns: list[Slot]) -> list[Choice]:
                 )
         if not dynamics and mine:
             raise _no_channels(mine[0], f"{part.path} chooses among the inputs of {maps[0].name}")
+        for slot in dynamics or maps:
+            if quantiser_of(slot.weight, slot.module):
+                raise ValueError(
+                    f"{slot.path} is quantised ({quantiser_of(slot.weight, slot.module)}); what is trained is chosen "
+                    "by how its values change, so load the model without quantisation"
+                )
         found += [Choice(part, dynamics, maps + mine)] if dynamics else [Choice(part, [slot]) for slot in maps]
         for slot in mine:
             if slot.channel_axis is None or slot.shape[slot.channel_axis] != found[-1].shape[0]:
