@@ -92,7 +92,10 @@ class Comparison:
         return first(ahead), second(self.sign * (of_others or of)(value) for value in self.behind)
 
     def margin(self, of: Reading = lambda value: value.mean, of_others: Reading | None = None) -> float:
-        """By how many points the claim holds; see `sides`."""
+        """By how many points the claim holds; see `sides`.
+
+        With `most` it is the margin of the pair of rows that decides: above zero where more than half of them are.
+        """
         if "below" in self.claim:
             return self.claim["below"] - max(of(value) for value in self.ahead)
         if self.claim.get("taking") == "most":
