@@ -7,13 +7,19 @@ import math
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from reference import REPOSITORY
+from safetensors.torch import load_file
 
+from ssmpeft_lib.__main__ import main
+from ssmpeft_lib.models import load_checkpoint
 from ssmpeft_lib.plan import registry
+from ssmpeft_lib.plan.snakemake.workflow import Workflow
 from ssmpeft_lib.stand_ins.encoded_text import EncodedText, encode_held_out, encode_training, train_tokenizer
 from ssmpeft_lib.stand_ins.floor import products_alone
 from ssmpeft_lib.stand_ins.ngrams import KneserNey
@@ -153,6 +159,68 @@ def test_a_checkpoint_loads_without_this_library(tmp_path, text, model):
     with torch.no_grad():
         ours = run.network.float()(input_ids=ids).logits[0, -1]
     torch.testing.assert_close(torch.tensor(loaded["logits"]), ours, rtol=1e-3, atol=1e-3)
+
+
+@pytest.fixture
+def recorded(tmp_path, text):
+    """A recorded checkpoint in a repository's place for them, and the tokenizer that scale real made of it."""
+    folder = tmp_path / "recorded" / "checkpoints" / "mamba-130m"
+    tokenizer = train_tokenizer(text, 300)
+    recipe = TextRecipe(tokens=1000, batch_tokens=512, length=128)
+    encoded = encode_training(text, tokenizer), encode_held_out(text, tokenizer)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2}
+    run = TextRun("mamba-130m", sizes, recipe, *encoded, tokenizer.get_vocab_size(), tmp_path / "state", report=str)
+    run.run()
+    write_checkpoint(run, tokenizer, {"order": 5, "bits_per_byte": 2.0}, text, folder)
+    given = tmp_path / "results" / "real" / "tokenizers" / "stand-in" / "tokenizer.json"
+    assert not main(
+        ["prepare-tokenizer", "real", "stand-in", "--given", str(folder / "tokenizer.json"), "--output", str(given)]
+    )
+    return folder, given
+
+
+def test_scale_real_takes_a_recorded_checkpoint(tmp_path, recorded):
+    folder, tokenizer = recorded
+    output = tmp_path / "results" / "real" / "models" / "mamba-130m" / "model.json"
+    taking = ["prepare-model", "real", "mamba-130m", "--recorded", str(folder), "--tokenizer", str(tokenizer)]
+    assert not main([*taking, "--output", str(output)])
+    loaded = load_checkpoint("mamba-130m", "glue-rte", "real", tmp_path / "results")
+    stored = load_file(folder / "model.safetensors")
+    for name, parameter in loaded.network.named_parameters():
+        assert parameter.dtype == torch.float32
+        assert torch.equal(parameter, stored[name].float())
+    assert loaded.eos == 0
+
+
+def test_a_recorded_checkpoint_of_another_model_or_tokenizer_is_refused(tmp_path, recorded, capsys):
+    folder, tokenizer = recorded
+    output = ["--output", str(tmp_path / "model.json"), "--recorded", str(folder)]
+    assert main(["prepare-model", "real", "mamba2-130m", "--tokenizer", str(tokenizer), *output]) == 1
+    assert "is a checkpoint of mamba-130m, not of mamba2-130m" in capsys.readouterr().err
+    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
+    assert main(["prepare-model", "real", "mamba-130m", "--tokenizer", str(tokenizer), *output]) == 1
+    assert "was trained with its own tokenizer.json" in capsys.readouterr().err
+
+
+def test_the_workflow_takes_recorded_checkpoints_at_scale_real_only(tmp_path):
+    folder = tmp_path / "recorded" / "checkpoints" / "mamba-130m"
+    folder.mkdir(parents=True)
+    for name in ("model.json", "tokenizer.json"):
+        (folder / name).write_text("{}", encoding="utf-8")
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")) | {"data_dir": str(tmp_path)}
+
+    def sources(checkpoint="mamba-130m", **change):
+        plan = Workflow(config | change, tmp_path)
+        return plan.recorded_checkpoint(SimpleNamespace(checkpoint=checkpoint)), plan.tokenizer_source
+
+    assert sources(scale="real") == (f"--recorded {folder}", f"--given {folder}/tokenizer.json")
+    assert sources("mamba2-130m", scale="real")[0] == ""
+    assert sources("mamba-130m-pixels", scale="real")[0] == ""
+    assert sources(scale="quick") == ("", "")
+    assert sources(scale="real", pretraining_steps=3) == ("", "")
+    given = tmp_path / "own.json"
+    given.touch()
+    assert sources(scale="real", tokenizer=str(given)) == ("", f"--given {given}")
 
 
 def test_products_alone_are_those_of_the_step():

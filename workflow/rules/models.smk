@@ -47,9 +47,10 @@ rule checkpoint:
     params:
         source=plan.data_source,
         steps=plan.pretraining,
+        recorded=plan.recorded_checkpoint,
         tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer[:1]),
         data=lambda wildcards, input: plan.option("data", input.data),
         version=plan.results_version,
     shell:
         "ssmpeft prepare-model {wildcards.scale} {wildcards.checkpoint} {params.source}"
-        " {params.steps} {params.tokenizer} {params.data} --output {output:q} &> {log:q}"
+        " {params.steps} {params.recorded} {params.tokenizer} {params.data} --output {output:q} &> {log:q}"

@@ -1,4 +1,4 @@
-"""Make a checkpoint ready: pretrain a small stand-in, or fetch the paper's checkpoint from the hub."""
+"""Make a checkpoint ready: pretrain a small stand-in, take a recorded one, or fetch the paper's from the hub."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from ...plan import manifest, paths, registry
+from ...plan.atomic import replacing_folder
 from ...plan.pretraining import steps_of
 from .prepare_tokenizer import corpora
 
@@ -25,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, help="the prepared data set that it is pretrained on, where it is none of texts"
     )
     parser.add_argument("--data-dir", type=Path, help="folder of original data; its corpora/ is what is learned from")
+    parser.add_argument(
+        "--recorded", type=Path, help="folder of a checkpoint of `make real-models`, taken in place of a stand-in"
+    )
     parser.add_argument("--steps", type=int, help="of pretraining, in place of the default; 0 leaves random weights")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True, help="model.json; the weights go beside it")
@@ -53,6 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ...stand_ins.pretrain import pretrain
 
     manifest.ensure(arguments.tokenizer.with_name("manifest.json"))
+    if arguments.recorded:
+        _take(model, arguments.recorded, arguments.tokenizer, arguments.output, arguments.words)
+        return
     tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
     modality = arguments.checkpoint.removeprefix(model).lstrip("-") or "text"
     texts = (
@@ -74,6 +81,32 @@ def _encoded(texts: Iterable[str], tokenizer) -> Iterator[list[int]]:
     while chunk := list(islice(texts, CHUNK)):
         for encoding in tokenizer.encode_batch_fast(chunk, add_special_tokens=False):
             yield encoding.ids
+
+
+def _take(model: str, recorded: Path, tokenizer: Path, output: Path, words: list[str]) -> None:
+    """Take a checkpoint that was pretrained on text, with its weights in float32, in which they are trained further.
+
+    Raises:
+        ValueError: it is of another model, or was trained with another tokenizer.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from ...stand_ins.pretrain import WEIGHTS
+
+    about = json.loads((recorded / "model.json").read_text(encoding="utf-8"))
+    if about["model"] != model:
+        raise ValueError(f"{recorded} is a checkpoint of {about['model']}, not of {model}")
+    if manifest.sha256(recorded / "tokenizer.json") != manifest.sha256(tokenizer):
+        raise ValueError(
+            f"{recorded} was trained with its own tokenizer.json, which {tokenizer} is not; make it again: "
+            f"snakemake --cores all --force {tokenizer}"
+        )
+    network = AutoModelForCausalLM.from_pretrained(recorded, use_safetensors=True, dtype=torch.float32)
+    with replacing_folder(output.with_name(WEIGHTS)) as draft:
+        network.save_pretrained(draft)
+    kept = {key: about[key] for key in ("model", "parameters", "tokens", "held_out", "eos")}
+    manifest.write(output, {**kept, "path": WEIGHTS}, output.with_name(WEIGHTS).iterdir(), words)
 
 
 def _fetch(model: str, output: Path, words: list[str]) -> None:

@@ -169,9 +169,21 @@ class Workflow:
 
     @property
     def tokenizer_source(self) -> str:
-        """A tokenizer given for the stand-ins, as an argument of a command."""
-        given = self.config.tokenizer
+        """A tokenizer given for the stand-ins, or that of the recorded checkpoints, as an argument of a command."""
+        given = self.config.tokenizer or next(iter(self._recorded("*/tokenizer.json")), None)
         return "" if given is None or self.scale != "real" else f"--given {shlex.quote(str(given.resolve()))}"
+
+    def recorded_checkpoint(self, wildcards: Any) -> str:
+        """A checkpoint that was pretrained on real text, as an argument of a command; nothing where there is none."""
+        found = self._recorded(f"{wildcards.checkpoint}/model.json")
+        return "".join(f"--recorded {shlex.quote(str(path.parent))}" for path in found)
+
+    def _recorded(self, pattern: str) -> list[Path]:
+        """Files of recorded checkpoints, where the configuration has scale real take them."""
+        config = self.config
+        if self.scale != "real" or config.tokenizer is not None or config.pretraining_steps is not None:
+            return []
+        return sorted((self.root.resolve() / "recorded" / "checkpoints").glob(pattern))
 
     def option(self, name: str, files: Any) -> str:
         """An option of a command line with its file; nothing without one."""
