@@ -89,7 +89,7 @@ def everything_there(folder: Path) -> None:
     metrics = plan.metrics_files()
     notebooks = [name.replace("metrics.json", "cell.ipynb") for name in metrics]
     stages = (
-        tokenizers | {"results/quick/cell.ipynb", "results/shares.json"},
+        tokenizers | {"results/quick/cell.ipynb", "results/shares.json", "results/catalogue.json"},
         first,
         [*metrics, *notebooks],
         [*plan.exhibit_files(), "results/errata.json"],

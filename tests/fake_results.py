@@ -13,6 +13,7 @@ import jupytext
 from reference import REPOSITORY
 
 from ssmpeft_lib.compare.join import exhibit_document
+from ssmpeft_lib.methods._catalogue import catalogue
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.atomic import write_text
 from ssmpeft_lib.plan.cell import Cell
@@ -46,6 +47,7 @@ def fake_results(
             _write_cell(folder / cell.path, cell, wanted, any(text in str(cell) for text in failed))
     shares = _shares(loaded)
     write_json(folder / "shares.json", shares)
+    write_json(folder / "catalogue.json", catalogue())
     for exhibit in loaded:
         document = exhibit_document(exhibit, scale, range(seeds), folder, shares)
         write_json(folder / scale / "exhibits" / f"{exhibit.id}.json", document)

@@ -10,10 +10,13 @@ import yaml
 from fake_results import fake_results
 from reference import REPOSITORY
 
-from ssmpeft_lib.book import block, methods, slots
+from ssmpeft_lib.adapters.method import method_class
+from ssmpeft_lib.book import block
 from ssmpeft_lib.book.method_facts import HOW, acting
 from ssmpeft_lib.book.pages import make_pages
+from ssmpeft_lib.book.pieces.slots import HANDLES
 from ssmpeft_lib.compare.join import family_of
+from ssmpeft_lib.methods._catalogue import catalogue
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.families import FAMILIES
 
@@ -25,29 +28,34 @@ def counted():
     return {"mamba-130m": {name: params("mamba-130m", name) for name in registry.files("methods")}}
 
 
-def test_slots_and_groups_read_from_the_source_are_those_of_the_module():
+@pytest.fixture(scope="module")
+def said():
+    return catalogue()
+
+
+def test_catalogue_has_the_slots_and_groups_of_the_mixer(said):
     module = importlib.import_module("ssmpeft_lib.mixers.s6")
-    assert list(slots.slots("s6")) == list(module.SLOTS)
-    assert slots.groups("s6") == {name: tuple(members) for name, members in module.GROUPS.items()}
+    assert list(said["slots"]) == list(module.SLOTS)
+    assert said["groups"] == {name: list(members) for name, members in module.GROUPS.items()}
     for name, spec in module.SLOTS.items():
-        found = slots.slots("s6")[name]
-        assert (found.channel_axis, found.state_axis) == (spec.channel_axis, spec.state_axis)
+        found = said["slots"][name]
+        assert (found["channel_axis"], found["state_axis"]) == (spec.channel_axis, spec.state_axis)
 
 
-def test_every_slot_is_described_once():
+def test_every_slot_is_described_once(said):
     described = yaml.safe_load((REPOSITORY / "book" / "slots.yml").read_text(encoding="utf-8"))
-    assert set(described) == set(slots.slots("s6")) | set(slots.HANDLES)
+    assert set(described) == set(said["slots"]) | set(HANDLES)
 
 
-def test_drawing_shows_every_slot_of_mamba():
+def test_drawing_shows_every_slot_of_mamba(said):
     only_elsewhere = {"in_proj_bias", "out_proj_bias", "ssm_norm_dt", "ssm_norm_B", "ssm_norm_C", "norm_f"}
-    assert set(block.SLOTS) == set(slots.slots("s6")) - only_elsewhere | set(slots.HANDLES)
+    assert set(block.SLOTS) == set(said["slots"]) - only_elsewhere | set(HANDLES)
 
 
-def test_every_method_has_a_family_a_title_and_a_sentence():
+def test_every_method_has_a_family_a_title_and_a_sentence(said):
     for name in registry.files("methods"):
         assert family_of(name) in FAMILIES, name
-        assert methods.title_of(name) and methods.summary(name), name
+        assert said["methods"][name]["title"] and said["methods"][name]["summary"], name
 
 
 @pytest.mark.parametrize("name", ["sdlora", "sddora", "sdlora_plus", "sdt"])
@@ -55,10 +63,18 @@ def test_family_follows_the_class_not_the_order_of_imports(name):
     assert family_of(name) == "sdlora"
 
 
-def test_options_are_those_that_the_method_takes():
+def test_options_are_those_that_the_method_takes(said):
     for name in registry.files("methods"):
-        shown = {option.name for option in methods.options(name)} - {"targets"}
+        shown = {option["name"] for option in said["methods"][name]["options"]} - {"targets"}
         assert shown == registry.options(name), name
+        assert all(option["text"] for option in said["methods"][name]["options"] if option["name"] != "targets"), name
+
+
+def test_options_come_with_their_defaults_and_what_is_said_behind_them(said):
+    options = {option["name"]: option for option in said["methods"]["sdlora_plus"]["options"]}
+    assert options["rank"]["default"] == str(method_class("lora")().rank)
+    assert options["ratio"]["text"] != options["rank"]["text"]
+    assert "tokens" in {option["name"] for option in said["methods"]["prompt"]["options"]}
 
 
 def test_method_pages_say_what_is_trained(counted):
@@ -71,8 +87,8 @@ def test_method_pages_say_what_is_trained(counted):
         assert all(slot == "everything" or one["how"] in HOW for slot, one in found["slots"].items()), name
 
 
-def test_marks_of_the_drawing_come_from_the_counts(counted):
-    families = acting(counted)
+def test_marks_of_the_drawing_come_from_the_counts(counted, said):
+    families = acting(counted, said["slots"])
     assert families["soft_prompt"] == ("prompt",)
     assert families["A_log"] == ("sdlora", "full")
     assert families["conv1d_bias"] == ("bias", "full")

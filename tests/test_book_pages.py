@@ -259,10 +259,16 @@ def test_exhibit_of_any_name_is_listed_and_one_that_is_not_chosen_is_not_shown(r
 
 
 def test_book_without_exhibits_has_no_empty_list_of_them(tmp_path):
+    fake_results(tmp_path, ())
     pages = make_pages("quick", tmp_path, PROSE, tmp_path / "book" / "_toc.yml", [])
     contents = yaml.safe_load((pages / "_toc.yml").read_text(encoding="utf-8"))
     (entry,) = [entry for part in contents["parts"] for entry in part["chapters"] if entry["file"] == "exhibits"]
     assert "sections" not in entry
+
+
+def test_what_says_which_methods_there_are_is_asked_for_where_it_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="snakemake --cores all results/catalogue.json"):
+        make_pages("quick", tmp_path, PROSE, tmp_path / "book" / "_toc.yml", [])
 
 
 def test_book_without_any_result_shows_printed_numbers_alone(tmp_path):

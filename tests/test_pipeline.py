@@ -168,7 +168,8 @@ def test_a_job_that_fails_before_the_cells_says_why(tmp_path):
 
 def copy_shares(source: Path, target: Path) -> None:
     """The counts of parameters depend on code and specs alone, and take half a minute."""
-    (target / "results" / "shares.json").write_bytes((source / "results" / "shares.json").read_bytes())
+    for name in ("shares.json", "catalogue.json"):
+        (target / "results" / name).write_bytes((source / "results" / name).read_bytes())
 
 
 def planned(folder: Path, **options) -> dict[str, int]:

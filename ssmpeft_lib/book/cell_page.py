@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from ..plan.method_string import MethodString
 from ..plan.results import MissingMetric, value_at
 from . import links
 from .environment import render
-from .methods import title_of
 from .notice import Notice
 from .page import plain, raw
 
@@ -60,6 +59,7 @@ def cell_notebook(
     seeds: Iterable[int],
     files: list[str],
     notice: Notice,
+    titles: Mapping[str, str],
 ) -> dict[str, Any]:
     """The notebook as the book shows it.
 
@@ -70,6 +70,7 @@ def cell_notebook(
         seeds: the seeds that were run of the same model, method and data set.
         files: names of what lies beside the page.
         notice: what our own numbers stand for.
+        titles: what each method is called.
     """
     page = links.cell_page(cell)
     top = render(
@@ -83,19 +84,23 @@ def cell_notebook(
         files=[(name, links.file_href(page, f"{page}/{name}")) for name in files],
     )
     bottom = render("cell_bottom.html", cell=cell, target=f"results/{cell.path}/metrics.json")
-    cells = [_markdown(f"# {plain(cell_title(cell))}\n\n{raw(top)}"), *_body(notebook["cells"]), _markdown(raw(bottom))]
+    cells = [
+        _markdown(f"# {plain(cell_title(cell, titles))}\n\n{raw(top)}"),
+        *_body(notebook["cells"]),
+        _markdown(raw(bottom)),
+    ]
     for index, one in enumerate(cells):
         one["id"] = f"c{index}"
     kept = {key: notebook["metadata"][key] for key in ("kernelspec", "language_info") if key in notebook["metadata"]}
     return {"cells": cells, "metadata": kept | PAGE_METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
-def cell_title(cell: Cell) -> str:
+def cell_title(cell: Cell, titles: Mapping[str, str]) -> str:
     """A cell in words, such as ``LoRA on `out_proj`, `dart`, seed 0``."""
     method = MethodString.parse(cell.method)
     targets = " on " + ", ".join(f"`{target}`" for target in method.targets) if method.targets else ""
     options = "".join(f", {key} {value}" for key, value in method.options.items())
-    return f"{title_of(method.name)}{targets}{options}, `{cell.dataset}`, seed {cell.seed}"
+    return f"{titles[method.name]}{targets}{options}, `{cell.dataset}`, seed {cell.seed}"
 
 
 def _body(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:

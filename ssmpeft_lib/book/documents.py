@@ -86,6 +86,23 @@ class Book:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     @cached_property
+    def catalogue(self) -> dict[str, Any]:
+        """What the code says of its `methods`, of the `slots` of a Mamba block and of the `groups` of slots.
+
+        Raises:
+            FileNotFoundError: it was not written yet; says what writes it.
+        """
+        path = self.results / "catalogue.json"
+        if not path.exists():
+            raise FileNotFoundError(f"{path} is missing; `snakemake --cores all results/catalogue.json` makes it")
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What each method is called."""
+        return {name: method["title"] for name, method in self.catalogue["methods"].items()}
+
+    @cached_property
     def findings(self) -> list[dict[str, Any]]:
         """The paper's findings, each with its claims and the exhibits that they stand in."""
         findings = yaml.safe_load((self.prose / "findings.yml").read_text(encoding="utf-8"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..compare.join import family_of
 from ..plan import registry
 from ..plan.families import FAMILIES
-from .slots import slots
 
 REFERENCE = "mamba-130m"
 """The model on whose shapes the methods' defaults are counted."""
@@ -38,12 +38,17 @@ def slots_of(shares: Shares, method: str) -> list[dict[str, Any]]:
     ]
 
 
-def acting(shares: Shares) -> dict[str, tuple[str, ...]]:
-    """For each slot, the families of the methods that train it in any counted form."""
+def acting(shares: Shares, slots: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """For each slot, the families of the methods that train it in any counted form.
+
+    Args:
+        shares: counted parameters, by model and method.
+        slots: all slots, for methods that train everything.
+    """
     found: dict[str, set[str]] = {}
     for method, counted in shares.get(REFERENCE, {}).items():
         trained = counted.get("slots", {})
-        for slot in slots("s6") if "everything" in trained else trained:
+        for slot in slots if "everything" in trained else trained:
             found.setdefault(slot, set()).add(family_of(method))
     return {slot: tuple(sorted(families, key=ORDER.index)) for slot, families in found.items()}
 

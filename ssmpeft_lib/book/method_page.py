@@ -6,7 +6,7 @@ from typing import Any
 
 from ..compare.join import family_of
 from ..plan.method_string import MethodString
-from . import links, methods
+from . import links
 from .block import SLOTS, block_drawing
 from .documents import Book
 from .environment import prose, render
@@ -25,11 +25,12 @@ def method_page(book: Book, name: str, written: str) -> str:
         written: text of `book/methods/<name>.md`, or empty.
     """
     page = links.method_page(name)
-    text = written.strip() or f"# {plain(methods.title_of(name))}\n\n{plain(methods.docstring(name))}"
+    said = book.catalogue["methods"][name]
+    text = written.strip() or f"# {plain(said['title'])}\n\n{plain(said['docstring'])}"
     pieces = [
         text,
         _where(book, page, name),
-        _options(name),
+        _options(said["options"]),
         _shares(book, name),
         _results(book, page, name),
         _code(name),
@@ -46,15 +47,15 @@ def _where(book: Book, page: str, name: str) -> str:
     inside = [slot for slot in SLOTS if slot not in ("soft_prompt", "initial_state")]
     trained = dict.fromkeys(inside if everything else [one["slot"] for one in slots], family)
     href = {slot: links.href(page, "glossary", links.slot_anchor(slot)) for slot in SLOTS}
-    label = f"A Mamba block; {methods.title_of(name)} trains {', '.join(one['slot'] for one in slots)}"
-    drawing = block_drawing(acting(book.shares), href, label, trained)
+    label = f"A Mamba block; {book.titles[name]} trains {', '.join(one['slot'] for one in slots)}"
+    drawing = block_drawing(acting(book.shares, book.catalogue["slots"]), href, label, trained)
     shown = render("method_where.html", drawing=drawing, slots=slots, family=family, model=REFERENCE)
     return f"## Where it acts\n\n{raw(shown)}"
 
 
-def _options(name: str) -> str:
-    options = [(option, prose(option.text)) for option in methods.options(name)]
-    return f"## Options\n\n{raw(render('method_options.html', options=options))}" if options else ""
+def _options(options: list[dict[str, str]]) -> str:
+    described = [(option, prose(option["text"])) for option in options]
+    return f"## Options\n\n{raw(render('method_options.html', options=described))}" if options else ""
 
 
 def _shares(book: Book, name: str) -> str:

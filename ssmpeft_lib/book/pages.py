@@ -12,7 +12,7 @@ import yaml
 from ..plan import registry
 from ..plan.atomic import write_text
 from ..plan.cell import Cell
-from . import links, methods
+from . import links
 from .cell_page import cell_notebook
 from .chapter_page import chapter_notebook
 from .documents import Book
@@ -51,7 +51,7 @@ def make_pages(scale: str, results: Path, prose: Path, output: Path, joined: Seq
         _write_chapter(book, staging, name)
     for cell in book.cells:
         _write_cell(book, staging, cell)
-    runs = runs_page("All runs", "runs", None, book.cells, book.metrics, book.notice)
+    runs = runs_page("All runs", "runs", None, book.cells, book.metrics, book.notice, book.titles)
     staging.page("runs", str(runs))
     staging.remove_others(keep=Path(output))
     write_text(Path(output), _contents(book, staging))
@@ -84,7 +84,7 @@ def _write_exhibit(book: Book, staging: Staging, document: dict[str, Any]) -> No
     runs = links.runs_page(document["id"])
     label = document["title"].partition(":")[0]
     back = (label, links.href(runs, name))
-    listed = runs_page(f"{label}: the runs", runs, back, cells_of(document), book.metrics, book.notice)
+    listed = runs_page(f"{label}: the runs", runs, back, cells_of(document), book.metrics, book.notice, book.titles)
     staging.page(runs, str(listed))
 
 
@@ -92,7 +92,8 @@ def _write_method(book: Book, staging: Staging, name: str) -> None:
     path, page = book.prose / "methods" / f"{name}.md", links.method_page(name)
     written = with_pieces(path.read_text(encoding="utf-8"), book, page, path) if path.exists() else ""
     staging.page(page, method_page(book, name, written))
-    staging.text(f"{CODE}/{name}.py", methods.source(name))
+    source = registry.PACKAGE / "methods" / f"{name}.py"
+    staging.text(f"{CODE}/{name}.py", source.read_text(encoding="utf-8"))
 
 
 def _write_chapter(book: Book, staging: Staging, name: str) -> None:
@@ -110,7 +111,7 @@ def _write_cell(book: Book, staging: Staging, cell: Cell) -> None:
         staging.copy(folder / file, staging.beside(f"{name}/{file}"))
     notebook = json.loads((folder / "cell.ipynb").read_text(encoding="utf-8"))
     seeds = book.seeds[cell.path.parent]
-    shown = cell_notebook(notebook, cell, metrics, book.uses[str(cell)], seeds, files, book.notice)
+    shown = cell_notebook(notebook, cell, metrics, book.uses[str(cell)], seeds, files, book.notice, book.titles)
     staging.page(name, json.dumps(shown, ensure_ascii=False, indent=1), ".ipynb")
 
 

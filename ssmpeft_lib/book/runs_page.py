@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..compare.join import family_of
@@ -12,7 +12,6 @@ from ..plan.cell import Cell
 from ..plan.method_string import MethodString
 from . import links
 from .environment import render
-from .methods import title_of
 from .notice import Notice
 from .page import Page
 
@@ -26,6 +25,7 @@ def runs_page(
     cells: Iterable[Cell],
     results: Results,
     notice: Notice,
+    titles: Mapping[str, str],
 ) -> Page:
     """A page that lists runs, one line for each model, method and data set, with its seeds.
 
@@ -36,9 +36,10 @@ def runs_page(
         cells: the runs, in reading order.
         results: metrics.json of each cell, or None where there is none.
         notice: what our own numbers stand for.
+        titles: what each method is called.
     """
     made = Page(title, orphan=True, search=back is None)
-    lines = _lines(page, cells, results)
+    lines = _lines(page, cells, results, titles)
     _draw_curves(lines)
     seeds = sorted({seed["seed"] for line in lines for seed in line["seeds"]})
     counts = _counts([seed["status"] for line in lines for seed in line["seeds"]])
@@ -47,7 +48,7 @@ def runs_page(
     return made
 
 
-def _lines(page: str, cells: Iterable[Cell], results: Results) -> list[dict[str, Any]]:
+def _lines(page: str, cells: Iterable[Cell], results: Results, titles: Mapping[str, str]) -> list[dict[str, Any]]:
     lines: dict[tuple[str, str, str], dict[str, Any]] = {}
     for cell in cells:
         words = (cell.model, cell.method, cell.dataset)
@@ -57,7 +58,7 @@ def _lines(page: str, cells: Iterable[Cell], results: Results) -> list[dict[str,
                 "model": cell.model,
                 "method": cell.method,
                 "dataset": cell.dataset,
-                "name": title_of(MethodString.parse(cell.method).name),
+                "name": titles[MethodString.parse(cell.method).name],
                 "family": family_of(cell.method),
                 "anchor": links.slug(f"{cell.model} {cell.method}"),
                 "first": (cell.model, cell.method) not in {key[:2] for key in lines},

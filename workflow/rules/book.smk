@@ -23,6 +23,7 @@ rule pages:
     input:
         exhibits=plan.exhibit_files(),
         errata="results/errata.json",
+        catalogue="results/catalogue.json",
         prose=plan.prose_files(),
         measured=plan.measured_files(),
         chapters=plan.chapter_files(),

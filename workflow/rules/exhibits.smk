@@ -4,7 +4,8 @@ rule shares:
         specs=plan.specs,
         errata=ROOT / "workflow" / "errata" / "tables.yaml",
     output:
-        "results/shares.json",
+        shares="results/shares.json",
+        catalogue="results/catalogue.json",
     log:
         "logs/shares.log",
     group:
@@ -18,7 +19,7 @@ rule shares:
     params:
         version=plan.results_version,
     shell:
-        "ssmpeft shares {input.specs:q} --output {output:q} &> {log:q}"
+        "ssmpeft shares {input.specs:q} --output {output.shares:q} --catalogue {output.catalogue:q} &> {log:q}"
 
 
 rule exhibit:

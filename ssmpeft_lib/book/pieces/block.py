@@ -13,7 +13,7 @@ from ..page import raw
 
 def myst(book: Book, page: str) -> str:
     """The drawing; slots lead to the glossary."""
-    families = acting(book.shares)
+    families = acting(book.shares, book.catalogue["slots"])
     href = {slot: links.href(page, "glossary", links.slot_anchor(slot)) for slot in SLOTS}
     label = "A Mamba block: its slots from the embedding to the output, marked with the families that act on them"
     drawing = block_drawing(families, href, label)

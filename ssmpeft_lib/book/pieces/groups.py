@@ -5,9 +5,8 @@ from __future__ import annotations
 from ..documents import Book
 from ..environment import render
 from ..page import raw
-from ..slots import groups
 
 
 def myst(book: Book, page: str) -> str:
     """A table of the groups of Mamba-1."""
-    return raw(render("groups.html", groups=groups("s6")))
+    return raw(render("groups.html", groups=book.catalogue["groups"]))

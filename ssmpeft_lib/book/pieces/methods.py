@@ -7,7 +7,6 @@ from .. import links
 from ..documents import Book
 from ..environment import prose, render
 from ..method_facts import REFERENCE, names, slots_of
-from ..methods import summary, title_of
 from ..page import raw
 
 
@@ -15,10 +14,10 @@ def myst(book: Book, page: str) -> str:
     """A table of methods."""
     lines = [
         {
-            "title": title_of(name),
+            "title": book.titles[name],
             "href": links.href(page, links.method_page(name)),
             "family": family_of(name),
-            "text": prose(summary(name)),
+            "text": prose(book.catalogue["methods"][name]["summary"]),
             "slots": [one["slot"] for one in slots_of(book.shares, name)],
             "share": book.shares.get(REFERENCE, {}).get(name, {}).get("trainable_pct"),
         }

@@ -11,13 +11,16 @@ from ..environment import render
 from ..links import slot_anchor
 from ..method_facts import acting
 from ..page import raw
-from ..slots import HANDLES, slots
+
+HANDLES = ("soft_prompt", "initial_state")
+"""Places where a method acts that are no parameters of the checkpoint."""
 
 
 def myst(book: Book, page: str) -> str:
     """A table of slots; every slot of the code must be described in `book/slots.yml`."""
     described = yaml.safe_load((book.prose / "slots.yml").read_text(encoding="utf-8"))
-    facts, families = slots("s6"), acting(book.shares)
+    facts = book.catalogue["slots"]
+    families = acting(book.shares, facts)
     if missing := set(facts) - set(described):
         raise LookupError(f"{book.prose / 'slots.yml'} does not say what {sorted(missing)[0]!r} is")
     lines = [
@@ -26,7 +29,7 @@ def myst(book: Book, page: str) -> str:
             "anchor": slot_anchor(name),
             "symbol": convert(one["symbol"]) if one["symbol"] else "",
             "text": one["text"],
-            "parameter": facts[name].parameter if name in facts else "",
+            "parameter": facts[name]["parameter"] if name in facts else "",
             "axes": _axes(facts.get(name)),
             "families": families.get(name, ()),
         }
@@ -39,5 +42,5 @@ def myst(book: Book, page: str) -> str:
 def _axes(facts):
     if facts is None:
         return ""
-    named = {facts.channel_axis: "channels", facts.state_axis: "states"}
+    named = {facts["channel_axis"]: "channels", facts["state_axis"]: "states"}
     return " × ".join(named[axis] for axis in (0, 1) if axis in named)

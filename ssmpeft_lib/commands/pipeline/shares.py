@@ -1,7 +1,7 @@
 """Count the trainable parameters of every row of the exhibits, on the shapes of the real models (meta device).
 
 So are those that the errata of the tables compare printed shares with, and every method with its defaults on one model,
-for its page in the book.
+for its page in the book. Beside the counts lies what the code says of its methods, their options and the slots.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `shares`."""
     parser.add_argument("specs", type=Path, nargs="+", help="files of workflow/exhibits/")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--catalogue", type=Path, help="where to say what methods and slots there are")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -36,6 +37,10 @@ def run(arguments: argparse.Namespace) -> None:
     errata = {(count["model"], count["method"]) for erratum in load_errata() for count in erratum.counts}
     defaults = {(REFERENCE, method) for method in registry.files("methods")}
     write_json(arguments.output, count_parameters(points | errata | defaults))
+    if arguments.catalogue:
+        from ...methods._catalogue import catalogue
+
+        write_json(arguments.catalogue, catalogue())
 
 
 def count_parameters(wanted: set[tuple[str, str]]) -> dict[str, dict[str, dict]]:
