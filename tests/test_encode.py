@@ -3,7 +3,9 @@
 import json
 import multiprocessing
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -209,3 +211,17 @@ def test_real_dart_with_the_paper_s_tokenizer(tmp_path):
     data = encode.prepare("dart", source, tokenizer, tmp_path, {"train": "dev", "val": None})
     assert data.description["sizes"] == {"train": 5582, "val": 554, "test": 5097}
     assert data.splits["train"].label_ids(0)[-1] == 0  # <|endoftext|>
+
+
+@pytest.mark.parametrize("edited", ["data/cifar10.py", "data/_rows.py", "spider/grammar.py"])
+def test_an_edit_of_any_code_that_reads_data_encodes_anew(tmp_path, monkeypatch, edited):
+    for room in ("data", "spider"):
+        shutil.copytree(registry.PACKAGE / room, tmp_path / room)
+    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
+    source = SimpleNamespace(folder="somewhere", digest=lambda: "the same")
+    # the pixels' own file reads the pictures with that of CIFAR-10
+    before = encode._key("cifar10-pixels", source, None, {}, {})
+    assert encode._key("cifar10-pixels", source, None, {}, {}) == before
+    with (tmp_path / edited).open("a", encoding="utf-8") as file:
+        file.write("# another line\n")
+    assert encode._key("cifar10-pixels", source, None, {}, {}) != before

@@ -109,10 +109,9 @@ def _load(dataset: str, folder: Path) -> Prepared:
 def _key(dataset, source: Source, tokenizer: Path, splits, roles) -> str:
     """What the encoded data depend on: the data, the tokenizer, the splits' roles, and the code that makes them."""
     digest = hashlib.sha256()
-    package = registry.PACKAGE
-    own = package / "data" / f"{registry.module_of('data', dataset)}.py"
-    shared = [*package.glob("data/_*.py"), *package.glob("spider/*.py")]
-    for path in filter(None, (own, *sorted(shared), tokenizer)):
+    # all of it, as one data set may be read by the code of another
+    code = sorted(path for room in ("data", "spider") for path in (registry.PACKAGE / room).rglob("*.py"))
+    for path in filter(None, (*code, tokenizer)):
         digest.update(Path(path).read_bytes())
     # Examples of Spider name their databases by path.
     digest.update(json.dumps([dataset, str(source.folder), source.digest(), splits], sort_keys=True).encode())
