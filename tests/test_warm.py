@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shlex
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from reference import REPOSITORY
+
+from ssmpeft_lib.execute.forkserver import server
 
 pytestmark = pytest.mark.slow
 
@@ -241,3 +244,8 @@ def wait_for(condition, what: str, seconds: float):
             return found
         time.sleep(0.1)
     pytest.fail(f"waited {seconds} s for {what}")
+
+
+@pytest.mark.parametrize("module", server.MODULES)
+def test_what_the_server_imports_ahead_is_there(module):
+    assert importlib.util.find_spec(module), f"{module} is gone: its cells would import what came in its place"

@@ -17,6 +17,7 @@ import socket
 import sys
 import time
 import traceback
+from contextlib import suppress
 
 from ...plan.registry import files
 
@@ -39,7 +40,6 @@ MODULES = (
     "black",
     "jupyter_client",
     "ipykernel.kernelapp",
-    "ipykernel.datapub",
     "ipykernel.debugger",
     "IPython",
     "matplotlib.pyplot",
@@ -60,10 +60,8 @@ def preload() -> None:
     """Import what every cell needs, and every data set, method and metric."""
     ours = [f"ssmpeft_lib.{folder}.{name}" for folder in OURS for name in files(folder)]
     for module in (*MODULES, *ours):
-        try:
+        with suppress(ImportError):
             importlib.import_module(module)
-        except ImportError:
-            continue
     try:
         from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
