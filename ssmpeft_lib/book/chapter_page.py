@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import links
 from .cell_page import text_of
+from .documents import Book, exhibits_of
 from .environment import render
 from .page import raw
-
-if TYPE_CHECKING:
-    from .documents import Book
 
 SHOWN_KEYS = ("kernelspec", "language_info")
 
@@ -31,16 +29,6 @@ def chapter_notebook(book: Book, name: str) -> dict[str, Any]:
     cells = [_shown(cell, index, raw(top)) for index, cell in enumerate(notebook["cells"])]
     kept = {key: notebook["metadata"][key] for key in SHOWN_KEYS if key in notebook["metadata"]}
     return {"cells": cells, "metadata": kept, "nbformat": 4, "nbformat_minor": 5}
-
-
-def exhibits_of(notebook: dict[str, Any]) -> list[str]:
-    """The tables and figures that a chapter says it is about, by its metadata."""
-    return notebook["metadata"].get("exhibits", [])
-
-
-def title_of(notebook: dict[str, Any]) -> str:
-    """A chapter's first heading."""
-    return text_of(notebook["cells"][0]["source"]).partition("\n")[0].removeprefix("# ")
 
 
 def _shown(cell: dict[str, Any], index: int, top: str) -> dict[str, Any]:

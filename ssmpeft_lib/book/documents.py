@@ -14,8 +14,7 @@ from ..plan.cell import Cell
 from ..plan.registry import PACKAGE
 from ..plan.results import read_metrics
 from . import links
-from .cell_page import Use, uses_of
-from .chapter_page import exhibits_of, title_of
+from .cell_page import Use, text_of, uses_of
 from .exhibit_page import cells_of
 from .notice import Notice
 
@@ -173,3 +172,13 @@ class Book:
             return None if target == page else links.href(page, target, anchor)
 
         return link
+
+
+def exhibits_of(notebook: dict[str, Any]) -> list[str]:
+    """The tables and figures that a chapter says it is about, by its metadata."""
+    return notebook["metadata"].get("exhibits", [])
+
+
+def title_of(notebook: dict[str, Any]) -> str:
+    """A chapter's first heading."""
+    return text_of(notebook["cells"][0]["source"]).partition("\n")[0].removeprefix("# ")
