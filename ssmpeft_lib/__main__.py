@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 import textwrap
+import warnings
 from collections.abc import Mapping
 
 from .plan.registry import PACKAGE, files, unknown
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
     parsed = parser.parse_args(given)
+    # the sentence alone, without the line of code that it comes from
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     # what was made can be made again in the same way
     parsed.words = given
     try:

@@ -104,3 +104,14 @@ def test_hub_out_of_reach_says_what_to_do(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(LookupError, match="Yale-LILY/dart.*set data_dir"):
         dart.read_hub("dart")
+
+
+@pytest.mark.parametrize("name", ["validation-00000-of-00001.parquet", "validation.parquet"])
+def test_the_hub_s_parquet_is_read(tmp_path, name):
+    import pyarrow
+    import pyarrow.parquet
+
+    row = {"tripleset": [["a", "b", "c"]], "annotations": {"source": ["x", "y"], "text": ["one", "two"]}}
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / name)
+    splits = dart.read_files("dart", tmp_path)
+    assert splits["dev"][0].references == ("one", "two")

@@ -127,7 +127,11 @@ def test_cola_as_its_authors_distribute_it(tmp_path):
     raw = tmp_path / "cola_public" / "raw"
     write_glue("glue-cola", raw, in_domain_train=4, in_domain_dev=2, out_of_domain_dev=3)
     splits = glue.read_files("glue-cola", tmp_path)
-    assert {name: len(examples) for name, examples in splits.items()} == {"train": 4, "dev": 2}
+    # as in GLUE, whose dev split is both
+    assert {name: len(examples) for name, examples in splits.items()} == {"train": 4, "dev": 5}
+    (raw / "out_of_domain_dev.tsv").unlink()
+    with pytest.raises(ValueError, match="in_domain_dev.tsv: out_of_domain_dev.tsv is missing beside it"):
+        glue.read_files("glue-cola", tmp_path)
 
 
 def test_json_lines_archive_and_parquet(tmp_path):

@@ -113,7 +113,9 @@ def test_damaged_archive_is_named(tmp_path, name):
 
 def test_entry_without_summary_is_named(tmp_path):
     (tmp_path / "test.json").write_text(json.dumps([*chats(2), {"dialogue": "x", "id": "1"}]), encoding="utf-8")
-    with pytest.raises(ValueError, match="test.json: entry 3 has no dialogue or no summary; it has dialogue, id"):
+    with pytest.raises(
+        ValueError, match="test.json: entry 3 has no dialogue or no summary in words; it has dialogue, id"
+    ):
         samsum.read_files("samsum", tmp_path)
 
 
@@ -142,3 +144,15 @@ def test_hub_takes_the_mirror_last(monkeypatch):
     splits = samsum.read_hub("samsum")
     assert asked == ["Samsung/samsum", "parquet", "knkarthick/samsum"]
     assert set(splits) == set(SIZES) and splits["val"][0].input == "###"
+
+
+@pytest.mark.parametrize("dialogue", [5, ["a"], {"a": 1}, True])
+def test_a_dialogue_that_is_no_text_is_named(tmp_path, dialogue):
+    (tmp_path / "test.json").write_text(json.dumps([{"dialogue": dialogue, "summary": "x"}]), encoding="utf-8")
+    with pytest.raises(ValueError, match="test.json: entry 1 has no dialogue or no summary in words"):
+        samsum.read_files("samsum", tmp_path)
+
+
+def test_a_field_longer_than_the_csv_reader_s_default_is_read(tmp_path):
+    (tmp_path / "test.csv").write_text(f"dialogue,summary\n{'a' * 200_000},b\n", encoding="utf-8")
+    assert len(samsum.read_files("samsum", tmp_path)["test"][0].input) > 200_000

@@ -42,8 +42,19 @@ def test_real_splits_and_levels():
 
 def test_missing_databases_are_told(tmp_path):
     (write_spider(tmp_path) / "database" / "concerts" / "concerts.sqlite").unlink()
-    with pytest.warns(UserWarning, match="dev.json: 5 of 5 questions have no database .* dev_with_database leaves"):
-        assert spider.read_files("spider", tmp_path)["dev_with_database"] == []
+    splits = spider.read_files("spider", tmp_path)
+    assert "dev_with_database" not in splits
+    with pytest.raises(
+        LookupError, match="1 of the 1 databases that .* is scored with are not there, first .*concerts.sqlite"
+    ):
+        sources.assign_roles("spider", splits)
+
+
+@pytest.mark.parametrize("contents", [b"", b"not a database"])
+def test_a_file_that_is_no_database_is_named_before_anything_is_trained(tmp_path, contents):
+    (write_spider(tmp_path) / "database" / "concerts" / "concerts.sqlite").write_bytes(contents)
+    with pytest.raises(ValueError, match="concerts.sqlite: this is no SQLite database"):
+        sources.assign_roles("spider", spider.read_files("spider", tmp_path))
 
 
 def test_schema_and_question_are_written_as_in_the_authors_code(tmp_path):
@@ -72,7 +83,7 @@ def test_all_files_of_the_distribution(tmp_path):
     (tmp_path / "test_tables.json").write_text(json.dumps([{**CONCERTS, "db_id": "other"}]), encoding="utf-8")
     splits = spider.read_files("spider", tmp_path)
     sizes = {name: len(examples) for name, examples in splits.items()}
-    assert sizes == {"train": 10, "train_others": 2, "dev": 5, "test": 1, "test_with_database": 0}
+    assert sizes == {"train": 10, "train_others": 2, "dev": 5, "test": 1}
     assert splits["test"][0].info["database"] == str(tmp_path / "test_database" / "other" / "other.sqlite")
 
 

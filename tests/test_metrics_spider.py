@@ -378,3 +378,28 @@ def test_missing_and_damaged_databases_are_named(tmp_path):
     (tmp_path / "bad.sqlite").write_text("this is not a database, however long it may be", encoding="utf-8")
     with pytest.raises(ValueError, match="bad.sqlite: file is not a database"):
         reasons(str(tmp_path / "bad.sqlite"), ["select 1"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "/* note; */ SELECT name FROM singer",
+        "SELECT name -- of all; 'who\nFROM singer",
+        "SELECT name FROM singer /* not closed",
+        "SELECT name FROM singer -- it's all",
+    ],
+)
+def test_comments_are_passed_over(database, answer):
+    assert is_right(database, answer)
+    assert not is_right(database, "SELECT '/* no comment */' FROM singer")
+
+
+@pytest.mark.parametrize("tables", ["", "CREATE TABLE other (a)"])
+def test_an_empty_or_another_database_is_an_error_and_no_wrong_answer(tmp_path, tables):
+    path = tmp_path / "concerts.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 1")
+        connection.executescript(tables)
+    for answer in ("SELECT Name FROM singer", "nonsense"):
+        with pytest.raises(ValueError, match="concerts.sqlite: .*(holds no table|reference does not run)"):
+            reasons(str(path), [answer])

@@ -190,7 +190,8 @@ def test_when_snakemake_is_killed_while_the_server_starts_its_cells_end_too(tmp_
     running = map(int, filter(str.isdigit, os.listdir("/proc")))
     clients = [pid for pid in running if str(tmp_path / "o") in command_of(pid)]
     wait_for(lambda: not any(map(alive, clients)), "the client to end", 150)
-    assert not marker.exists() or not alive(int(marker.read_text(encoding="utf-8")))
+    ended = lambda: not marker.exists() or not alive(int(marker.read_text(encoding="utf-8")))  # noqa: E731
+    wait_for(ended, "the kernel to end, if it began", 30)
 
 
 def test_when_the_keeper_of_a_cell_is_killed_the_cell_ends_too(tmp_path, environment):

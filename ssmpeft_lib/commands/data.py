@@ -7,7 +7,6 @@ tokenizer is given.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,10 +31,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Print what there is."""
     from ..data import _source as sources
 
+    if arguments.tokenizer and not arguments.tokenizer.is_file():
+        raise ValueError(f"--tokenizer {arguments.tokenizer} is no file; give a tokenizer.json")
     scale = "real" if arguments.data_dir else "paper" if arguments.hub else "quick"
     with TemporaryDirectory() as scratch:
         source = sources.find(arguments.dataset, scale, arguments.data_dir, Path(scratch))
-        for line in _described(source, json.loads(arguments.splits), arguments.tokenizer, Path(scratch)):
+        for line in _described(source, sources.parse_splits(arguments.splits), arguments.tokenizer, Path(scratch)):
             print(line)
 
 

@@ -12,6 +12,9 @@ from ._files import File
 
 Row = dict[str, Any]
 
+# a dialogue may be longer than the reader's default of 131,072 characters
+csv.field_size_limit(2**31 - 1)
+
 
 def read_rows(file: File, columns: Sequence[str] = ()) -> list[Row]:
     """All rows of a file, by the ending of its name.
@@ -20,8 +23,17 @@ def read_rows(file: File, columns: Sequence[str] = ()) -> list[Row]:
         file: what to read.
         columns: names of the columns of a tab-separated file, for when its header line is missing.
     Raises:
-        ValueError: the file is not what its name says; names the line.
+        ValueError: the file is not what its name says, names the line; or it has no row.
     """
+    if file.shards:
+        return [row for shard in file.shards for row in read_rows(shard, columns)]
+    rows = _rows(file, columns)
+    if not rows:
+        raise ValueError(f"{file}: there is no row in this file; get it again")
+    return rows
+
+
+def _rows(file: File, columns: Sequence[str]) -> list[Row]:
     if file.suffix in (".tsv", ".txt"):
         return _tsv(file, columns)
     if file.suffix == ".jsonl":
@@ -29,14 +41,31 @@ def read_rows(file: File, columns: Sequence[str] = ()) -> list[Row]:
     if file.suffix == ".json":
         return _json(file)
     if file.suffix == ".csv":
-        return list(csv.DictReader(io.StringIO(file.text(), newline="")))
+        return _csv(file)
     if file.suffix == ".parquet":
-        import pyarrow.parquet
-
-        return pyarrow.parquet.read_table(io.BytesIO(file.read())).to_pylist()
+        return _parquet(file)
     raise ValueError(
         f"{file}: cannot read {file.suffix or 'a file without an ending'} (tsv, csv, json, jsonl, parquet)"
     )
+
+
+def _csv(file: File) -> list[Row]:
+    reader = csv.DictReader(io.StringIO(file.text(), newline=""))
+    try:
+        return list(reader)
+    except csv.Error as error:
+        raise ValueError(f"{file}: not valid CSV at line {reader.line_num} ({error}); get it again") from None
+
+
+def _parquet(file: File) -> list[Row]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.read_table(io.BytesIO(file.read())).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).partition("<Buffer>")[0].strip()
+        raise ValueError(f"{file}: not a whole Parquet file ({reason}); get it again") from None
 
 
 def _tsv(file: File, columns: Sequence[str]) -> list[Row]:
@@ -62,6 +91,8 @@ def _json(file: File) -> list[Row]:
         if error.msg == "Extra data":
             return _json_lines(file)
         raise ValueError(f"{file}: not valid JSON at line {error.lineno} ({error.msg}); get the file again") from None
+    except RecursionError:
+        raise ValueError(f"{file}: nested too deeply; this is no file of a data set") from None
     if not isinstance(loaded, list):
         raise ValueError(f"{file}: holds a {type(loaded).__name__}, needs a list of objects")
     return _objects(file, loaded)
@@ -75,6 +106,8 @@ def _json_lines(file: File) -> list[Row]:
                 rows.append(json.loads(line))
             except json.JSONDecodeError as error:
                 raise ValueError(f"{file}: line {number} is not valid JSON ({error.msg}); get it again") from None
+            except RecursionError:
+                raise ValueError(f"{file}: line {number} is nested too deeply") from None
     return _objects(file, rows)
 
 

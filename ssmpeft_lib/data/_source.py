@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ ROLES = ("train", "val", "test")
 
 CUTS = {0.2: ("a fifth", "four fifths"), 0.1: ("a tenth", "nine tenths")}
 """Shares of the training data that are cut off, in words, and what is left."""
+
+SHOWN = 5
+"""Files that a message names."""
 
 CUT_SEED = 123
 """Seed with which the authors' code cuts a validation set off the training data."""
@@ -62,7 +66,13 @@ class Source:
             read = getattr(module, "read_miniature", read)
         splits = read(self.dataset, self.folder)
         if not splits:
-            raise LookupError(f"{self.folder} holds no file of {self.dataset} under a name that is looked for")
+            there = sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+            more = f" and {len(there) - SHOWN:,} more" if len(there) > SHOWN else ""
+            raise LookupError(
+                f"{self.folder} holds no file of {self.dataset} under a name that is looked for (found: "
+                f"{', '.join(there[:SHOWN]) or 'nothing'}{more}); unpack .gz files, and save a folder of "
+                "datasets.save_to_disk as Parquet or JSON lines"
+            )
         return splits
 
     def digest(self) -> str | None:
@@ -79,6 +89,23 @@ class Source:
                     content = hashlib.file_digest(stream, "sha256").hexdigest()
                 digest.update(f"{path.relative_to(self.folder)} {content}\n".encode())
         return digest.hexdigest()
+
+
+def parse_splits(text: str) -> dict[str, str | None]:
+    """Official splits for roles, from JSON such as {"train": "dev", "val": null}.
+
+    Raises:
+        ValueError: the text is not such JSON.
+    """
+    try:
+        splits = json.loads(text)
+    except ValueError:
+        splits = None
+    if not isinstance(splits, dict) or not all(isinstance(value, str | None) for value in splits.values()):
+        raise ValueError(f'--splits {text!r} is not JSON such as {{"train": "dev", "val": null}}')
+    if unknown := sorted(set(splits) - set(ROLES)):
+        raise ValueError(registry.unknown("role", unknown[0], ROLES, "--splits"))
+    return splits
 
 
 def find(dataset: str, scale: str, data_dir: Path | None = None, miniatures: Path | None = None) -> Source:
@@ -100,6 +127,8 @@ def find(dataset: str, scale: str, data_dir: Path | None = None, miniatures: Pat
             raise ValueError("scale quick needs a folder to keep generated miniatures in")
         root = miniature(dataset, miniatures)
         return Source(dataset, "miniature", _first(_candidates(dataset, root)) or root)
+    if data_dir and not Path(data_dir).expanduser().is_dir():
+        raise LookupError(f"data_dir is {data_dir}, and there is no such folder")
     candidates = _candidates(dataset, data_dir) if data_dir else []
     found = _first(candidates)
     if found:
@@ -137,7 +166,8 @@ def assign_roles(
     """What a model trains on, is chosen by and is tested on.
 
     A role that is given the same official split as train, and val when it is given none, gets the fifth of train
-    that is cut off, by the rule of the authors' code. An example of train with several references becomes one
+    that is cut off, by the rule of the authors' code. Where test and val both are, test gets it, and val gets what the
+    rule cuts off the rest, so that no example is in two roles. An example of train with several references becomes one
     example for each.
 
     Args:
@@ -147,20 +177,27 @@ def assign_roles(
     Returns:
         `train`, `val` and `test`; no `test` where the override says null.
     Raises:
-        LookupError: a role needs a split that was not found; says what there is and how to name another.
-        ValueError: a role shares some but not all of its splits with train.
+        LookupError: a role needs a split that was not found; says what there is and how to name another. Or an answer
+            cannot be scored, as its database is not there.
+        ValueError: a role shares some but not all of its splits with train, val and test share one that train does
+            not have, or a role has no example.
     """
     plan = _plan(dataset, override)
-    sharing = _sharing(plan)
+    module = registry.load("data", dataset)
     roles = {"train": _take(dataset, splits, plan, "train")}
-    if sharing:
-        rule = getattr(registry.load("data", dataset), "cut_indices", cut_indices)
-        kept, cut = rule(len(roles["train"]))
-        roles |= dict.fromkeys(sharing, [roles["train"][i] for i in cut])
+    for role in _sharing(plan):
+        kept, cut = getattr(module, "cut_indices", cut_indices)(len(roles["train"]))
+        roles[role] = [roles["train"][i] for i in cut]
         roles["train"] = [roles["train"][i] for i in kept]
     for role in ("val", "test"):
-        if role not in sharing and plan[role]:
+        if role not in roles and plan[role]:
             roles[role] = _take(dataset, splits, plan, role)
+    check = getattr(module, "check_scorable", None)
+    for role, examples in roles.items():
+        if not examples:
+            raise ValueError(f"{dataset}: {role} has no example ({plan[role] or plan['train']}); get more of its data")
+        if check and role != "train":
+            check(role, examples)
     roles["train"] = _one_reference_each(roles["train"])
     return {role: roles[role] for role in ROLES if role in roles}
 
@@ -170,18 +207,30 @@ def describe_roles(dataset: str, override: Mapping[str, str | None] | None = Non
     plan = _plan(dataset, override)
     sharing = _sharing(plan)
     cut, kept = CUTS[registry.facts("data", dataset).get("cut", 0.2)]
-    words = {role: f"{cut} of {plan['train']}" if role in sharing else plan[role] for role in ROLES}
-    words["train"] = f"{kept} of {plan['train']}" if sharing else plan["train"]
+    words, left = dict(plan), plan["train"]
+    for role in sharing:
+        words[role] = f"{cut} of {left}"
+        left = f"{kept} of {left}" if left == plan["train"] else f"{kept} of the other {left}"
+    words["train"] = left
     return {role: text for role, text in words.items() if text}
 
 
 def _plan(dataset: str, override: Mapping[str, str | None] | None) -> dict[str, str | None]:
-    return {**registry.facts("data", dataset)["splits"], **(override or {})}
+    plan = {**registry.facts("data", dataset)["splits"], **(override or {})}
+    if unknown := sorted(set(plan) - set(ROLES)):
+        raise ValueError(registry.unknown("role", unknown[0], ROLES, "splits"))
+    both = set((plan["val"] or "").split("+")) & set((plan["test"] or "").split("+")) - {""}
+    if override and both and plan["val"] != plan["train"]:
+        raise ValueError(
+            f"{dataset}: val ({plan['val']}) and test ({plan['test']}) share the split {min(both)}, and what is chosen "
+            "by one would be tested on the same examples; give val null to have it cut off train"
+        )
+    return plan
 
 
 def _sharing(plan: Mapping[str, str | None]) -> list[str]:
-    """Roles that get what is cut off train."""
-    return [role for role in ("val", "test") if plan[role] == plan["train"] or (role == "val" and not plan[role])]
+    """Roles that get what is cut off train, in the order in which it is cut off."""
+    return [role for role in ("test", "val") if plan[role] == plan["train"] or (role == "val" and not plan[role])]
 
 
 def cut_indices(n: int, share: float = 0.2, seed: int = CUT_SEED) -> tuple[np.ndarray, np.ndarray]:

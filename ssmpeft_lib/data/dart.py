@@ -43,7 +43,8 @@ def read_files(name: str, folder: Path) -> Splits:
     here = Folder(folder)
     splits: Splits = {}
     for split in ("train", "dev", "test"):
-        stems = (f"*full-{split}", split, f"*-{split}", *(("validation", "val") if split == "dev" else ()))
+        names = ("dev", "validation", "val") if split == "dev" else (split,)
+        stems = (f"*full-{split}", split, f"*-{split}", *names[1:], *(f"{name}-[0-9]*" for name in names))
         file = here.find(*(f"{stem}.{ending}" for ending in ("json", "jsonl", "parquet", "xml") for stem in stems))
         if file is not None:
             entries = _read_xml(file) if file.suffix == ".xml" else read_rows(file)
@@ -74,6 +75,8 @@ def _examples(entries: Iterable[dict[str, Any]], where: str) -> list[Example]:
             triples = [_triple(triple) for triple in entry["tripleset"]]
             annotations = entry["annotations"]
             texts = annotations["text"] if isinstance(annotations, dict) else [one["text"] for one in annotations]
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError("the text of an annotation is none")
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{where}: entry {number} is not a DART entry ({type(error).__name__}: {error}); "

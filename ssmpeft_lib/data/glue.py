@@ -7,12 +7,12 @@ The instructions are those of the authors' code, taken there from promptbench.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import _hub
-from ._files import Folder
+from ._files import File, Folder
 from ._rows import Row, read_rows
 from ._task import Example, Splits, Task
 from ._text import separated
@@ -63,6 +63,7 @@ class _Form:
         texts: for each part of the input, the names that its column has in the layouts users have.
         label: the names that the label's column has.
         columns: the official file's columns in order, for when its header line is missing.
+        parts: names of the files that are a split together, in the task's original release.
     """
 
     instruction: str
@@ -70,6 +71,7 @@ class _Form:
     texts: tuple[tuple[str, ...], ...]
     label: tuple[str, ...] = ("label",)
     columns: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 _FORMS = {
@@ -94,6 +96,7 @@ _FORMS = {
         ("unacceptable", "acceptable"),
         (("sentence",),),
         columns=("source", "label", "star", "sentence"),
+        parts={"train": ("in_domain_train",), "dev": ("in_domain_dev", "out_of_domain_dev")},
     ),
     "glue-sst2": _Form(
         "Read the provided excerpt and choose between negative and positive to describe its sentiment. "
@@ -150,12 +153,22 @@ def read_files(name: str, folder: Path) -> Splits:
         ValueError: a file is damaged, has other columns or an unknown label; names the file, the row and the value.
     """
     here = Folder(folder)
-    splits: Splits = {}
+    form, splits = _FORMS[name], {}
     for split in ("train", "dev", "dev_matched", "dev_mismatched"):
         file = here.find(*_patterns(split))
-        if file is not None:
-            splits[split] = _examples(name, read_rows(file, _FORMS[name].columns), str(file))
+        files = [file] if file else _original_parts(here, form.parts.get(split, ()))
+        if files:
+            splits[split] = [e for file in files for e in _examples(name, read_rows(file, form.columns), str(file))]
     return splits or _read_original_mrpc(name, here)
+
+
+def _original_parts(here: Folder, names: Sequence[str]) -> list[File]:
+    """The files of a split that the original release keeps in several; none where the first is not there."""
+    files = [here.find(f"{name}.tsv") for name in names]
+    if files and files[0] and None in files:
+        missing = names[files.index(None)]
+        raise ValueError(f"{files[0]}: {missing}.tsv is missing beside it, and the split is both; get it as well")
+    return [file for file in files if file] if files and files[0] else []
 
 
 def read_hub(name: str, folder: Path | None = None) -> Splits:
@@ -177,9 +190,9 @@ def write_miniature(name: str, folder: Path, seed: int) -> None:
 
 
 def _patterns(split: str) -> list[str]:
-    """Names that a split's file has: GLUE's own, the hub's, CoLA's, and with a prefix such as `multinli_1.0_`."""
+    """Names that a split's file has: GLUE's own, the hub's, and with a prefix such as `multinli_1.0_`."""
     hub = split.replace("dev", "validation")
-    stems = (split, hub, f"{hub}-*", f"in_domain_{split}", f"*_{split}")
+    stems = (split, hub, f"{hub}-*", f"*[!n]_{split}")
     return [f"{stem}.{ending}" for stem in stems for ending in ("tsv", "jsonl", "json", "csv", "parquet")]
 
 
@@ -197,6 +210,8 @@ def _examples(name: str, rows: Iterable[Row], where: str) -> list[Example]:
             continue
         if str(label) == "-":
             continue
+        if not all(isinstance(part, str) for part in parts):
+            raise ValueError(f"{where}: row {number} has {parts!r} for a text; only words are allowed")
         if str(label) not in words:
             raise ValueError(f"{where}: row {number} has the label {label!r} (allowed: {', '.join(words)})")
         examples.append(Example(separated(*parts), words[str(label)]))

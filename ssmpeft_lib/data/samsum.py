@@ -61,7 +61,7 @@ def _examples(rows: Iterable[Row], where: str) -> list[Example]:
     examples = []
     for number, row in enumerate(rows, 1):
         dialogue, summary = row.get("dialogue", ""), row.get("summary")
-        if "dialogue" not in row or not isinstance(summary, str):
-            raise ValueError(f"{where}: entry {number} has no dialogue or no summary; it has {', '.join(row)}")
+        if "dialogue" not in row or not isinstance(dialogue, str | None) or not isinstance(summary, str):
+            raise ValueError(f"{where}: entry {number} has no dialogue or no summary in words; it has {', '.join(row)}")
         examples.append(Example(separated(dialogue or ""), summary, (summary,)))
     return examples

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ DATASETS = {
         "miniature_recipe": {"steps": 200, "batch_size": 8},
     },
 }  # fmt: skip
+
+SQLITE = b"SQLite format 3\0"
+"""What every database begins with."""
 
 SPLITS = {
     "train": ("train_spider", "train-*"),
@@ -87,6 +90,22 @@ def read_hub(name: str, folder: Path | None = None) -> Splits:
         official = "dev" if split == "validation" else split
         splits |= _split(official, rows, f"xlangai/spider {split}", databases)
     return splits
+
+
+def check_scorable(role: str, examples: Sequence[Example]) -> None:
+    """Raise a LookupError when a question has no database to score an answer with, or a ValueError when it is none."""
+    paths = {Path(example.info["database"]): None for example in examples}
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise LookupError(
+            f"spider: {len(missing)} of the {len(paths)} databases that {role} is scored with are not there, first "
+            f"{missing[0]}; unpack Spider's zip with its folder database/ beside tables.json"
+            + ("" if len(missing) == len(paths) else f", or take the split that has {role}'s name and _with_database")
+        )
+    for path in paths:
+        with path.open("rb") as file:
+            if file.read(len(SQLITE)) != SQLITE:
+                raise ValueError(f"{path}: this is no SQLite database (damaged, or empty); unpack Spider's zip again")
 
 
 def write_miniature(name: str, folder: Path, seed: int) -> None:
@@ -175,7 +194,7 @@ def _split(split: str, rows: Iterable[Row], where: str, databases: dict[str, _Da
         examples.append(_example(row, databases[row["db_id"]]))
     there = {path for path in {example.info["database"] for example in examples} if Path(path).is_file()}
     scorable = [example for example in examples if example.info["database"] in there]
-    if len(scorable) == len(examples):
+    if len(scorable) in (0, len(examples)):
         return {split: examples}
     some = f"{split}_with_database"
     warnings.warn(

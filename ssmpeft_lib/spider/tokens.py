@@ -8,6 +8,9 @@ from collections.abc import Callable
 LITERAL = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`""")
 """A quoted string or name."""
 
+COMMENT = re.compile(rf"{LITERAL.pattern}|/\*.*?(?:\*/|\Z)|--[^\n]*", re.DOTALL)
+"""A literal or a comment, whichever begins first."""
+
 # The rules of nltk's word_tokenize that can apply to SQL of which the quoted parts have been taken out.
 _SPACED = [
     (re.compile(r"([:,])([^\d])"), r" \1 \2"),
@@ -36,6 +39,11 @@ def lower_keywords(sql: str) -> str:
 def remove_distinct(sql: str) -> str:
     """Without the word DISTINCT, which the official execution accuracy does not ask for."""
     return outside_literals(sql, lambda text: re.sub(r"\bdistinct\b", "", text, flags=re.IGNORECASE))
+
+
+def remove_comments(sql: str) -> str:
+    """Without comments, which SQLite passes over as it does spaces."""
+    return COMMENT.sub(lambda found: found.group() if LITERAL.fullmatch(found.group()) else " ", sql).strip()
 
 
 def first_statement(sql: str) -> str:

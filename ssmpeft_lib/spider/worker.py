@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from .compare import same_result
 from .grammar import Schema, parse, selected
-from .tokens import first_statement, remove_distinct
+from .tokens import first_statement, remove_comments, remove_distinct
 
 READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 FORBIDDEN_FUNCTIONS = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"}
@@ -52,6 +52,8 @@ class Database:
         with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True)) as original:
             original.backup(self._connection)
         self.schema = _schema(self._connection)
+        if not self.schema:
+            raise ValueError("the database holds no table; unpack Spider's zip again")
         self._connection.text_factory = lambda text: text.decode(errors="ignore")
         self._connection.execute("PRAGMA temp_store = memory")
         self._connection.execute("PRAGMA query_only = on")
@@ -105,14 +107,15 @@ def judge(database: Database, request: dict) -> str:
         gold, predicted = gold.lower(), predicted.lower()
     else:
         gold, predicted = _official_form(gold), _official_form(predicted)
-    try:
-        answer = database.run(predicted)
-    except Refused as reason:
-        return str(reason)
+    # first: in an empty or another database nothing runs, which is no fault of the answer
     try:
         reference = database.run(gold)
     except Refused as reason:
         raise ValueError(f"the reference does not run ({reason}): {gold}") from None
+    try:
+        answer = database.run(predicted)
+    except Refused as reason:
+        return str(reason)
     if mode == "upstream":
         return _upstream(database.schema, gold, predicted, reference, answer, request["same_column"])
     same = same_result(reference, answer, ordered="order by" in gold.lower())
@@ -121,7 +124,7 @@ def judge(database: Database, request: dict) -> str:
 
 def _official_form(sql: str) -> str:
     """What the official execution accuracy runs: one statement, without DISTINCT, and `> =` as `>=`."""
-    sql = first_statement(remove_distinct(sql))
+    sql = first_statement(remove_distinct(remove_comments(sql)))
     return sql.replace("> =", ">=").replace("< =", "<=").replace("! =", "!=")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ...plan import manifest
@@ -30,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     source = sources.find(
         arguments.dataset, arguments.scale, arguments.data_dir, arguments.output.parent / "miniatures"
     )
-    prepared = prepare(arguments.dataset, source, arguments.tokenizer, cache, json.loads(arguments.splits))
+    prepared = prepare(arguments.dataset, source, arguments.tokenizer, cache, sources.parse_splits(arguments.splits))
     relative = prepared.folder.relative_to(arguments.output.parent)
     document = {"dataset": arguments.dataset, "folder": str(relative), **prepared.description}
     # answers are scored with the databases; original ones are the user's
