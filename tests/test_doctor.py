@@ -115,7 +115,7 @@ def test_what_cannot_be_examined_is_refused():
     with pytest.raises(ValueError, match="no trainable tensor"):
         doctor(adapt(build("Mamba"), "pretrained"))
     with pytest.raises(ValueError, match="generates no text"):
-        doctor(adapt(build_s4(n_layers=1, d_model=4, d_state=2), "lora"))
+        doctor(adapt(build_s4(n_layers=1, d_model=4, d_state=2), "lora,rank=2"))
 
 
 def test_command_prints_a_table_and_one_json_object(capsys):

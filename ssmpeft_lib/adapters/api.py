@@ -43,9 +43,15 @@ def adapt(model: nn.Module, method: str | Method) -> nn.Module:
         the same model; its trainable parameters are the method's.
     Raises:
         LookupError: no such method, option, slot or group.
+        TypeError: `method` is something else.
         ValueError: the model has no SSM layers or is adapted already, or an option has a value that it does not take.
     """
     method = build_method(method) if isinstance(method, str) else method
+    if not isinstance(method, Method):
+        raise TypeError(
+            f"a method is a string such as 'lora@out_proj,rank=16', got a {type(method).__name__}; a configuration of "
+            "peft goes to peft.get_peft_model, which takes ssmpeft_lib.SSMPeftConfig(method=...) too"
+        )
     backbone = Backbone(model)
     with untouched_on_error(model):
         model.requires_grad_(False)

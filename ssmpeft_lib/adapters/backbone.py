@@ -48,10 +48,20 @@ class Backbone:
 
         Linear layers get the fast product of this processor, and rows that hold several documents are refused.
         """
+        self._check_in_memory()
         refuse_packed_rows(self.model)
         for mixer in self.mixers:
             mixer.kind.install(mixer.module)
         _exchange(self.model, nn.Linear, Linear)
+
+    def _check_in_memory(self) -> None:
+        for path, module in self.model.named_modules():
+            hook = getattr(module, "_hf_hook", None)
+            if any(getattr(one, "offload", False) for one in getattr(hook, "hooks", [hook])):
+                raise ValueError(
+                    f"the weights of {path or 'the model'} are offloaded and come back for single calls only, which "
+                    "adapters do not survive; load the model without offloading (device_map that fits, or none)"
+                )
 
     def train_everything(self) -> None:
         """Train every parameter of the model.

@@ -67,7 +67,7 @@ def _packed(name: str, arguments: Mapping) -> bool:
 
 def _starts_anew(positions: Tensor, mask: Tensor | None) -> bool:
     anew = positions[:, 1:] <= positions[:, :-1]
-    if mask is not None and mask.dim() == 2:
+    if isinstance(mask, Tensor) and mask.dim() == 2:
         # of a call that goes on, the mask tells of the tokens before it too
         real = mask[:, -positions.shape[1] :] != 0
         anew = anew & real[:, 1:] & real[:, :-1]

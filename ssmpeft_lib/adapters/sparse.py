@@ -81,6 +81,12 @@ class Sparse(Delta):
         return bool(((indices >= 0) & (indices < math.prod(self.shape))).all())
 
     @property
+    def chooses_once(self) -> bool:
+        """Whether no index is there twice."""
+        buffers = [buffer for name, buffer in self.named_buffers() if name.endswith("indices")]
+        return all(len(buffer.unique()) == len(buffer) for buffer in buffers)
+
+    @property
     def provisional(self) -> bool:
         """Whether the entries still are those that stand in for a choice, and no others were chosen or loaded."""
         return self._stand_in is not None

@@ -49,6 +49,7 @@ def save(
         "peft_type": PEFT_TYPE,
         "method": found.method.spelled_out(),
         "base_class": type(model).__name__,
+        "vocab_size": embedding_rows(model),
         "base_model_name_or_path": getattr(getattr(model, "config", None), "_name_or_path", None) or None,
         "task_type": "CAUSAL_LM" if hasattr(model, "generate") else None,
         "modules_to_save": sorted({key.partition(whole)[0] for key in model.state_dict() if whole in key}) or None,
@@ -88,15 +89,27 @@ def load(model: nn.Module, folder: str | Path) -> nn.Module:
     if Path(folder).is_file():
         raise NotADirectoryError(f"{folder} is a file; give its folder, an adapter is one with {CONFIG} and {WEIGHTS}")
     config, tensors = _config(Path(folder) / CONFIG), _weights(Path(folder) / WEIGHTS)
-    check_class(config.get("base_class"), model)
+    check_base(config.get("base_class"), config.get("vocab_size"), model)
     with untouched_on_error(model):
         adapt(model, config["method"])
         _fill(model, tensors, Path(folder) / WEIGHTS)
     return model
 
 
-def check_class(base_class: str | None, model: nn.Module) -> None:
-    """Raise a ValueError when an adapter was made for another class of models; None fits all."""
+def embedding_rows(model: nn.Module) -> int | None:
+    """How many tokens a model embeds; None where it embeds none."""
+    embedding = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
+    return None if embedding is None else len(embedding.weight)
+
+
+def check_base(base_class: str | None, vocab_size: int | None, model: nn.Module) -> None:
+    """Raise a ValueError when an adapter was made for another class of models, or more tokens; None fits all."""
+    rows = embedding_rows(model)
+    if vocab_size is not None and rows is not None and rows < vocab_size:
+        raise ValueError(
+            f"the adapter was made for a {base_class or type(model).__name__} with {vocab_size} tokens, this one "
+            f"embeds {rows}; rows that were added are not part of the adapter: save the resized model, and load that"
+        )
     if base_class is not None and base_class not in {kind.__name__ for kind in type(model).__mro__}:
         raise ValueError(
             f"the adapter was made for {base_class} and does not fit {type(model).__name__}; load it into the model "
@@ -107,11 +120,12 @@ def check_class(base_class: str | None, model: nn.Module) -> None:
 def check_indices(module: nn.Module) -> None:
     """Raise a ValueError when a module inside chooses entries that its weight does not have."""
     for name, delta in module.named_modules():
-        if isinstance(delta, Sparse) and not delta.points_inside:
-            raise ValueError(
-                f"{name or 'a sparse delta'}: an index lies outside of its weight {list(delta.shape)}; the file was "
-                "damaged, copy it again"
-            )
+        if not isinstance(delta, Sparse):
+            continue
+        wrong = "" if delta.points_inside else f"an index lies outside of its weight {list(delta.shape)}"
+        wrong = wrong or ("" if delta.chooses_once else "an index is there twice")
+        if wrong:
+            raise ValueError(f"{name or 'a sparse delta'}: {wrong}; the file was damaged, copy it again")
 
 
 def live_names(model: nn.Module, found: Adaptation | None = None) -> dict[str, str]:
@@ -141,6 +155,15 @@ def _written(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().contiguous()
 
 
+def _not_the_values_of(tensor: Tensor, stored: Tensor) -> str:
+    """What is wrong with the values that are stored for a tensor, in words; empty where nothing is."""
+    if tensor.is_floating_point():
+        if not stored.is_floating_point():
+            return f"is of type {stored.dtype}, not a floating-point one"
+        return "" if stored.isfinite().all() else "holds values that are not finite"
+    return "" if stored.dtype == tensor.dtype else f"is of type {stored.dtype}, not {tensor.dtype}"
+
+
 def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     for name, parameter in model.named_parameters():
         # such as a new head, which was trained beside the method
@@ -154,6 +177,11 @@ def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
         f"{key} has the shape {list(tensors[key].shape)}, not {list(tensor.shape)}"
         for key, tensor in sorted(expected.items())
         if key in tensors and tensors[key].shape != tensor.shape
+    ]
+    problems += [
+        f"{key} {wrong}"
+        for key, tensor in sorted(expected.items())
+        if key in tensors and (wrong := _not_the_values_of(tensor, tensors[key]))
     ]
     if problems:
         raise ValueError(

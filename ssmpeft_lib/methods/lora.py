@@ -31,6 +31,8 @@ class LoRA(Method):
     def adapt(self, backbone: Backbone) -> None:
         if self.rank < 1:
             raise self.refuse("rank", "must be at least 1")
+        if self.alpha <= 0:
+            raise self.refuse("alpha", "must be above 0, or the update is always zero")
         if not 0 <= self.dropout < 1:
             raise self.refuse("dropout", "must be at least 0 and below 1")
         for slot in backbone.slots(self.targets, within_group=lambda slot: slot.is_projection):

@@ -16,7 +16,7 @@ from ..adapters.mixed_class import Mixin
 from ..adapters.packed import PACKING, check_one_document
 from ..adapters.padding import first_token
 from ..compat.transformers import take_cache
-from ..ops import causal_conv1d
+from ..ops import causal_conv1d, causal_conv1d_step
 from ._cache import first_waited_for, wait
 
 HARMLESS = {
@@ -82,11 +82,23 @@ class MixerForward(Mixin):
 
     def _columns(self, layer) -> Tensor:
         """A view of the inputs that the convolution remembers, [batch, channels, d_conv - 1]."""
-        return layer.conv_states[0][..., 1 - self.conv_kernel_size :]
+        remembered = layer.conv_states[0]
+        return remembered[..., remembered.shape[-1] - self.conv_kernel_size + 1 :]
 
     def _convolved(self, x: Tensor, columns: Tensor | None) -> Tensor:
         """x [batch, channels, seq_len] through the convolution and its activation."""
-        return causal_conv1d(x, self.conv1d.weight[:, 0], self.conv1d.bias, self.activation, columns)
+        u = causal_conv1d(x, self.conv1d.weight[:, 0], self.conv1d.bias, self._fused_activation, columns)
+        return u if self._fused_activation else self.act(u)
+
+    def _convolved_step(self, x: Tensor, columns: Tensor) -> Tensor:
+        """x [batch, channels] through the same; `columns` are moved on in place."""
+        u = causal_conv1d_step(columns, x, self.conv1d.weight[:, 0], self.conv1d.bias, self._fused_activation)
+        return u if self._fused_activation else self.act(u)
+
+    @property
+    def _fused_activation(self) -> str | None:
+        """The activation that the convolution applies; None where it has to be applied behind."""
+        return "silu" if self.activation in ("silu", "swish") else None
 
     def _A(self) -> Tensor:
         return -torch.exp(self.A_log.to(torch.promote_types(self.A_log.dtype, torch.float32)))

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from ..adapters.attach import HALF
 from ..adapters.inputs.starts import Start
 from ..adapters.slots import SlotSpec
 from ..ops import discretize, fft_conv, s4d_kernel, s4d_step
@@ -169,8 +170,10 @@ class S4D(nn.Module):
             form: `convolution`, `recurrence` (a loop over steps) or `scan` (a parallel prefix sum); equal up to
                 rounding.
         Raises:
-            ValueError: another form.
+            ValueError: another form, or weights of half precision.
         """
+        if self.D.dtype in HALF:
+            raise ValueError(f"a deep S4 layer needs complex numbers, which {self.D.dtype} lacks; call .float()")
         start = self.start(x.dtype) if initial_state is None and hasattr(self, "start") else None
         if start is not None:
             initial_state = torch.view_as_complex(start.state) if start.state.dim() == 4 else start.state

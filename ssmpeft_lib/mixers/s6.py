@@ -17,7 +17,7 @@ from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import mix_in, take_out
 from ..adapters.padding import MASKED_DELTA, in_front, place_columns
 from ..adapters.slots import SlotSpec
-from ..ops import causal_conv1d_step, selective_scan, selective_state_step
+from ..ops import selective_scan, selective_state_step
 from ._cache import remember
 from ._forward import MixerForward
 
@@ -143,7 +143,7 @@ class S6Forward(MixerForward):
 
     def _step(self, streams: tuple[Tensor, Tensor], layer) -> Tensor:
         x, z = (stream[..., 0] for stream in streams)
-        u = causal_conv1d_step(self._columns(layer), x, self.conv1d.weight[:, 0], self.conv1d.bias, self.activation)
+        u = self._convolved_step(x, self._columns(layer))
         delta, B, C = (part[..., 0] for part in self._selective(u[..., None]))
         if getattr(layer, "A", None) is None:
             # with the cache, until the next prompt: no weight changes while an answer is written

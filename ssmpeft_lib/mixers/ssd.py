@@ -14,7 +14,7 @@ from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import mix_in, take_out
 from ..adapters.padding import in_front, place_columns
 from ..adapters.slots import SlotSpec
-from ..ops import causal_conv1d_step, ssd_scan, ssd_state_step
+from ..ops import ssd_scan, ssd_state_step
 from ._cache import remember
 from ._forward import MixerForward
 
@@ -123,8 +123,7 @@ class SSDForward(MixerForward):
 
     def _step(self, streams: tuple[Tensor, ...], layer) -> Tensor:
         z, xBC, dt = (stream[:, 0] for stream in streams)
-        weight, bias = self.conv1d.weight[:, 0], self.conv1d.bias
-        convolved = causal_conv1d_step(self._columns(layer), xBC, weight, bias, self.activation)
+        convolved = self._convolved_step(xBC, self._columns(layer))
         x, B, C = (part[:, 0] for part in self._selective(convolved[..., None]))
         state = layer.recurrent_states[0]
         y = ssd_state_step(state, x, dt, self._A(), B, C, self.D, self.dt_bias, True, self.time_step_limit)

@@ -20,7 +20,7 @@ class SSMPeftConfig(PeftConfig):
     Args:
         method: a method string such as `lora@in_proj_x+out_proj,rank=16` or `sdlora,freeze_states=0.9`.
         modules_to_save: modules that are trained in full and saved, besides the method.
-        base_class: class of the model that the adapter is for; filled in.
+        base_class, vocab_size: class of the model that the adapter is for, and how many tokens it embeds; filled in.
     Raises:
         LookupError: no such method or option.
         ValueError: a malformed method string, or a value that an option does not take.
@@ -29,6 +29,7 @@ class SSMPeftConfig(PeftConfig):
     method: str = field(default="lora", metadata={"help": "Method string, such as lora@out_proj,rank=16."})
     modules_to_save: list[str] | None = field(default=None, metadata={"help": "Modules trained in full and saved."})
     base_class: str | None = field(default=None, metadata={"help": "Class of the base model; filled in."})
+    vocab_size: int | None = field(default=None, metadata={"help": "Tokens that the base model embeds; filled in."})
     load_with: str = field(default=LOAD_WITH, metadata={"help": "A note to whoever finds the adapter."})
 
     # read by peft's generic code: nothing is matched by module names, everything goes through the method's slots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Exported:
     left_out: dict[str, str]
 
 
-def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None) -> Exported:
+def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None, strict: bool = False) -> Exported:
     """Write the plain LoRA parts of an adapter as an adapter that peft loads by itself.
 
     The updates of several blocks of a fused projection become one update of the whole layer, of the sum of their ranks.
@@ -45,8 +46,9 @@ def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None
     Args:
         model: adapted by this library, alone or through peft.
         adapter: whose; None for the only one, or the only active one.
+        strict: whether to refuse an adapter of which a part would be left out; otherwise that is a warning.
     Raises:
-        ValueError: no part of the adapter has a counterpart in peft; says why.
+        ValueError: no part of the adapter has a counterpart in peft, or not all of it if `strict`; says why.
     """
     found = adaptation_of(model, adapter)
     model, parts, left_out = base_model(model), {}, {}
@@ -64,6 +66,15 @@ def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None
         raise ValueError(
             f"nothing of {found.method} is a LoRA that peft could use ({reasons}); merge the model instead"
         )
+    if left_out:
+        message = (
+            f"{len(left_out)} of {len(left_out) + len(parts)} parts of {found.method} have no counterpart in peft, "
+            "which computes something else without them: "
+            + ", ".join(f"{name} ({why})" for name, why in left_out.items())
+        )
+        if strict:
+            raise ValueError(f"{message}; merge the model instead, or export with strict=False")
+        warnings.warn(message, stacklevel=2)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {

@@ -14,7 +14,7 @@ from ..adapters.api import Adaptation, remove
 from ..adapters.backbone import Backbone
 from ..adapters.method import build_method
 from ..adapters.mixed_class import mix_in
-from ..adapters.storage import check_class, check_indices
+from ..adapters.storage import check_base, check_indices, embedding_rows
 from .config import SSMPeftConfig
 from .layers import CARRIERS, Carrier, WeightCarrier
 
@@ -40,7 +40,8 @@ class SSMPeftModel(BaseTuner):
         self, peft_config: SSMPeftConfig, model: nn.Module, adapter_name: str, low_cpu_mem_usage: bool
     ) -> list[str]:
         _check_free(model, adapter_name)
-        check_class(peft_config.base_class, model)
+        check_base(peft_config.base_class, peft_config.vocab_size, model)
+        peft_config.vocab_size = embedding_rows(model)
         peft_config.base_class = peft_config.base_class or type(model).__name__
         method = build_method(peft_config.method)
         backbone = Backbone(model, CARRIERS, adapter_name)

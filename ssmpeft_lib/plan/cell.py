@@ -84,6 +84,19 @@ def check_method(text: str) -> MethodString:
     return method
 
 
+PEFT_WORDS = {
+    "r": "rank",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "target_modules": "a list of slots behind @, as in lora@in_proj+out_proj",
+    "modules_to_save": "also",
+    "num_virtual_tokens": "tokens",
+    "use_dora": "the method dora",
+    "bias": "the method bitfit, or also=",
+}
+"""Options of peft's configurations, and how the same is said in a method string."""
+
+
 def parse_method(text: str) -> MethodString:
     """Parse a method string and check it with the method's file: the options and their types, and the targets.
 
@@ -96,7 +109,9 @@ def parse_method(text: str) -> MethodString:
     types = registry.option_types(method.name)
     for option, value in method.options.items():
         if option not in types:
-            raise LookupError(registry.unknown("option", option, types, f"ssmpeft_lib/methods/{method.name}.py"))
+            message = registry.unknown("option", option, types, f"ssmpeft_lib/methods/{method.name}.py")
+            ours = PEFT_WORDS.get(option)
+            raise LookupError(f"{message}; what peft calls {option} is {ours} here" if ours else message)
         _check_type(method.name, option, value, types[option])
     if method.targets and not registry.class_literal("methods", method.name, "acts_on_slots", True):
         plain = MethodString(method.name, (), method.options)
