@@ -1,0 +1,236 @@
+"""Run the library's fast tests with the lowest, the locked and the newest torch, transformers and peft.
+
+    .venv/bin/python workflow/scripts/version_window.py                   every corner that needs no large download
+    .venv/bin/python workflow/scripts/version_window.py lowest newest     those that are named; --help lists them
+    .venv/bin/python workflow/scripts/version_window.py --record          the outcomes go into recorded/versions.json
+
+The window is what pyproject.toml allows. A corner is an environment in .venv-windows with the versions that it is
+about; whatever else is needed comes from .venv, whose interpreter starts this script. The exit status is 1 if a test
+failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RECORD = ROOT / "recorded" / "versions.json"
+TRIED = ("torch", "transformers", "peft")
+LIBRARY = (
+    *("contracts", "doctor", "imports", "mixers", "models", "peft", "peft_import", "readme"),
+    *("sdt", "stock_peft", "storage", "training"),
+)
+"""The test files that depend on what these libraries do."""
+
+CORNERS = {
+    "lowest": "The lowest versions that pyproject.toml allows",
+    "locked": "The versions that are locked",
+    "newest": "The newest transformers and peft that the registry serves within pyproject.toml's ranges",
+    "newest-torch": "The newest torch within its range too; its build at the registry brings CUDA, some 4 GB",
+}
+LARGE = ("newest-torch",)
+"""Corners that are run when they are named, and said to be left out else."""
+
+NOT_RUN = {"passed": None, "failed": None, "skipped": None, "seconds": None, "skips": {}, "failures": []}
+
+
+class Unavailable(Exception):
+    """A corner cannot be run here; the message says why."""
+
+
+def main() -> int:
+    """Run the corners that are asked for; the exit status."""
+    arguments = _arguments()
+    failed = []
+    for name in arguments.corners or [name for name in CORNERS if name not in LARGE]:
+        print(f"{name}: {CORNERS[name]} ...", flush=True)
+        outcome = run_corner(name)
+        print(f"{name}: {_said(outcome)}", flush=True)
+        failed += [name] if outcome["failed"] else []
+        if arguments.record:
+            record(outcome)
+    print(f"failed in: {', '.join(failed) or 'none'}")
+    return 1 if failed else 0
+
+
+def ranges() -> dict[str, Requirement]:
+    """What pyproject.toml allows of each library."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    stated = map(Requirement, project["dependencies"])
+    return {requirement.name: requirement for requirement in stated if requirement.name in TRIED}
+
+
+def locked() -> dict[str, str]:
+    """Their versions in the lock, where torch stands apart."""
+    text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("requirements*.lock"))
+    return {name: re.search(rf"^{name}==([^\s;\\]+)", text, re.MULTILINE)[1] for name in TRIED}
+
+
+def lowest() -> dict[str, str]:
+    """The lower bounds of their ranges."""
+    return {
+        name: next(part.version for part in requirement.specifier if part.operator == ">=")
+        for name, requirement in ranges().items()
+    }
+
+
+def wanted(name: str) -> list[str]:
+    """What pip is asked for in one corner."""
+    if name == "lowest":
+        return [f"{library}=={version}" for library, version in lowest().items()]
+    free = TRIED if name in LARGE else TRIED[1:]
+    return [str(ranges()[library]) if library in free else f"{library}=={locked()[library]}" for library in TRIED]
+
+
+def interpreter(name: str) -> Path:
+    """The Python of one corner: an environment that sees .venv's packages behind its own.
+
+    Raises:
+        Unavailable: pip cannot install what the corner is about.
+    """
+    if name == "locked":
+        return Path(sys.executable)
+    folder = ROOT / ".venv-windows" / name
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        own = folder / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
+        behind = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+        (own / "locked.pth").write_text(behind, encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--upgrade", *wanted(name)]
+    done = subprocess.run(pip, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
+    if done.returncode:
+        raise Unavailable(f"pip cannot install {' '.join(wanted(name))}: {done.stderr.strip().splitlines()[-1]}")
+    return python
+
+
+def run_corner(name: str) -> dict[str, Any]:
+    """Run the library's fast tests in one corner; the outcome is its entry in the record."""
+    head = {"corner": name, "what": CORNERS[name], "versions": {}}
+    try:
+        python = interpreter(name)
+    except Unavailable as reason:
+        return head | NOT_RUN | {"not_run_because": str(reason)}
+    head["versions"] = _versions(python)
+    for library, version in head["versions"].items():
+        if Version(version) not in ranges()[library].specifier:
+            raise SystemExit(f"{name}: {library} {version} is outside of {ranges()[library]}")
+    return head | run_tests(python)
+
+
+def run_tests(python: Path) -> dict[str, Any]:
+    """Run the tests under one interpreter; counts, seconds, reasons of skips, and what failed, with its output."""
+    from ssmpeft_lib.training.provenance import commit
+
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        files = [f"tests/test_{name}.py" for name in LIBRARY]
+        options = ["-q", "-m", "not slow", "-n", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
+        start = time.monotonic()
+        done = subprocess.run(
+            [python, "-m", "pytest", *options, f"--junitxml={report}", *files],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        seconds = round(time.monotonic() - start, 1)
+        if done.returncode not in (0, 1) or not report.exists():
+            raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        if done.returncode:
+            sys.stderr.write(done.stdout[-20000:])
+        made = {"seconds": seconds, **commit(), "date": time.strftime("%Y-%m-%d", time.gmtime())}
+        return NOT_RUN | counts(report) | made | {"not_run_because": None}
+
+
+def counts(report: Path) -> dict[str, Any]:
+    """Numbers of a JUnit report: passed, failed (errors too) and skipped tests, and each reason with its number."""
+    passed, failures, skips = 0, [], Counter()
+    for case in ElementTree.parse(report).iter("testcase"):
+        outcome = {child.tag: child for child in case}
+        if "skipped" in outcome:
+            skips[outcome["skipped"].get("message", "")] += 1
+        elif {"failure", "error"} & outcome.keys():
+            failures.append(f"{case.get('classname')}::{case.get('name')}")
+        else:
+            passed += 1
+    return {
+        "passed": passed,
+        "failed": len(failures),
+        "skipped": skips.total(),
+        "skips": dict(skips.most_common()),
+        "failures": sorted(failures),
+    }
+
+
+def record(outcome: dict[str, Any]) -> None:
+    """Put one outcome into the record; those of other corners stay, each with its own commit and date."""
+    from ssmpeft_lib.plan.results import write_json
+    from ssmpeft_lib.training.provenance import environment
+
+    known = json.loads(RECORD.read_text(encoding="utf-8"))["corners"] if RECORD.exists() else []
+    entries = {entry["corner"]: entry for entry in [*map(_left_out, LARGE), *known, outcome]}
+    write_json(
+        RECORD,
+        {
+            "command": "python workflow/scripts/version_window.py --record",
+            "made_by": environment(),
+            "tests": f"those of the library: {', '.join(f'tests/test_{name}.py' for name in LIBRARY)}",
+            "corners": [entries[name] for name in CORNERS if name in entries],
+        },
+    )
+
+
+def _left_out(name: str) -> dict[str, Any]:
+    reason = f"it is run when it is asked for: version_window.py {name} --record"
+    return {"corner": name, "what": CORNERS[name], "versions": {}, **NOT_RUN, "not_run_because": reason}
+
+
+def _versions(python: Path) -> dict[str, str]:
+    code = f"import importlib.metadata as m, json; print(json.dumps({{n: m.version(n) for n in {TRIED}}}))"
+    found = json.loads(subprocess.run([python, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout)
+    # a local version such as 2.13.0+cpu is a build of the same release
+    return {name: version.partition("+")[0] for name, version in found.items()}
+
+
+def _said(outcome: dict[str, Any]) -> str:
+    if outcome["not_run_because"]:
+        return f"not run: {outcome['not_run_because']}"
+    text = "{passed} passed, {failed} failed, {skipped} skipped in {seconds:.0f} s".format(**outcome)
+    versions = ", ".join(f"{name} {version}" for name, version in outcome["versions"].items())
+    return "\n  ".join([f"{text} ({versions})", *outcome["failures"]])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0],
+        epilog="corners:\n" + "\n".join(f"  {name:14} {what}" for name, what in CORNERS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("corners", nargs="*", metavar="CORNER", help="default: all that need no large download")
+    parser.add_argument("--record", action="store_true", help=f"write the outcomes into {RECORD.relative_to(ROOT)}")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.corners) - CORNERS.keys():
+        parser.error(f"no corner {', '.join(sorted(unknown))} (have: {', '.join(CORNERS)})")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())
