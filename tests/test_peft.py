@@ -139,6 +139,15 @@ def test_save_pretrained_writes_config_card_and_safetensors_only(trained):
     assert any(key.endswith(".indices") for key in stored) and not any("default" in key for key in stored)
 
 
+def test_model_card_says_how_the_adapter_is_loaded(tmp_path):
+    model = get_peft_model(build("Mamba"), config("Mamba"))
+    for _ in range(2):
+        model.save_pretrained(tmp_path)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    section = card.partition("## How to Get Started with the Model")[2].partition("\n## ")[0]
+    assert card.count("import ssmpeft_lib") == section.count("import ssmpeft_lib") == 1
+
+
 @pytest.mark.parametrize("options", [{}, {"low_cpu_mem_usage": True}, {"is_trainable": True}], ids=str)
 def test_from_pretrained(trained, options):
     model = trained.reloaded(**options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 # the package itself and no module in it: that waits until another thread has imported all of it
@@ -11,6 +12,19 @@ from peft import PeftConfig, PeftType
 from ..adapters.method import build_method
 from ..adapters.storage import LOAD_WITH, PEFT_TYPE
 from .registration import register
+
+STARTING = "## How to Get Started with the Model"
+"""The heading in the hub's template of a model card."""
+
+HOW_TO_LOAD = """This adapter is of a type that peft does not know by itself; the library `ssmpeft_lib` brings it.
+
+```python
+import ssmpeft_lib  # makes the type known
+from peft import PeftModel
+
+model = PeftModel.from_pretrained(base_model, adapter)  # the model, and the folder or name of this adapter
+```
+"""
 
 
 @dataclass
@@ -45,3 +59,13 @@ class SSMPeftConfig(PeftConfig):
         register()
         self.peft_type = PeftType(PEFT_TYPE)
         build_method(self.method)
+
+    def save_pretrained(self, save_directory: str, **kwargs) -> None:
+        """Write the configuration, and into the model card that peft has put beside it how the adapter is loaded."""
+        super().save_pretrained(save_directory, **kwargs)
+        card = Path(save_directory) / "README.md"
+        text = card.read_text(encoding="utf-8") if card.exists() else ""
+        if text and HOW_TO_LOAD not in text:
+            before, heading, after = text.partition(STARTING)
+            text = f"{before}{heading}\n\n{HOW_TO_LOAD}{after}" if heading else f"{text}\n\n{STARTING}\n\n{HOW_TO_LOAD}"
+            card.write_text(text, encoding="utf-8")
