@@ -13,19 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
 import sysconfig
-import tempfile
-import time
 import tomllib
-from collections import Counter
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
+from matrix import NOT_RUN, WORKERS, Place, Unavailable, run_tests
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -46,12 +42,6 @@ CORNERS = {
 }
 LARGE = ("newest-torch",)
 """Corners that are run when they are named, and said to be left out else."""
-
-NOT_RUN = {"passed": None, "failed": None, "skipped": None, "seconds": None, "skips": {}, "failures": []}
-
-
-class Unavailable(Exception):
-    """A corner cannot be run here; the message says why."""
 
 
 def main() -> int:
@@ -131,53 +121,8 @@ def run_corner(name: str) -> dict[str, Any]:
     for library, version in head["versions"].items():
         if Version(version) not in ranges()[library].specifier:
             raise SystemExit(f"{name}: {library} {version} is outside of {ranges()[library]}")
-    return head | run_tests(python)
-
-
-def run_tests(python: Path) -> dict[str, Any]:
-    """Run the tests under one interpreter; counts, seconds, reasons of skips, and what failed, with its output."""
-    from ssmpeft_lib.training.provenance import commit
-
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        files = [f"tests/test_{name}.py" for name in LIBRARY]
-        options = ["-q", "-m", "not slow", "-n", "auto", "--dist", "loadfile", "-p", "no:cacheprovider"]
-        start = time.monotonic()
-        done = subprocess.run(
-            [python, "-m", "pytest", *options, f"--junitxml={report}", *files],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-        seconds = round(time.monotonic() - start, 1)
-        if done.returncode not in (0, 1) or not report.exists():
-            raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-        if done.returncode:
-            sys.stderr.write(done.stdout[-20000:])
-        made = {"seconds": seconds, **commit(), "date": time.strftime("%Y-%m-%d", time.gmtime())}
-        return NOT_RUN | counts(report) | made | {"not_run_because": None}
-
-
-def counts(report: Path) -> dict[str, Any]:
-    """Numbers of a JUnit report: passed, failed (errors too) and skipped tests, and each reason with its number."""
-    passed, failures, skips = 0, [], Counter()
-    for case in ElementTree.parse(report).iter("testcase"):
-        outcome = {child.tag: child for child in case}
-        if "skipped" in outcome:
-            skips[outcome["skipped"].get("message", "")] += 1
-        elif {"failure", "error"} & outcome.keys():
-            failures.append(f"{case.get('classname')}::{case.get('name')}")
-        else:
-            passed += 1
-    return {
-        "passed": passed,
-        "failed": len(failures),
-        "skipped": skips.total(),
-        "skips": dict(skips.most_common()),
-        "failures": sorted(failures),
-    }
+    files = tuple(f"tests/test_{name}.py" for name in LIBRARY)
+    return head | run_tests(Place(python=python), (*WORKERS, *files), {})
 
 
 def record(outcome: dict[str, Any]) -> None:
