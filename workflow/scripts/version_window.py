@@ -1,7 +1,7 @@
 """Run the library's fast tests with the lowest, the locked and the newest torch, transformers and peft.
 
-    .venv/bin/python workflow/scripts/version_window.py                   every corner that needs no large download
-    .venv/bin/python workflow/scripts/version_window.py lowest newest     those that are named; --help lists them
+    .venv/bin/python workflow/scripts/version_window.py                   the lowest and the newest
+    .venv/bin/python workflow/scripts/version_window.py newest-torch      those that are named; --help lists them
     .venv/bin/python workflow/scripts/version_window.py --record          the outcomes go into recorded/versions.json
 
 The window is what pyproject.toml allows. A corner is an environment in .venv-windows with the versions that it is
@@ -40,15 +40,18 @@ CORNERS = {
     "newest": "The newest transformers and peft that the registry serves within pyproject.toml's ranges",
     "newest-torch": "The newest torch within its range too; its build at the registry brings CUDA, some 4 GB",
 }
-LARGE = ("newest-torch",)
-"""Corners that are run when they are named, and said to be left out else."""
+WHEN_NAMED = {
+    "locked": "`make test` and the machines above run with these versions",
+    "newest-torch": "too large a download for every run",
+}
+"""Corners that are run when they are named, and why not else."""
 
 
 def main() -> int:
     """Run the corners that are asked for; the exit status."""
     arguments = _arguments()
     failed = []
-    for name in arguments.corners or [name for name in CORNERS if name not in LARGE]:
+    for name in arguments.corners or [name for name in CORNERS if name not in WHEN_NAMED]:
         print(f"{name}: {CORNERS[name]} ...", flush=True)
         outcome = run_corner(name)
         print(f"{name}: {_said(outcome)}", flush=True)
@@ -84,7 +87,7 @@ def wanted(name: str) -> list[str]:
     """What pip is asked for in one corner."""
     if name == "lowest":
         return [f"{library}=={version}" for library, version in lowest().items()]
-    free = TRIED if name in LARGE else TRIED[1:]
+    free = TRIED if name == "newest-torch" else TRIED[1:]
     return [str(ranges()[library]) if library in free else f"{library}=={locked()[library]}" for library in TRIED]
 
 
@@ -131,7 +134,7 @@ def record(outcome: dict[str, Any]) -> None:
     from ssmpeft_lib.training.provenance import environment
 
     known = json.loads(RECORD.read_text(encoding="utf-8"))["corners"] if RECORD.exists() else []
-    entries = {entry["corner"]: entry for entry in [*map(_left_out, LARGE), *known, outcome]}
+    entries = {entry["corner"]: entry for entry in [*map(_left_out, WHEN_NAMED), *known, outcome]}
     write_json(
         RECORD,
         {
@@ -144,8 +147,13 @@ def record(outcome: dict[str, Any]) -> None:
 
 
 def _left_out(name: str) -> dict[str, Any]:
-    reason = f"it is run when it is asked for: version_window.py {name} --record"
-    return {"corner": name, "what": CORNERS[name], "versions": {}, **NOT_RUN, "not_run_because": reason}
+    return {
+        "corner": name,
+        "what": CORNERS[name],
+        "versions": {},
+        **NOT_RUN,
+        "not_run_because": f"{WHEN_NAMED[name]}; `version_window.py {name} --record` runs it",
+    }
 
 
 def _versions(python: Path) -> dict[str, str]:
@@ -169,7 +177,7 @@ def _arguments() -> argparse.Namespace:
         epilog="corners:\n" + "\n".join(f"  {name:14} {what}" for name, what in CORNERS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("corners", nargs="*", metavar="CORNER", help="default: all that need no large download")
+    parser.add_argument("corners", nargs="*", metavar="CORNER", help="default: lowest and newest")
     parser.add_argument("--record", action="store_true", help=f"write the outcomes into {RECORD.relative_to(ROOT)}")
     arguments = parser.parse_args()
     if unknown := set(arguments.corners) - CORNERS.keys():
