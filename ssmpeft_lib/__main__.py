@@ -47,7 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
         )
         if name == wanted:
             module = f"{_folder(commands[name])}/{name}".replace("/", ".").replace("-", "_")
-            command = importlib.import_module(f"ssmpeft_lib.{module}")
+            try:
+                command = importlib.import_module(f"ssmpeft_lib.{module}")
+            except ModuleNotFoundError as error:
+                return _fail(error)
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
     parsed = parser.parse_args(given)
@@ -63,11 +66,18 @@ def main(arguments: list[str] | None = None) -> int:
         # whoever reads has read enough, as `head` does; what is still in the buffer goes nowhere when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, LookupError, OSError) as error:
-        # KeyError quotes its message, the others do not
-        message = error.args[0] if isinstance(error, LookupError) and error.args else error
-        print(f"{type(error).__name__}: {message}", file=sys.stderr)
-        return 1
+    except (ValueError, LookupError, OSError, ModuleNotFoundError) as error:
+        return _fail(error)
+
+
+def _fail(error: Exception) -> int:
+    """Say on stderr what is wrong and, where something is not installed, what to do; the exit status."""
+    # KeyError quotes its message, the others do not
+    message = error.args[0] if isinstance(error, LookupError) and error.args else error
+    print(f"{type(error).__name__}: {message}", file=sys.stderr)
+    if isinstance(error, ModuleNotFoundError):
+        print("this command needs more than the core: pip install 'ssmpeft-lib[book]' has it all", file=sys.stderr)
+    return 1
 
 
 def _folder(group: str) -> str:
