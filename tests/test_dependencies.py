@@ -13,6 +13,7 @@ import zipfile
 from importlib.metadata import distribution, packages_distributions
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from reference import REPOSITORY
@@ -107,6 +108,13 @@ def test_pip_finds_nothing_missing():
     assert done.returncode == 0, done.stdout
 
 
+def test_actions_are_pinned_by_commit_and_may_read_alone_but_for_publishing():
+    for path in sorted((REPOSITORY / ".github" / "workflows").glob("*.yml")):
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"uses: (?!\S+@[0-9a-f]{40} # v)\S+", text) == [], path
+        assert yaml.safe_load(text)["permissions"] == {"contents": "read"}, path
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
@@ -162,7 +170,8 @@ def test_the_wheel_imports_with_what_is_declared(installed, tmp_path, extra):
     modules = [
         re.sub(r"/__init__$", "", path.removesuffix(".py")).replace("/", ".")
         for path in sources()
-        if extra_of(path) == extra and "commands" not in path and "forkserver" not in path and "loadable" not in path
+        if extra_of(path) == extra and not third_party(path) & OPTIONAL
+        if not any(folder in path for folder in ("/commands/", "/forkserver/", "/loadable/"))
     ]
     code = f"import importlib\nfor name in {modules!r}: importlib.import_module(name)"
     python = installed(extra)
