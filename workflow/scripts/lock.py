@@ -55,7 +55,7 @@ def requirements(extra: str = "") -> list[str]:
 
 def hashed(pins: dict[str, str]) -> str:
     """Lines for pip, each version with the hashes of its files on PyPI."""
-    command = ["uv", "pip", "compile", "-", "--no-deps", "--generate-hashes"]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--no-deps", "--generate-hashes"]
     quiet = ["--quiet", "--no-header", "--no-annotate", "--no-config"]
     lines = "\n".join(f"{name}=={version}" for name, version in sorted(pins.items()))
     done = subprocess.run(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import matplotlib
 import numpy as np
+import seaborn
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +20,6 @@ from ...theory.systems import System
 from .page import INK, figure
 
 STYLE = {
-    "font.size": 13,
     "text.color": INK["ink"],
     "axes.labelcolor": INK["ink-2"],
     "axes.edgecolor": INK["ink-3"],
@@ -41,7 +41,7 @@ FAILS = {**HOLDS, "markerfacecolor": INK["page"], "markeredgewidth": 1.5}
 @contextmanager
 def drawing(height: float = 3.6) -> Iterator[tuple[Figure, Axes]]:
     """A figure in the chapter's style, about as wide as its text."""
-    with matplotlib.rc_context(STYLE):
+    with seaborn.axes_style("ticks"), seaborn.plotting_context("notebook"), matplotlib.rc_context(STYLE):
         fig = Figure(figsize=(7.2, height), layout="constrained")
         yield fig, fig.subplots()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas
+import seaborn
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
@@ -69,7 +71,7 @@ def beside_the_public_points(runs: Sequence[Run], metric: str, public: Sequence[
 
 
 def _axes(ax: Axes) -> None:
-    ax.set(xscale="log", yscale="log", xlabel="largest share of parameters trained, %")
+    ax.set(xscale="log", yscale="log", xlabel="largest share of parameters trained, %", ylabel="")
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_locator(NullLocator())
@@ -79,12 +81,23 @@ def _axes(ax: Axes) -> None:
 
 
 def _draw(ax: Axes, method: str, shares: list[float], errors: np.ndarray) -> None:
-    look = LOOKS[method]
-    ax.plot(shares, np.median(errors, axis=1), label=METHODS[method], lw=1.6, markersize=6, **look)
-    if len(shares) > 1:
-        ax.fill_between(shares, errors.min(1), errors.max(1), color=look["color"], alpha=0.1, lw=0)
-    else:
-        ax.plot(shares * 2, [errors.min(), errors.max()], color=look["color"], lw=1)
+    """Draw the median over seeds and, around it, all of them; errors [shares, seeds]."""
+    band = {"alpha": 0.1, "lw": 0} if len(shares) > 1 else {"lw": 1}
+    seaborn.lineplot(
+        pandas.DataFrame(errors.T, columns=shares).melt(var_name="share", value_name="error"),
+        x="share",
+        y="error",
+        estimator="median",
+        errorbar=("pi", 100),
+        err_style="band" if len(shares) > 1 else "bars",
+        err_kws=band,
+        lw=1.6,
+        markersize=6,
+        markeredgecolor=LOOKS[method]["color"],
+        label=METHODS[method],
+        ax=ax,
+        **LOOKS[method],
+    )
 
 
 def claims_table(runs: Sequence[Run], metric: str) -> HTML:
