@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
 from types import SimpleNamespace
+
+import pytest
 
 from ssmpeft_lib.book.claims_view import claims_html, overall
 from ssmpeft_lib.book.pieces import findings_in_short
@@ -44,6 +47,15 @@ def test_unclear_claims_do_not_make_a_finding_fail():
 
     assert of("fails", "unclear") == of("unclear", "open") == "unclear"
     assert (of("holds", "unclear"), of("holds", "fails"), of("open")) == ("in part", "in part", "not tested")
+
+
+@pytest.mark.parametrize("verdicts", product(["holds", "part", "fails", "unclear", "open"], repeat=3))
+def test_a_finding_holds_exactly_where_its_count_is_full(verdicts):
+    claims = [{"lanes": {"printed": {"verdict": verdict}}} for verdict in verdicts]
+    found = overall(claims, "printed")
+    assert (found["verdict"] == "holds") == (found["held"] == found["tested"] > 0)
+    assert (found["verdict"] == "open") == (found["tested"] == 0)
+    assert found["verdict"] != "fails" or found["held"] == 0
 
 
 def test_a_reading_of_ours_is_marked_and_not_counted():

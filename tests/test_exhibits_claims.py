@@ -143,6 +143,7 @@ def test_beside_each_reading_of_a_finding_a_literal_claim_is_judged():
         ("table26", "faster", "holds", 4, 4, 0),
         ("figure1", "The best SDLoRA", "holds", 1, 1, 0),
         ("figure2", "The best SDT", "holds", 1, 1, 0),
+        ("figure2", "with no more parameters", "holds", 1, 1, 0),
         ("figure2", "quarter of the parameters", "holds", 1, 1, 0),
         ("figure2", "below it with more", "holds", 1, 1, 0),
     ],
