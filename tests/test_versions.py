@@ -18,7 +18,8 @@ from reference import REPOSITORY
 from ssmpeft_lib.compat import window
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RANGES = {r.name: r for r in map(Requirement, PROJECT["dependencies"]) if r.name in window.TRIED}
+ALLOWED = {r.name: r for r in map(Requirement, PROJECT["dependencies"]) if r.name in window.TRIED}
+RANGES = window.tried()
 RECORDED = json.loads((REPOSITORY / "recorded" / "versions.json").read_text(encoding="utf-8"))["corners"]
 
 
@@ -29,7 +30,11 @@ def tried(name: str) -> list[Version]:
 
 def test_installed_package_states_the_window_of_pyproject():
     assert requires(window.PACKAGE), "run `make` or `pip install -e .` again"
-    assert window.tried() == RANGES and set(RANGES) == set(window.TRIED)
+    assert RANGES == ALLOWED | {"torch": window.TORCH} and set(RANGES) == set(window.TRIED)
+
+
+def test_the_torch_that_is_tried_is_one_that_is_allowed():
+    assert all(ALLOWED["torch"].specifier.contains(part.version) for part in window.TORCH.specifier)
 
 
 @pytest.mark.parametrize("name", window.TRIED)

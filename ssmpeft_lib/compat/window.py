@@ -1,7 +1,8 @@
-"""The versions of torch, transformers and peft that the library is tried with: the ranges in pyproject.toml.
+"""The versions of torch, transformers and peft that the library is tried with.
 
-They are stated there alone; here they are read from the installed package. `workflow/scripts/version_window.py` tries
-the lowest, the locked and the newest versions in them.
+Of transformers and peft these are the ranges in pyproject.toml, read from the installed package: with others, results
+may be wrong without an error. pip lets every newer torch in, for its interface is stable and its builds are bound to a
+machine's GPU; which were tried is stated here. `workflow/scripts/version_window.py` tries the ends.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from packaging.requirements import Requirement
 
 PACKAGE = "ssmpeft-lib"
 TRIED = ("torch", "transformers", "peft")
+TORCH = Requirement("torch>=2.13,<2.14")
 
 
 def tried() -> dict[str, Requirement]:
@@ -21,7 +23,8 @@ def tried() -> dict[str, Requirement]:
         stated = [Requirement(text) for text in requires(PACKAGE) or ()]
     except PackageNotFoundError:
         return {}
-    return {requirement.name: requirement for requirement in stated if requirement.name in TRIED}
+    ranges = {requirement.name: requirement for requirement in stated if requirement.name in TRIED}
+    return ranges | {TORCH.name: TORCH}
 
 
 def outside() -> dict[str, str]:

@@ -4,8 +4,8 @@
     .venv/bin/python workflow/scripts/version_window.py newest-torch      those that are named; --help lists them
     .venv/bin/python workflow/scripts/version_window.py --record          the outcomes go into recorded/versions.json
 
-The window is what pyproject.toml allows. A corner is an environment in .venv-windows with the versions that it is
-about; whatever else is needed comes from .venv, whose interpreter starts this script. The exit status is 1 if a test
+The window is that of ssmpeft_lib/compat/window.py. A corner is an environment in .venv-windows with the versions that
+it is about; whatever else is needed comes from .venv, whose interpreter starts this script. The exit status is 1 if a test
 failed.
 """
 
@@ -17,17 +17,16 @@ import re
 import subprocess
 import sys
 import sysconfig
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from matrix import NOT_RUN, WORKERS, Place, Unavailable, run_tests
-from packaging.requirements import Requirement
 from packaging.version import Version
+
+from ssmpeft_lib.compat.window import TRIED, tried
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD = ROOT / "recorded" / "versions.json"
-TRIED = ("torch", "transformers", "peft")
 LIBRARY = (
     *("contracts", "doctor", "imports", "mixers", "models", "peft", "peft_import", "readme"),
     *("sdt", "stock_peft", "storage", "training"),
@@ -35,9 +34,9 @@ LIBRARY = (
 """The test files that depend on what these libraries do."""
 
 CORNERS = {
-    "lowest": "The lowest versions that pyproject.toml allows",
+    "lowest": "The lowest versions of the window",
     "locked": "The versions that are locked",
-    "newest": "The newest transformers and peft that the registry serves within pyproject.toml's ranges",
+    "newest": "The newest transformers and peft that the registry serves within the window",
     "newest-torch": "The newest torch within its range too; its build at the registry brings CUDA, some 4 GB",
 }
 WHEN_NAMED = {
@@ -62,13 +61,6 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def ranges() -> dict[str, Requirement]:
-    """What pyproject.toml allows of each library."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    stated = map(Requirement, project["dependencies"])
-    return {requirement.name: requirement for requirement in stated if requirement.name in TRIED}
-
-
 def locked() -> dict[str, str]:
     """Their versions in the lock, where torch stands apart."""
     text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("requirements*.lock"))
@@ -79,7 +71,7 @@ def lowest() -> dict[str, str]:
     """The lower bounds of their ranges."""
     return {
         name: next(part.version for part in requirement.specifier if part.operator == ">=")
-        for name, requirement in ranges().items()
+        for name, requirement in tried().items()
     }
 
 
@@ -88,7 +80,7 @@ def wanted(name: str) -> list[str]:
     if name == "lowest":
         return [f"{library}=={version}" for library, version in lowest().items()]
     free = TRIED if name == "newest-torch" else TRIED[1:]
-    return [str(ranges()[library]) if library in free else f"{library}=={locked()[library]}" for library in TRIED]
+    return [str(tried()[library]) if library in free else f"{library}=={locked()[library]}" for library in TRIED]
 
 
 def interpreter(name: str) -> Path:
@@ -122,8 +114,8 @@ def run_corner(name: str) -> dict[str, Any]:
         return head | NOT_RUN | {"not_run_because": str(reason)}
     head["versions"] = _versions(python)
     for library, version in head["versions"].items():
-        if Version(version) not in ranges()[library].specifier:
-            raise SystemExit(f"{name}: {library} {version} is outside of {ranges()[library]}")
+        if Version(version) not in tried()[library].specifier:
+            raise SystemExit(f"{name}: {library} {version} is outside of {tried()[library]}")
     files = tuple(f"tests/test_{name}.py" for name in LIBRARY)
     return head | run_tests(Place(python=python), (*WORKERS, *files), {})
 
