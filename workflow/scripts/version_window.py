@@ -5,8 +5,8 @@
     .venv/bin/python workflow/scripts/version_window.py --record          the outcomes go into recorded/versions.json
 
 The window is that of ssmpeft_lib/compat/window.py. A corner is an environment in .venv-windows with the versions that
-it is about; whatever else is needed comes from .venv, whose interpreter starts this script. The exit status is 1 if a test
-failed.
+it is about; whatever else is needed comes from .venv, whose interpreter starts this script. The exit status is 1 if a
+test failed.
 """
 
 from __future__ import annotations
