@@ -22,7 +22,7 @@ def command(folder: Path, *arguments: str, profile: str = "default", **config: o
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(CONFIG | config), encoding="utf-8")
     places = ["--snakefile", REPOSITORY / "Snakefile", "--directory", folder, "--configfile", path]
-    profiles = ["--workflow-profile", REPOSITORY / "workflow" / "profiles" / profile]
+    profiles = ["--workflow-profile", REPOSITORY / "profiles" / profile]
     return [sys.executable, "-m", "snakemake", *map(str, places + profiles), *arguments]
 
 
