@@ -95,7 +95,7 @@ def test_the_readme_has_the_snippets_that_are_tested():
 
 def test_snippets_of_the_readme_run_one_behind_the_other(hub, tmp_path):
     said = run_as_a_reader("".join(f"{snippet}\n{COMPARED}" for snippet in SNIPPETS), hub, tmp_path)
-    assert "ok     every tensor trains" in said, said
+    assert "ok     every tensor trains" in said and "WRONG" not in said, said
 
 
 BEFORE = ("import peft", "import transformers.trainer", "from ssmpeft_lib import SSMPeftConfig")
