@@ -44,7 +44,9 @@ def test_every_command_explains_itself(command, capsys):
 def test_rules_call_the_commands_that_are_theirs():
     rules = [*(REPOSITORY / "workflow").rglob("*.smk"), REPOSITORY / "Snakefile"]
     called = {
-        name for path in rules for name in re.findall(r"(?:\bssmpeft|\{COMMAND\}) ([a-z][a-z-]+)", path.read_text(encoding="utf-8"))
+        name
+        for path in rules
+        for name in re.findall(r"(?:\bssmpeft|\{COMMAND\}) ([a-z][a-z-]+)", path.read_text(encoding="utf-8"))
     }
     assert called - {"summary"} == PIPELINE
 

@@ -67,12 +67,14 @@ def test_repaired_theorem_is_exact_and_the_printed_rank_is_not_enough(d_model, n
 )
 def test_channel_bounds(size, printed, needed):
     assert deep.printed_bounds(*size)["channels"] == printed
-    assert deep.needed_bounds(*size)["channels"] == needed
+    assert deep.construction_bounds(*size)["channels"] == needed
 
 
 def test_printed_channels_are_never_too_many_and_right_where_the_target_divides():
     sizes = [(D, L, L_target) for D in (3, 10, 64) for L in range(1, 20) for L_target in range(1, L + 1)]
-    pairs = {size: (deep.printed_bounds(*size)["channels"], deep.needed_bounds(*size)["channels"]) for size in sizes}
+    pairs = {
+        size: (deep.printed_bounds(*size)["channels"], deep.construction_bounds(*size)["channels"]) for size in sizes
+    }
     assert all(printed <= needed for printed, needed in pairs.values())
     assert all(printed == needed for (_, L, L_target), (printed, needed) in pairs.items() if L % L_target == 0)
     undivided = [printed < needed for (_, L, L_target), (printed, needed) in pairs.items() if L % L_target]
@@ -104,7 +106,7 @@ def test_a_theorem_for_few_channels_is_not_refuted_by_counting():
 @pytest.mark.parametrize("size, printed, needed", [((64, 4, 1), 4, 16), ((64, 64, 1), 64, 1)])
 def test_ranks(size, printed, needed):
     assert deep.printed_bounds(*size)["rank"] == printed
-    assert deep.needed_bounds(*size)["rank"] == needed
+    assert deep.construction_bounds(*size)["rank"] == needed
 
 
 def test_groups_cover_all_layers():

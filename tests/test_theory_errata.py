@@ -79,7 +79,7 @@ def test_a_bad_entry_is_named(tmp_path, change, message):
 def test_bounds_of_the_verdicts_are_those_that_the_theorems_print():
     printed = {part.number: part for part in PARTS if part.check in ("channel_bound", "rank_of_columns")}
     for number, part in printed.items():
-        bound = evidence(part.check)[number.replace("needed", "printed")]
+        bound = evidence(part.check)[number.replace("construction", "printed")]
         assert part.holds(bound) and not part.holds(bound + 1)
 
 

@@ -128,7 +128,7 @@ def test_repaired_construction(seed):
     ]
     tuned, X = deep.tune_to_stack(frozen, target), rng.normal(size=(D, 7))
     assert largest(deep.run(tuned, X) - deep.run(target, X)) < EXACT
-    bounds = deep.needed_bounds(D, L, L_target)
+    bounds = deep.construction_bounds(D, L, L_target)
     ends = set(np.cumsum(deep.group_sizes(L, L_target)) - 1)
     for index, (before, after) in enumerate(zip(frozen, tuned, strict=True)):
         acting = (after.ssm.C != 0).any(axis=1)

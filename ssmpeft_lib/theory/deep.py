@@ -106,7 +106,7 @@ def printed_bounds(D: int, L: int, L_target: int) -> dict[str, int]:
     return {"channels": -(-D * L_target // L), "group": -(-D // L), "rank": -(-L // L_target)}
 
 
-def needed_bounds(D: int, L: int, L_target: int) -> dict[str, int]:
+def construction_bounds(D: int, L: int, L_target: int) -> dict[str, int]:
     """What this construction needs in every layer but the last of a group, which tunes all D channels and all of W.
 
     The rank is that of making the owned columns unit vectors. Another construction may need less.

@@ -92,10 +92,10 @@ PARTS = (
         DEEP,
         "The construction needs 6 channels for D = 10, L = 5, L* = 3",
         "channel_bound",
-        "D=10, L=5, L*=3, needed",
+        "D=10, L=5, L*=3, construction",
         at_most(6),
     ),
-    Part(DEEP, "… and rank 4 for D = 64, L = 4, L* = 1", "rank_of_columns", "D=64, L=4, needed", at_most(4)),
+    Part(DEEP, "… and rank 4 for D = 64, L = 4, L* = 1", "rank_of_columns", "D=64, L=4, construction", at_most(4)),
 )
 """The bounds of the last two are those that the theorems give for these sizes."""
 

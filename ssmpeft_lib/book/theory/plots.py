@@ -103,7 +103,7 @@ def channel_bounds(D: int = 64, L_target: int = 3, most: int = 16) -> HTML:
     """Channels a layer that Theorem 4 grants and that its construction needs, against the number of layers."""
     sizes = np.arange(L_target, most + 1)
     with drawing(3.2) as (fig, ax):
-        for bounds, style in ((deep.needed_bounds, HOLDS), (deep.printed_bounds, FAILS)):
+        for bounds, style in ((deep.construction_bounds, HOLDS), (deep.printed_bounds, FAILS)):
             ax.plot(sizes, [bounds(D, int(L), L_target)["channels"] for L in sizes], **style)
         ax.set(xlabel="layers of the frozen model, L", ylim=(0, D + 4))
         title = f"Channels for D = {D}, L* = {L_target}: construction (filled), printed (open)"

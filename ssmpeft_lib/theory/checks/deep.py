@@ -59,18 +59,18 @@ def silenced_entries() -> Numbers:
 
 def group_size() -> Numbers:
     """Proof of Theorem 10: ceil(D / L) layers a group, against floor(L / L*), for D = 64, L = 4, L* = 1."""
-    printed, needed = deep.printed_bounds(64, 4, 1), deep.needed_bounds(64, 4, 1)
+    printed, needed = deep.printed_bounds(64, 4, 1), deep.construction_bounds(64, 4, 1)
     return {"layers": 4, "printed": printed["group"], "repaired": needed["group"]}
 
 
 def channel_bound() -> Numbers:
     """Theorems 4 and 10: the bound on channels a layer, and that of the construction, where L* does not divide L."""
     sizes = {"D=10, L=5, L*=3": (10, 5, 3), "D=64, L=7, L*=2": (64, 7, 2), "D=64, L=17, L*=2": (64, 17, 2)}
-    bounds = {name: (deep.printed_bounds(*size), deep.needed_bounds(*size)) for name, size in sizes.items()}
+    bounds = {name: (deep.printed_bounds(*size), deep.construction_bounds(*size)) for name, size in sizes.items()}
     return {
         f"{name}, {which}": bound["channels"]
         for name, pair in bounds.items()
-        for which, bound in zip(("printed", "needed"), pair, strict=True)
+        for which, bound in zip(("printed", "construction"), pair, strict=True)
     }
 
 
@@ -100,12 +100,12 @@ def rank_of_columns() -> Numbers:
     """Theorem 4: rank ceil(L / L*) of updates of W, against that of turning owned columns into unit vectors."""
 
     def needed(D: int, L: int) -> int:
-        columns = deep.needed_bounds(D, L, 1)["channels"]
+        columns = deep.construction_bounds(D, L, 1)["channels"]
         return int(np.linalg.matrix_rank((np.eye(D) - draws().normal(size=(D, D)))[:, :columns]))
 
     return {
         "D=64, L=4, printed": deep.printed_bounds(64, 4, 1)["rank"],
-        "D=64, L=4, needed": needed(64, 4),
+        "D=64, L=4, construction": needed(64, 4),
         "D=64, L=64, printed": deep.printed_bounds(64, 64, 1)["rank"],
-        "D=64, L=64, needed": needed(64, 64),
+        "D=64, L=64, construction": needed(64, 64),
     }
