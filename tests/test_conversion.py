@@ -124,7 +124,7 @@ def damaged(folder, **changes):
         (lambda f: torch.save([torch.zeros(2)], f / "pytorch_model.bin"), ValueError, "is not a state dict"),
         (lambda f: (f / "pytorch_model.bin").unlink(), FileNotFoundError, "looked for model.safetensors and pytorch"),
         (lambda f: (f / "config.json").unlink(), FileNotFoundError, "config.json is missing"),
-        (lambda f: (f / "config.json").write_text("{", encoding="utf-8"), ValueError, "is not JSON"),
+        (lambda f: (f / "config.json").write_text("{", encoding="utf-8"), ValueError, "not valid JSON"),
         (lambda f: damaged(f, d_model=None), ValueError, "lacks d_model"),
         (lambda f: damaged(f, n_layer=3), ValueError, "backbone.layers.2"),
         (lambda f: damaged(f, d_model=64), ValueError, "config.json makes it"),

@@ -164,7 +164,7 @@ def test_processes_that_start_at_once_build_once(tmp_path):
     assert [result.returncode for result in results] == [0, 0], results
     assert results[0].stdout == results[1].stdout and "cpp True" in results[0].stdout
     assert builds.read_text(encoding="utf-8") == "x\n"
-    assert sorted(path.suffix for path in cache.iterdir()) in ([".lock", ".so"], [".so"])
+    assert sorted(path.suffix for path in cache.iterdir()) in ([".lock", ".sha256", ".so"], [".sha256", ".so"])
 
 
 @pytest.mark.slow

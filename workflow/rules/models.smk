@@ -1,8 +1,8 @@
 # Tokenizers and checkpoints: small stand-ins made here, or the hub's.
 rule tokenizer:
     output:
-        "results/{scale}/tokenizers/{tokenizer}/tokenizer.json",
-        "results/{scale}/tokenizers/{tokenizer}/manifest.json",
+        tokenizer="results/{scale}/tokenizers/{tokenizer}/tokenizer.json",
+        manifest="results/{scale}/tokenizers/{tokenizer}/manifest.json",
     log:
         "logs/{scale}/tokenizers/{tokenizer}.log",
     benchmark:
@@ -21,7 +21,7 @@ rule tokenizer:
         version=plan.results_version,
     shell:
         "ssmpeft prepare-tokenizer {wildcards.scale} {wildcards.tokenizer} {params.source} {params.given}"
-        " --output {output[0]:q} &> {log:q}"
+        " --output {output.tokenizer:q} &> {log:q}"
 
 
 rule checkpoint:
