@@ -43,12 +43,6 @@ def test_what_cannot_be_had_is_said(matrix, monkeypatch):
     assert outcome["passed"] is None and "python3.13 is not on the PATH" in outcome["not_run_because"]
 
 
-def test_continuous_integration_runs_two_corners_that_there_are(matrix):
-    text = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
-    words = text.partition("matrix.py")[2].splitlines()[0].split()
-    assert len(words) == 2 and set(words) <= matrix["CORNERS"].keys()
-
-
 def test_the_page_shows_what_ran_what_failed_and_why_something_did_not_run(monkeypatch, tmp_path):
     ran = {"what": "a & b", "passed": 4000, "failed": 1, "skipped": 2, "seconds": 65.0, "failures": ["a::fails"]}
     missing = {"what": "Python 4", "not_run_because": "it is not here", "failures": []}
