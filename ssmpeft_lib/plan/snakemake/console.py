@@ -11,7 +11,6 @@ from time import monotonic
 from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
-from tqdm import tqdm
 
 from ..cell import Cell
 from ..results import FORGET, describe_failure, read_metrics
@@ -66,7 +65,7 @@ class Console(logging.Handler):
         super().__init__()
         self.root = root
         self.stream = stream or sys.stderr
-        self.bar: tqdm | None = None
+        self.bar: Any = None
         self.last = ""
         self._cells: dict[int, Cell] = {}
         self._start = self._written = monotonic()
@@ -90,6 +89,9 @@ class Console(logging.Handler):
         """Say that some of all jobs have ended."""
         if self.stream.isatty():
             if self.bar is None:
+                # not while the Snakefile is read
+                from tqdm import tqdm
+
                 self.bar = tqdm(
                     total=total, initial=done - 1, file=self.stream, dynamic_ncols=True, bar_format=BAR_FORMAT
                 )
