@@ -13,8 +13,11 @@ from reference import REPOSITORY, shared
 
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.compare.errata import CHECKS, errata_of_tables, load_errata, printed_twice
+from ssmpeft_lib.compare.errata import _checks as of_tables
 from ssmpeft_lib.compare.errata.splits import attainable
+from ssmpeft_lib.plan.errata import WEIGHTS
 from ssmpeft_lib.plan.results import write_json
+from ssmpeft_lib.theory.checks import _shared as of_theory
 
 ERRATA = load_errata()
 LEVELS = ("all", "easy", "medium", "hard", "extra")
@@ -55,9 +58,11 @@ def test_every_check_is_cited_once():
 
 @pytest.mark.parametrize("erratum", ERRATA, ids=lambda erratum: erratum.id)
 def test_every_number_comes_from_a_check_or_is_a_quote(erratum):
-    fields = [field for _, field, _, _ in string.Formatter().parse(erratum.text) if field]
-    prose = REFERENCES.sub("", re.sub(r"\{[^}]*\}", "", erratum.text))
-    assert not re.search(r"\d", prose), f"{erratum.id} has a number of its own: {prose}"
+    sentences = [erratum.printed, erratum.right, erratum.text]
+    fields = [field for one in sentences for _, field, _, _ in string.Formatter().parse(one) if field]
+    for one in sentences:
+        prose = REFERENCES.sub("", re.sub(r"\{[^}]*\}", "", one))
+        assert not re.search(r"\d", prose), f"{erratum.id} has a number of its own: {prose}"
     assert bool(fields) == bool(erratum.check or erratum.quotes)
     assert set(erratum.quotes) <= set(fields), f"{erratum.id} quotes what it does not use"
 
@@ -130,6 +135,18 @@ def test_evidence(id, expected):
         else:
             decimals = len(str(value).partition(".")[2])
             assert found[name] == pytest.approx(value, abs=0.5001 * 10.0**-decimals), name
+
+
+def test_the_heaviest_come_first():
+    weights = [erratum["weight"] for erratum in errata_of_tables(list(exhibits().values()), counts())]
+    assert weights == sorted(weights, key=list(WEIGHTS).index) and weights[0] == "conclusion"
+
+
+@pytest.mark.parametrize("checks", [of_tables, of_theory], ids=["tables", "theory"])
+def test_two_checks_of_one_name_are_refused(checks):
+    known = next(iter(checks.CHECKS.values()))
+    with pytest.raises(ValueError, match=f"two checks .* are called '{known.__name__}'"):
+        checks.check(known)
 
 
 def test_what_is_printed_twice_is_found_by_machine():

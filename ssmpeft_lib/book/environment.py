@@ -1,39 +1,22 @@
-"""The templates of the book. What they print is escaped, for answers and errors are text that nobody checked."""
+"""The templates of the book, and the prose of specs as HTML."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..drawing import numbers
+from ..drawing.template import environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-@cache
-def environment() -> Environment:
-    """Jinja with the templates of this package; an undefined name is an error."""
-    found = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for name in ("fixed", "signed", "grouped", "duration", "memory"):
-        found.filters[name] = getattr(numbers, name)
-    return found
-
-
 def render(template: str, **values: Any) -> str:
     """Render a template of `book/templates/`."""
-    return environment().get_template(template).render(**values)
+    return environment(TEMPLATES).get_template(template).render(**values)
 
 
 def prose(text: str, link: Callable[[str], str | None] = lambda name: None) -> Markup:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..drawing import charts
+from ..drawing import charts, template
 from ..drawing.numbers import HOLD, duration, fixed, grouped, memory
 
 if TYPE_CHECKING:
@@ -181,39 +181,17 @@ def parameters(run: Run) -> int:
 
 def facts(pairs: dict[str, str]) -> Fragment:
     """Names and what they are, one pair a line."""
-    lines = "".join(
-        f"<tr><th scope='row'>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-        for name, value in pairs.items()
-    )
-    text = "\n".join(f"{name}: {value}" for name, value in pairs.items())
-    return Fragment(f"<table class='facts'><tbody>{lines}</tbody></table>", text)
+    return Fragment(template.facts(pairs), "\n".join(f"{name}: {value}" for name, value in pairs.items()))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Fragment:
     """A table of text; everything is escaped, for answers are text that a model made."""
-    top = "".join(f"<th scope='col'>{html.escape(cell)}</th>" for cell in head)
-    lines = []
-    for row in rows:
-        first, *rest = (html.escape(cell) for cell in row)
-        # on a narrow page each value stands on its own and needs its column's name
-        cells = "".join(
-            f"<td data-label='{html.escape(name)}'>{cell}</td>" for name, cell in zip(head[1:], rest, strict=True)
-        )
-        lines.append(f"<tr><th scope='row'>{first}</th>{cells}</tr>")
-    markup = f"<table class='plain'><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return Fragment(markup, "\n".join(" | ".join(row) for row in [head, *rows]))
+    return Fragment(template.table(head, rows), "\n".join(" | ".join(row) for row in [head, *rows]))
 
 
 def records(names: Sequence[str], rows: Sequence[Sequence[str]], same: Sequence[bool] = ()) -> Fragment:
     """Long texts, one under the other: each row a list of its names and values, ticked where `same` says so."""
-    blocks, lines = [], []
-    for index, row in enumerate(rows):
-        right = bool(same) and same[index]
-        pairs = "".join(
-            f"<dt>{html.escape(name)}</dt><dd>{html.escape(value) or '<i>nothing</i>'}</dd>"
-            for name, value in zip(names, row, strict=True)
-        )
-        verdict = f"<dt>verdict</dt><dd>{'same' if right else 'different'}</dd>" if same else ""
-        blocks.append(f"<dl class='record{' same' if right else ''}'>{pairs}{verdict}</dl>")
-        lines += [f"{name}: {value}" for name, value in zip(names, row, strict=True)]
+    pairs = [dict(zip(names, row, strict=True)) for row in rows]
+    blocks = [template.record(own, same[index] if same else None) for index, own in enumerate(pairs)]
+    lines = [f"{name}: {value}" for own in pairs for name, value in own.items()]
     return Fragment("".join(blocks) or "<p>There are none.</p>", "\n".join(lines))

@@ -12,15 +12,10 @@ from pathlib import Path
 import yaml
 
 from ..plan.atomic import write_text
-from ..plan.errata import KINDS
+from ..plan.errata import BELOW, KINDS, ROUNDING, WEIGHTS, written
 from .checks import CHECKS
 
 ERRATA = Path(__file__).resolve().parent.parent.parent / "workflow" / "errata" / "theory.yaml"
-ROUNDING = 1e-12
-"""Errors below this are rounding errors: their digits differ between processors and carry no meaning."""
-
-BELOW = "below 1e-12"
-"""What is written in place of a number below `ROUNDING`."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,7 @@ class Erratum:
     Attributes:
         id: T-01 and so on, in the order of the paper.
         statement, where: what it is about, and the place in the paper.
-        kind: one of `KINDS`.
+        kind: one of `KINDS`; weight: one of `WEIGHTS`.
         title, printed, problem, repair: prose.
         check: name of the function that shows it, or empty; evidence: the numbers it returned, as `written`.
     """
@@ -39,6 +34,7 @@ class Erratum:
     statement: str
     where: str
     kind: str
+    weight: str
     title: str
     printed: str
     problem: str
@@ -47,8 +43,9 @@ class Erratum:
     evidence: dict[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"{ERRATA}: {self.id} has kind {self.kind!r}, expected one of {', '.join(KINDS)}")
+        for name, known in (("kind", KINDS), ("weight", WEIGHTS)):
+            if (given := getattr(self, name)) not in known:
+                raise ValueError(f"{ERRATA}: {self.id} has {name} {given!r}, expected one of {', '.join(known)}")
         if self.check and self.check not in CHECKS:
             raise ValueError(f"{ERRATA}: {self.id} names the check {self.check!r} (have: {', '.join(CHECKS)})")
 
@@ -70,11 +67,6 @@ def evidence(check: str) -> dict[str, float]:
     """What a check returns, to two digits; counts stay whole numbers."""
     found = CHECKS[check]().items()
     return {name: (int if isinstance(value, Integral) else float)(float(f"{value:.2g}")) for name, value in found}
-
-
-def written(value: float) -> float | str:
-    """A number as the file has it: the same on every machine, so that a rounding error is `BELOW`, without digits."""
-    return BELOW if isinstance(value, float) and abs(value) < ROUNDING else value
 
 
 def agrees(recorded: dict[str, float | str], computed: dict[str, float]) -> bool:

@@ -12,8 +12,9 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...plan.errata import BELOW, ROUNDING
 from ...theory import deep, prefix
-from ...theory.errata import BELOW, ROUNDING, errata
+from ...theory.errata import errata
 from ...theory.essential import count_parameters, tuned
 from ...theory.selection import Selection
 from ...theory.systems import System

@@ -1,7 +1,8 @@
 """Fill the errata of the tables with numbers recomputed from the specs, and find what is printed twice, as JSON.
 
-Keys: errata (each with id, exhibits, where, title, text and evidence) and printed_twice (quantities that the paper
-prints with two values: model, method, dataset, metric and where, a list of exhibit, row, column and value).
+Keys: errata (each with id, kind, weight, exhibits, where, title, printed, right, text and evidence) and printed_twice
+(quantities that the paper prints with two values: model, method, dataset, metric and where, a list of exhibit, row,
+column and value).
 """
 
 from __future__ import annotations

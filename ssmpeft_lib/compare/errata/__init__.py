@@ -10,20 +10,16 @@ from typing import Any
 import yaml
 
 from ...plan import registry
+from ...plan.errata import WEIGHTS
 from ...plan.exhibit import Exhibit
 from ...plan.schema import check_against_schema
-from . import averages, figures, placements, shares, splits, statements
+
+# a module's checks are known once it is imported
+from . import averages, figures, placements, shares, splits, statements  # noqa: F401
+from ._checks import CHECKS
 from .numbers import Counts, Evidence, PrintedNumbers
 
 ERRATA = registry.PACKAGE.parent / "workflow" / "errata" / "tables.yaml"
-
-CHECKS = {
-    name: function
-    for module in (averages, figures, placements, shares, splits, statements)
-    for name, function in vars(module).items()
-    if not name.startswith("_") and getattr(function, "__annotations__", {}).get("return") == "Evidence"
-}
-"""Every check by name: from the printed numbers and counted parameters to the numbers of an erratum's text."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,10 @@ class Erratum:
         id: E-01 and so on, its stable name.
         exhibits: ids of the tables that it is about; none if it is about the text alone.
         where: place in the paper.
-        title: in a few words; text: with places in braces for the numbers of the check.
+        title: in a few words.
+        printed, right: what the paper says and what is so; text: the evidence. All three have places in braces for
+            the numbers of the check.
+        weight: one of `WEIGHTS`, by what depends on it.
         kind: error, gap or remark.
         check: name of the function that recomputes the evidence, or empty where the text has no numbers.
         counts: models and methods whose parameters the check needs.
@@ -45,7 +44,10 @@ class Erratum:
     exhibits: list[str]
     where: str
     title: str
+    printed: str
+    right: str
     text: str
+    weight: str
     kind: str = "error"
     check: str = ""
     counts: list[dict[str, str]] = field(default_factory=list)
@@ -54,10 +56,6 @@ class Erratum:
     def evidence(self, printed: PrintedNumbers, counts: Counts) -> Evidence:
         """The numbers of the text, by name; those that were quoted and those that are recomputed."""
         return self.quotes | (CHECKS[self.check](printed, counts) if self.check else {})
-
-    def filled(self, printed: PrintedNumbers, counts: Counts) -> str:
-        """The text with its numbers."""
-        return self.text.format(**self.evidence(printed, counts))
 
 
 def load_errata(path: Path = ERRATA) -> list[Erratum]:
@@ -76,25 +74,24 @@ def load_errata(path: Path = ERRATA) -> list[Erratum]:
 
 
 def errata_of_tables(exhibits: list[Exhibit], counts: Mapping[str, Mapping[str, Mapping]]) -> list[dict[str, Any]]:
-    """The entries as pages show them, in the order of their names: id, kind, exhibits, where, title, text and evidence.
+    """The entries as pages show them: their facts, with the numbers of `evidence` in their sentences.
+
+    Those that weigh most come first, in the order of `WEIGHTS`, and among them the order of the file stays.
 
     Args:
         exhibits: all tables.
         counts: counted parameters by model and method, as `python -m ssmpeft_lib shares` writes them.
     """
     printed, counted = PrintedNumbers(exhibits), Counts(counts)
-    return [
-        {
-            "id": erratum.id,
-            "kind": erratum.kind,
-            "exhibits": erratum.exhibits,
-            "where": erratum.where,
-            "title": erratum.title,
-            "text": erratum.filled(printed, counted),
-            "evidence": erratum.evidence(printed, counted),
-        }
-        for erratum in load_errata()
-    ]
+    order = list(WEIGHTS)
+    return [_filled(one, printed, counted) for one in sorted(load_errata(), key=lambda one: order.index(one.weight))]
+
+
+def _filled(erratum: Erratum, printed: PrintedNumbers, counts: Counts) -> dict[str, Any]:
+    evidence = erratum.evidence(printed, counts)
+    facts = {name: getattr(erratum, name) for name in ("id", "kind", "weight", "exhibits", "where", "title")}
+    sentences = {name: getattr(erratum, name).format(**evidence) for name in ("printed", "right", "text")}
+    return facts | sentences | {"evidence": evidence}
 
 
 def printed_twice(exhibits: list[Exhibit]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -15,40 +15,90 @@ Evidence = dict[str, float | str]
 
 TINY = 1e-9
 
+TASKS = ("RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI")
+"""GLUE's tasks, as the columns of Tables 2 and 7 are headed."""
 
-class PrintedNumbers:
-    """The printed numbers of some exhibits."""
 
-    def __init__(self, exhibits: list[Exhibit]):
-        self.points = [point for exhibit in exhibits for point in exhibit.points if point.printed]
+@dataclass(frozen=True)
+class PrintedRow(Mapping[str, float]):
+    """The printed numbers of a row by the headings of their columns, and what its spec says of the row.
+
+    Attributes:
+        exhibit: the exhibit's id; id: the name that the spec gives the row for checks, or empty.
+        group, label, slots: as in the spec; empty where it has none.
+        points: those of its columns that have a printed number.
+    """
+
+    exhibit: str
+    id: str
+    group: str
+    label: str
+    slots: str
+    points: tuple[Point, ...]
 
     @cached_property
-    def rows(self) -> dict[str, dict[str, dict[str, float]]]:
-        """For each exhibit and row the numbers by column."""
-        found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-        for point in self.points:
-            found[point.exhibit][point.row][point.column] = point.printed.value
-        return found
+    def numbers(self) -> dict[str, float]:
+        """The numbers by column; a column without one is left out."""
+        return {point.column: point.printed.value for point in self.points}
 
-    def row(self, exhibit: str, row: str) -> dict[str, float]:
-        """The numbers of a row by column.
+    def __getitem__(self, column: str) -> float:
+        return self.numbers[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def scores(self) -> list[str]:
+        """The columns that are no share of parameters."""
+        return [point.column for point in self.points if not point.metric.startswith("params.")]
+
+    @property
+    def reconstructed(self) -> bool:
+        """Whether a number was computed from others, so that it proves nothing."""
+        return any(point.printed.mark == "reconstructed" for point in self.points)
+
+    @property
+    def method(self) -> str:
+        """The method string of its first column."""
+        return self.points[0].method
+
+    def spread(self, column: str) -> float | None:
+        """The printed spread of a column, or None."""
+        return next(point.printed.std for point in self.points if point.column == column)
+
+
+class PrintedNumbers:
+    """The printed numbers of some exhibits, by the ids that their specs give to rows."""
+
+    def __init__(self, exhibits: list[Exhibit]):
+        self._rows = {exhibit.id: list(_printed_rows(exhibit)) for exhibit in exhibits}
+        self.points = [point for rows in self._rows.values() for row in rows for point in row.points]
+
+    def row(self, exhibit: str, id: str) -> PrintedRow:
+        """The row of an id.
 
         Raises:
-            LookupError: there is no such row.
+            LookupError: no row of the exhibit has it.
         """
-        known = self.rows[exhibit]
-        if row not in known:
-            raise LookupError(registry.unknown("row", row, known, exhibit))
-        return known[row]
+        known = {row.id: row for row in self._rows.get(exhibit, []) if row.id}
+        if id not in known:
+            raise LookupError(registry.unknown("row id", id, known, exhibit))
+        return known[id]
 
-    def column(self, exhibit: str, column: str) -> dict[str, float]:
-        """The numbers of a column by row; a row without one is left out."""
-        return {row: numbers[column] for row, numbers in self.rows[exhibit].items() if column in numbers}
+    def rows(self, exhibit: str, **words: str) -> list[PrintedRow]:
+        """The rows with printed numbers, or those whose `group` or `label` is the one given."""
+        return [
+            row
+            for row in self._rows.get(exhibit, [])
+            if all(getattr(row, name) == word for name, word in words.items())
+        ]
 
-    def reconstructed_rows(self, exhibit: str) -> set[str]:
-        """The rows of an exhibit with a number that was computed from others."""
-        points = (point for point in self.points if point.exhibit == exhibit)
-        return {point.row for point in points if point.printed.mark == "reconstructed"}
+    def column(self, exhibit: str, column: str, **words: str) -> list[float]:
+        """The numbers of a column, in the order of the rows; a row without one is left out."""
+        return [row[column] for row in self.rows(exhibit, **words) if column in row]
 
     @cached_property
     def with_one_setting_twice(self) -> set[str]:
@@ -64,6 +114,13 @@ class PrintedNumbers:
             if not point.printed.bound:
                 by_key[point.key].append(point)
         return [points for points in by_key.values() if _apart(points)]
+
+
+def _printed_rows(exhibit: Exhibit) -> Iterator[PrintedRow]:
+    for row, points in exhibit.point_rows():
+        words = [row.get(key, "") for key in ("id", "group", "label", "slots")]
+        if printed := tuple(point for point in points if point.printed):
+            yield PrintedRow(exhibit.id, *words, printed)
 
 
 def _apart(points: list[Point]) -> bool:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from ._checks import check
+from .numbers import TASKS, TINY, Counts, Evidence, PrintedNumbers, PrintedRow
 
-from .numbers import Counts, Evidence, PrintedNumbers
-
-TASKS = ("RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI")
-LORA = "Linear projections / LoRA "
 DETAILS = {
     "GLUE Avg.": ("table07", "Avg."),
     "DART METEOR": ("table08", "METEOR"),
@@ -24,114 +21,100 @@ LIMIT = 0.5
 """Percent of the parameters that Table 1 allows on language tasks."""
 
 
+@check
 def lora_in_table1(printed: PrintedNumbers, counts: Counts) -> Evidence:
     """Rows of Tables 7 to 11 that the LoRA row of Table 1 has its scores from, and better ones on Spider and DART."""
-    summary = printed.row("table01", "Linear projections / LoRA (placement differs by column)")
-    slots = {column: _slots(_same(printed, *place, summary[column])) for column, place in DETAILS.items()}
-    panel = "(a) Mamba-1.4B "
-    spider, share = printed.column("table10", panel + "All"), printed.column("table10", panel + "Params (%)")
-    meteor, dart_share = printed.column("table08", "METEOR"), printed.column("table08", "Params (%)")
-    best, best_dart = _best_within(spider, share), _best_within(meteor, dart_share)
+    summary = printed.row("table01", "lora")
+    rows = {column: _same(printed, *place, summary[column]) for column, place in DETAILS.items()}
+    panel, share = "(a) Mamba-1.4B ", "Params (%)"
+    best = _best_within(printed, "table10", panel + "All", panel + share)
+    best_dart = _best_within(printed, "table08", "METEOR", share)
     return {
-        "glue": _within(printed, slots["GLUE Avg."]),
-        "dart": slots["DART METEOR"][0],
-        "samsum": slots["SAMSum R1"][0],
-        "spider": slots["Spider Acc."][0],
-        "cifar10": slots["CIFAR-10 Acc."][0],
-        "better": best.removeprefix(LORA),
-        "better_score": spider[best],
-        "better_share": share[best],
+        "glue": next(row.slots for row in rows["GLUE Avg."] if row[share] < LIMIT),
+        "dart": rows["DART METEOR"][0].slots,
+        "samsum": rows["SAMSum R1"][0].slots,
+        "spider": rows["Spider Acc."][0].slots,
+        "cifar10": rows["CIFAR-10 Acc."][0].slots,
+        "better": best.slots,
+        "better_score": best[panel + "All"],
+        "better_share": best[panel + share],
         "printed_score": summary["Spider Acc."],
-        "better_dart": best_dart.removeprefix(LORA),
-        "better_meteor": meteor[best_dart],
-        "better_dart_share": dart_share[best_dart],
+        "better_dart": best_dart.slots,
+        "better_meteor": best_dart["METEOR"],
+        "better_dart_share": best_dart[share],
         "printed_meteor": summary["DART METEOR"],
     }
 
 
+@check
 def placements_on_spider(printed: PrintedNumbers, counts: Counts) -> Evidence:
     """Secs. 1 and 4.2, similar or differing performance: LoRA on one projection of Mamba-1.4B, on Spider."""
-    spider = {row: number for row, number in printed.column("table10", "(a) Mamba-1.4B All").items() if _is_single(row)}
-    worst, best = min(spider, key=spider.__getitem__), max(spider, key=spider.__getitem__)
-    return {
-        "low": spider[worst],
-        "worst": worst.removeprefix(LORA),
-        "high": spider[best],
-        "best": best.removeprefix(LORA),
-    }
+    column = "(a) Mamba-1.4B All"
+    single = [row for row in _placed(printed, "table10") if _is_single(row)]
+    worst, best = (choose(single, key=lambda row: row[column]) for choose in (min, max))
+    return {"low": worst[column], "worst": worst.slots, "high": best[column], "best": best.slots}
 
 
+@check
 def placements_of_summaries(printed: PrintedNumbers, counts: Counts) -> Evidence:
     """Rows of Tables 7, 14 and 15 that the LoRA rows of Tables 2 and 13 have their scores from."""
-    row = printed.row("table02", "LoRA out_proj")
-    same = {
-        name: sum(row[task] == other[task] for task in TASKS)
-        for name, other in printed.rows["table07"].items()
-        if name.startswith(LORA)
-    }
-    best = max(same, key=same.__getitem__)
-    linear = printed.row("table13", "LoRA linear layers")
+    summary = printed.row("table02", "lora")
+
+    def same(row: PrintedRow) -> int:
+        return sum(summary[task] == row[task] for task in TASKS)
+
+    best = max(_placed(printed, "table07"), key=same)
+    linear = printed.row("table13", "lora_linear")
     pair = linear["Mamba-II-130M DART METEOR"], linear["Mamba-II-130M DART BLEU"]
-    dart = [n for n, r in printed.rows["table14"].items() if (r["METEOR"], r["BLEU"]) == pair]
     return {
-        "same": same[best],
-        "placement": best.removeprefix(LORA),
-        "dart": dart[0].removeprefix(LORA),
-        "spider": _same(printed, "table15", "All", linear["Mamba-II-1.3B Spider Acc."])[0].removeprefix(LORA),
+        "same": same(best),
+        "placement": best.slots,
+        "dart": next(row.slots for row in printed.rows("table14") if (row["METEOR"], row["BLEU"]) == pair),
+        "spider": _same(printed, "table15", "All", linear["Mamba-II-1.3B Spider Acc."])[0].slots,
     }
 
 
+@check
 def placements_of_dora(printed: PrintedNumbers, counts: Counts) -> Evidence:
     """Rows of Tables 8, 10, 17 and 18 that Table 16, the summary of DoRA, has its scores from."""
 
     def slots(row: str, method: str, column: str, exhibit: str, detail: str) -> str:
         number = printed.row("table16", row)[column]
-        found = [name for name in _rounding(printed, exhibit, detail, number) if f"/ {method}" in name]
-        return " or ".join(name.rpartition(f"{method} ")[2] for name in found)
+        # a number with two decimals, here with one
+        found = [one for one in printed.rows(exhibit, label=method) if abs(one[detail] - number) <= 0.05 + TINY]
+        return " or ".join(one.slots for one in found)
 
     dart, spider = "Mamba-130M DART BLEU", "Mamba-1.4B Spider Acc."
-    bleu = {row: number for row, number in printed.column("table08", "BLEU").items() if row.startswith(LORA)}
-    single = {row: number for row, number in bleu.items() if _is_single(row)}
-    best = max(single, key=single.__getitem__)
+    best = max((row for row in _placed(printed, "table08") if _is_single(row)), key=lambda row: row["BLEU"])
     return {
-        "lora": slots("SSM modules / LoRA", "LoRA", spider, "table10", "(a) Mamba-1.4B All"),
-        "dora_dart": slots("SSM modules / DoRA", "DoRA", dart, "table18", "BLEU"),
-        "dora_spider": slots("SSM modules / DoRA", "DoRA", spider, "table17", "All"),
-        "linear_dart": slots("Linear layers / LoRA", "LoRA", dart, "table08", "BLEU"),
-        "linear_spider": slots("Linear layers / LoRA", "LoRA", spider, "table10", "(a) Mamba-1.4B All"),
-        "better": best.removeprefix(LORA),
-        "better_score": single[best],
-        "linear_score": printed.row("table16", "Linear layers / LoRA")[dart],
+        "lora": slots("lora_ssm", "LoRA", spider, "table10", "(a) Mamba-1.4B All"),
+        "dora_dart": slots("dora_ssm", "DoRA", dart, "table18", "BLEU"),
+        "dora_spider": slots("dora_ssm", "DoRA", spider, "table17", "All"),
+        "linear_dart": slots("lora_linear", "LoRA", dart, "table08", "BLEU"),
+        "linear_spider": slots("lora_linear", "LoRA", spider, "table10", "(a) Mamba-1.4B All"),
+        "better": best.slots,
+        "better_score": best["BLEU"],
+        "linear_score": printed.row("table16", "lora_linear")[dart],
     }
 
 
-def _is_single(row: str) -> bool:
-    """Whether a row is LoRA on one projection."""
-    return row.startswith(LORA) and "+" not in row
+def _placed(printed: PrintedNumbers, exhibit: str) -> list[PrintedRow]:
+    """LoRA's rows of an exhibit that name the linear projections that they are on."""
+    return [row for row in printed.rows(exhibit, group="Linear projections", label="LoRA") if row.slots]
 
 
-def _same(printed: PrintedNumbers, exhibit: str, column: str, number: float) -> list[str]:
+def _is_single(row: PrintedRow) -> bool:
+    """Whether a row is on one projection."""
+    return "+" not in row.slots
+
+
+def _same(printed: PrintedNumbers, exhibit: str, column: str, number: float) -> list[PrintedRow]:
     """LoRA's rows with a number, or the nearest ones where none has it."""
-    rows = {row: own for row, own in printed.column(exhibit, column).items() if row.startswith(LORA)}
-    nearest = min(abs(own - number) for own in rows.values())
-    return [row for row, own in rows.items() if abs(own - number) == nearest]
+    rows = [row for row in _placed(printed, exhibit) if column in row]
+    nearest = min(abs(row[column] - number) for row in rows)
+    return [row for row in rows if abs(row[column] - number) == nearest]
 
 
-def _rounding(printed: PrintedNumbers, exhibit: str, column: str, number: float) -> list[str]:
-    """Rows whose number, to one decimal, a number with two decimals rounds to."""
-    return [row for row, own in printed.column(exhibit, column).items() if abs(own - number) <= 0.05 + 1e-9]
-
-
-def _slots(rows: list[str]) -> list[str]:
-    return [row.removeprefix(LORA) for row in rows]
-
-
-def _best_within(scores: Mapping[str, float], shares: Mapping[str, float]) -> str:
+def _best_within(printed: PrintedNumbers, exhibit: str, score: str, share: str) -> PrintedRow:
     """LoRA's best row on the projections within the limit."""
-    return max((row for row in scores if row.startswith(LORA) and shares[row] < LIMIT), key=scores.__getitem__)
-
-
-def _within(printed: PrintedNumbers, slots: list[str]) -> str:
-    """The one of some placements on GLUE that is within the limit."""
-    share = printed.column("table07", "Params (%)")
-    return next(slot for slot in slots if share[LORA + slot] < LIMIT)
+    return max((row for row in _placed(printed, exhibit) if row[share] < LIMIT), key=lambda row: row[score])

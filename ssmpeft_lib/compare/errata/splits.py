@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ._checks import check
 from .averages import LEVELS
 from .numbers import TINY, Counts, Evidence, PrintedNumbers
 
-TASKS = {"RTE": "GLUE / RTE (accuracy)", "MRPC": "GLUE / MRPC (accuracy)"}
-SPIDER = "Others / Spider (accuracy; Mamba-1.4B, Mamba-2.8B)"
 SINGLE = [
     ("table20", "Jamba-Tiny-319M Spider Acc."),
     ("table21", "Mamba-II-1.3B Spider Acc."),
@@ -23,23 +22,23 @@ def attainable(percent: float, digits: int, questions: int) -> bool:
     return any(abs(100 * count / questions - percent) <= half for count in (right - 1, right, right + 1))
 
 
+@check
 def splits(printed: PrintedNumbers, counts: Counts) -> Evidence:
     """Sec. C.1, scores are on validation sets: which of Table 6's splits the printed scores can be shares of."""
     found: Evidence = {}
-    for task, row in TASKS.items():
-        sizes, scores = printed.row("table06", row), printed.column("table07", task).values()
+    for task in ("rte", "mrpc"):
+        sizes, scores = printed.row("table06", task), printed.column("table07", task.upper())
         for split in ("Val", "Test"):
-            found[f"{task.lower()}_{split.lower()}"] = _count(scores, 1, int(sizes[split]))
-            found[f"{task.lower()}_{split.lower()}_size"] = int(sizes[split])
-        found[task.lower()] = len(scores)
-    sizes, spider = printed.row("table06", SPIDER), _single(printed)
+            found[f"{task}_{split.lower()}"] = _count(scores, 1, int(sizes[split]))
+            found[f"{task}_{split.lower()}_size"] = int(sizes[split])
+        found[task] = len(scores)
+    sizes, spider = printed.row("table06", "spider"), _single(printed)
     by_level = [
-        attainable(number, 1, (LEVELS | {"All": sum(LEVELS.values())})[column.rpartition(" ")[2]])
-        for row in printed.rows["table10"].values()
-        for column, number in row.items()
-        if "Params" not in column
+        attainable(row[column], 1, (LEVELS | {"All": sum(LEVELS.values())})[column.rpartition(" ")[2]])
+        for row in printed.rows("table10")
+        for column in row.scores
     ]
-    dart = printed.row("table08", "Everything / Full")["METEOR"]
+    dart = printed.row("table08", "full")["METEOR"]
     return found | {
         "levels": f"{sum(by_level)} of {len(by_level)}",
         "spider_single": f"{_count(spider, 2, int(sizes['Val']))} of {len(spider)}",
@@ -47,15 +46,16 @@ def splits(printed: PrintedNumbers, counts: Counts) -> Evidence:
         "spider_test_size": int(sizes["Test"]),
         "spider_as_test": _count(spider, 2, int(sizes["Test"])),
         "dart": dart,
-        "dart_val": max(printed.column("table05", "Mamba-130M DART METEOR, Val").values()),
-        "dart_test": max(printed.column("table05", "Mamba-130M DART METEOR, Test").values()),
+        "dart_val": max(printed.column("table05", "Mamba-130M DART METEOR, Val")),
+        "dart_test": max(printed.column("table05", "Mamba-130M DART METEOR, Test")),
     }
 
 
+@check
 def runs_averaged(printed: PrintedNumbers, counts: Counts) -> Evidence:
     """Secs. 5.4 and D.6, averages of three runs: which Spider scores of Tables 5, 20, 21 and 24 can be such."""
-    size = int(printed.row("table06", SPIDER)["Val"])
-    scores, others = printed.column("table05", "Mamba-1.4B Spider Acc., Val").values(), _single(printed)
+    size = int(printed.row("table06", "spider")["Val"])
+    scores, others = printed.column("table05", "Mamba-1.4B Spider Acc., Val"), _single(printed)
     return {
         "size": size,
         "table5": len(scores),
@@ -66,7 +66,7 @@ def runs_averaged(printed: PrintedNumbers, counts: Counts) -> Evidence:
 
 
 def _single(printed: PrintedNumbers) -> list[float]:
-    return [number for place in SINGLE for number in printed.column(*place).values()]
+    return [number for place in SINGLE for number in printed.column(*place)]
 
 
 def _count(scores: Iterable[float], digits: int, questions: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import deep
 from ..systems import largest
-from ._shared import Numbers, draws
+from ._shared import Numbers, check, draws
 
 
 def one_layer(d_model: int = 6, n_layers: int = 3, seed: int = 0):
@@ -25,6 +25,7 @@ def error_of(d_model: int = 6, n_layers: int = 3, **flaw) -> float:
     return largest(deep.run(deep.tune_to_layer(frozen, target, **flaw), X) - deep.run([target], X))
 
 
+@check
 def last_layer() -> Numbers:
     """Lemma 9 (Sec. D.2, last layer): what its S4 does with finished channels; only the identity keeps them."""
     return {
@@ -34,11 +35,13 @@ def last_layer() -> Numbers:
     }
 
 
+@check
 def tuned_columns() -> Numbers:
     """Lemma 9 (Sec. D.2, layers l < L): W as it was, against owned columns that are those of the identity."""
     return {"columns left as they were": error_of(columns=False), "columns set": error_of(columns=True)}
 
 
+@check
 def linear_activations() -> Numbers:
     """Lemma 9 and Sec. 5.2: error of the repaired construction with linear activations and with ReLU."""
     X, frozen, target = one_layer()
@@ -50,6 +53,7 @@ def linear_activations() -> Numbers:
     return {"linear": error(lambda z: z), "ReLU": error(lambda z: np.maximum(z, 0))}
 
 
+@check
 def silenced_entries() -> Numbers:
     """Lemma 9, ceil(D / L) channels and H* states are tuned: entries of the first layer's C that change."""
     _, frozen, target = one_layer()
@@ -57,12 +61,14 @@ def silenced_entries() -> Numbers:
     return {"claimed": 2 * 3, "entries of C that change": int((first.C != frozen[0].ssm.C).sum())}
 
 
+@check
 def group_size() -> Numbers:
     """Proof of Theorem 10: ceil(D / L) layers a group, against floor(L / L*), for D = 64, L = 4, L* = 1."""
     printed, needed = deep.printed_bounds(64, 4, 1), deep.construction_bounds(64, 4, 1)
     return {"layers": 4, "printed": printed["group"], "repaired": needed["group"]}
 
 
+@check
 def channel_bound() -> Numbers:
     """Theorems 4 and 10: the bound on channels a layer, and that of the construction, where L* does not divide L."""
     sizes = {"D=10, L=5, L*=3": (10, 5, 3), "D=64, L=7, L*=2": (64, 7, 2), "D=64, L=17, L*=2": (64, 17, 2)}
@@ -74,18 +80,21 @@ def channel_bound() -> Numbers:
     }
 
 
+@check
 def degrees_of_freedom() -> Numbers:
     """Theorem 4 for D = 64, L = 3, L* = 2 and H* = 1: numbers that may be tuned, and those that targets have."""
     tunable, needed = deep.degrees_of_freedom(64, 3, 1)
     return {"tuned at most": tunable, "of targets at least": needed}
 
 
+@check
 def growing_rank() -> Numbers:
     """Theorem 4 for D = 64 and L* = 2: rank of the updates and hidden states to tune, for more and more layers."""
     found = {f"rank for L={L}": deep.printed_bounds(64, L, 2)["rank"] for L in (4, 16, 64)}
     return found | {f"channels for L={L}": deep.printed_bounds(64, L, 2)["channels"] for L in (4, 16, 64)}
 
 
+@check
 def inner_projections() -> Numbers:
     """Theorem 4: error if inner groups spend rank ceil(L / L*) on their last W, and if they tune it in full."""
     rng, D, L, L_target = draws(), 8, 8, 2
@@ -96,6 +105,7 @@ def inner_projections() -> Numbers:
     return {"printed rank": rank, "printed": errors[0], "repaired": errors[1]}
 
 
+@check
 def rank_of_columns() -> Numbers:
     """Theorem 4: rank ceil(L / L*) of updates of W, against that of turning owned columns into unit vectors."""
 

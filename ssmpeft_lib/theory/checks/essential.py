@@ -8,9 +8,10 @@ import numpy as np
 
 from .. import essential
 from ..systems import System, convolve, discretize, largest
-from ._shared import Numbers, draws
+from ._shared import Numbers, check, draws
 
 
+@check
 def exponent() -> Numbers:
     """Lemma 3's models (Secs. 5.1 and D.1): the convolution with powers m - n, as printed, and n - m."""
     system, x = System(np.array([0.5]), np.ones(1), np.ones(1)), draws().normal(size=6)
@@ -25,6 +26,7 @@ def channel_pair(seed: int = 0) -> tuple[System, System]:
     return System.random(rng, 4), System.random(rng, 2)
 
 
+@check
 def removed_state() -> Numbers:
     """Lemma 3, first term: states removed through A, as printed, leave C B x_n at lag 0; through B or C nothing."""
     (frozen, target), x = channel_pair(), draws(1).normal(size=20)
@@ -40,6 +42,7 @@ def removed_state() -> Numbers:
     }
 
 
+@check
 def not_a_minimum() -> Numbers:
     """Lemma 3 as a minimum: what it counts, and how few changes do, for three pairs of channels.
 
@@ -59,6 +62,7 @@ def not_a_minimum() -> Numbers:
     return found
 
 
+@check
 def bilinear_term() -> Numbers:
     """Lemma 7, first term: the exact product is the printed one times (1 - step A / 2)^-2."""
     rng = draws()
@@ -68,6 +72,7 @@ def bilinear_term() -> Numbers:
     return {"ratio": ratio.max(), "ratio less its formula": largest(ratio - (1 - step * system.A / 2) ** -2)}
 
 
+@check
 def integrator() -> Numbers:
     """ZOH with A near 0: the printed term says that the state is gone, yet it sums its inputs."""
     system, step = System(np.array([-1e-9]), np.ones(1), np.ones(1)), 0.1
@@ -76,6 +81,7 @@ def integrator() -> Numbers:
     return {"printed term": float(abs(printed[0])), "first output": outputs[0], "fourth output": outputs[3]}
 
 
+@check
 def bilinear_lag_zero() -> Numbers:
     """Lemma 7, first term: it is zero at A = -2 / step, where the state passes its input on at lag 0."""
     step = 0.1
@@ -85,6 +91,7 @@ def bilinear_lag_zero() -> Numbers:
     return {"printed term": float(abs(printed[0])), "output": output.max()}
 
 
+@check
 def step_sizes() -> Numbers:
     """Lemmas 7 and 8: equal A, B and C under another step size, as printed, against A and C rescaled."""
     x, system = draws().normal(size=20), System(-np.ones(1), np.ones(1), np.ones(1))
@@ -95,6 +102,7 @@ def step_sizes() -> Numbers:
     return {"printed": largest(same - target), "repaired": largest(rescaled - target)}
 
 
+@check
 def continuous_count() -> Numbers:
     """Lemmas 7 and 8, one step size: entries that are counted, those that change, and the error after discretisation.
 
@@ -120,6 +128,7 @@ def continuous_count() -> Numbers:
     }
 
 
+@check
 def far_left() -> Numbers:
     """Sec. D.1: a state under zero-order hold as A goes to minus infinity, with step, B and C one; Mamba's B_bar stays.
 
@@ -136,12 +145,14 @@ def far_left() -> Numbers:
     }
 
 
+@check
 def zoh_never_zero() -> Numbers:
     """Sec. D.1 and Lemma 9's identity: zero-order hold at A = -50, where A_bar is tiny but not 0."""
     A_bar, B_bar = discretize(np.array([-50.0]), np.array([50.0]), 1.0, "zoh")
     return {"A_bar at A = -50": A_bar[0], "B_bar with B = 50": B_bar[0]}
 
 
+@check
 def counts_differ() -> Numbers:
     """Lemmas 3 and 8: what each counts for one pair of channels with equal B C and another A, one state each."""
     frozen, target = System(-np.ones(1), np.ones(1), np.ones(1)), System(np.full(1, -2.0), np.ones(1), np.ones(1))

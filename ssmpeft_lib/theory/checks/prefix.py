@@ -8,12 +8,13 @@ import numpy as np
 
 from .. import prefix, projections
 from ..systems import System, largest
-from ._shared import Numbers, draws
+from ._shared import Numbers, check, draws
 
 SPECTRUM = np.array([-0.8, -0.3, 0.4, 0.9])
 """Four distinct transitions, for the checks that the paper's claim about M and H needs."""
 
 
+@check
 def missing_initial_state() -> Numbers:
     """Proposition 5 (Sec. C.3, statement 1): the initial state as printed, without A^M h_0, and with it."""
     rng = draws()
@@ -26,6 +27,7 @@ def missing_initial_state() -> Numbers:
     return {"printed": error(start, True), "printed, zero start": error(0.0, True), "repaired": error(start, False)}
 
 
+@check
 def state_index() -> Numbers:
     """Proposition 5 (Sec. C.3, statement 1): the state that replaces a prefix is h_M, not h_(M+1)."""
     rng = draws()
@@ -35,6 +37,7 @@ def state_index() -> Numbers:
     return {"printed": largest(states[1] - wanted), "repaired": largest(states[0] - wanted)}
 
 
+@check
 def span_index() -> Numbers:
     """Eqs. (5) to (7): rank of the printed span, which starts at A^M B, and of the one from A^(M-1) B, for M < H."""
     system = System.random(draws(), 4)
@@ -47,6 +50,7 @@ def spectrum_system(rng: np.random.Generator) -> System:
     return System(SPECTRUM, *rng.normal(size=(2, 4)))
 
 
+@check
 def outputs_against_states() -> Numbers:
     """Proposition 5, "only if": the output error of prefixes shorter than H, also for N < H or a silent state."""
     rng = draws()
@@ -61,6 +65,7 @@ def outputs_against_states() -> Numbers:
     }
 
 
+@check
 def repeated_transition() -> Numbers:
     """Proposition 5, assumptions: output errors where a transition occurs twice, or a b_k is zero, or both.
 
@@ -80,6 +85,7 @@ def repeated_transition() -> Numbers:
     }
 
 
+@check
 def square_determinant() -> Numbers:
     """Eq. (6): the size of the matrix whose determinant it takes for M = H = 4, and that of the repaired one."""
     system = System.random(draws(), 4)
@@ -93,11 +99,13 @@ def square_determinant() -> Numbers:
     }
 
 
+@check
 def conditioning() -> Numbers:
     """Eq. (7): condition number of the Vandermonde matrix for 4, 8 and 16 states."""
     return {f"H={H}": prefix.condition_number(np.linspace(0.2, 0.95, H)) for H in (4, 8, 16)}
 
 
+@check
 def convolution_before_the_scan() -> Numbers:
     """An S4 behind a causal convolution of width 4, as in a Mamba block; the prefix also sits in the convolution."""
     rng = draws()
@@ -114,6 +122,7 @@ def convolution_before_the_scan() -> Numbers:
     }
 
 
+@check
 def selective_prefix() -> Numbers:
     """Proposition 1 for an S6: error of starting it in the state that it has after the prefix."""
     rng = draws()

@@ -10,7 +10,7 @@ from scipy.optimize import least_squares
 
 from .. import projections
 from ..systems import largest
-from ._shared import Numbers, draws
+from ._shared import Numbers, check, draws
 
 
 def tuned_projections(seed: int = 0, d_inner: int = 24) -> tuple[projections.S6, np.ndarray]:
@@ -20,6 +20,7 @@ def tuned_projections(seed: int = 0, d_inner: int = 24) -> tuple[projections.S6,
     return model, model.x_proj + rng.normal(size=(11, 2)) @ rng.normal(size=(2, d_inner)) / d_inner
 
 
+@check
 def full_row_rank() -> Numbers:
     """Lemma 2 (eqs. (14) to (16)): error of the closest W_in_hat for D above, at and below 2H + R, and a low rank."""
 
@@ -32,6 +33,7 @@ def full_row_rank() -> Numbers:
     return {"D=24": residual(24), "D=11": residual(11), "D=10": residual(10), "D=24, rank 10": residual(24, rank=10)}
 
 
+@check
 def equal_parameters() -> Numbers:
     """Lemma 2 (Sec. 4.2): with W_in_hat the parameters theta are equal, the outputs are not."""
     model, tuned = tuned_projections()
@@ -55,6 +57,7 @@ def first_outputs(model: projections.S6, X: np.ndarray) -> np.ndarray:
     return dt * (model.in_proj @ X) * (B * C).sum(0)
 
 
+@check
 def other_input_projections() -> Numbers:
     """Sec. 4.2, tuning W_in encompasses tuning W_S6: output error of the lemma's W_in_hat and of the best one found.
 
@@ -79,6 +82,7 @@ def other_input_projections() -> Numbers:
     }
 
 
+@check
 def last_projection() -> Numbers:
     """Lemma 2 with Sec. 3's names, where W_dt,up is the last factor of W_dt, [D, R]: error of the closest W_in_hat.
 
@@ -96,6 +100,7 @@ def last_projection() -> Numbers:
     }
 
 
+@check
 def rank_of_the_update() -> Numbers:
     """Sec. C.4: rank of the change of W_in that covers one of rank 2, with Q zero and with the repaired Q."""
     model, tuned = tuned_projections()
@@ -106,6 +111,7 @@ def rank_of_the_update() -> Numbers:
     return {"x_proj": 2, "in_proj, Q zero": rank["zero"], "in_proj, repaired": rank["frozen"]}
 
 
+@check
 def activation_between() -> Numbers:
     """Sec. 4.2 on Mamba: error of W_in_hat with nothing and with a SiLU between in_proj and x_proj."""
     model, tuned = tuned_projections()
@@ -117,6 +123,7 @@ def activation_between() -> Numbers:
     return {"linear": error(lambda z: z), "SiLU": error(lambda z: z / (1 + np.exp(-z)))}
 
 
+@check
 def step_size_shapes() -> Numbers:
     """Sec. C.4: size of the product in eq. (9), and of that after eq. (11), with the printed shapes."""
     down, up = np.zeros((24, 3)), np.zeros((3, 24))

@@ -6,9 +6,10 @@ import sqlite3
 
 from ...data._task import Example
 from ...metrics import accuracy
-from ._shared import Numbers
+from ._shared import Numbers, check
 
 
+@check
 def dropped_answers() -> Numbers:
     """Released metric of GLUE: accuracy of one right answer beside three that are no label, by either rule."""
     examples = [Example("", label) for label in "0101"]
@@ -16,6 +17,7 @@ def dropped_answers() -> Numbers:
     return {"released": float(found["upstream"]["accuracy"]), "here": float(found["strict"]["accuracy"])}
 
 
+@check
 def lower_cased_literals() -> Numbers:
     """Released metric of Spider: rows that a query finds as it is written, and in lower case."""
     query = "SELECT age FROM people WHERE name = 'Smith'"

@@ -10,7 +10,7 @@ from ssmpeft_lib.mixers.s4d import S4D, S4DConfig, S4DKernel
 
 from ..selection import SLIPS, Budget, importance_of, ranked, select_dimensions
 from ..systems import largest
-from ._shared import Numbers
+from ._shared import Numbers, check
 
 BUDGET = Budget(usable_channels=16, usable_states=8, update_channels=8, update_states=4)
 
@@ -35,6 +35,7 @@ def warmed_kernels(seed: int = 0) -> tuple[S4DKernel, S4DKernel]:
     return frozen, warmed
 
 
+@check
 def norm_of_a_channel() -> Numbers:
     """Algorithm 1, magnitude of a channel: of eight channels, those chosen by the sum and by the maximum alike."""
     weight = importance_of(warmed_kernels()[1], "transition", 1).detach()
@@ -72,16 +73,19 @@ def _shared_with_right(slips: tuple[str, ...], lag: int) -> Numbers:
     }
 
 
+@check
 def summed_parts() -> Numbers:
     """Released code for S4 (select_dims_hard): channels that it chooses rightly without the imaginary unit in A."""
     return _slip("summed_parts")
 
 
+@check
 def frozen_sign() -> Numbers:
     """Released code for S4 (select_dims_hard): channels that it chooses rightly with the frozen real part added."""
     return _slip("frozen_sign")
 
 
+@check
 def residual_placement() -> Numbers:
     """Eq. (4) has the residual behind W, the released S4 layer before it: how far their outputs differ."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -1,26 +1,17 @@
-"""Errata of the tables, and numbers that are printed twice with two values."""
+"""Quantities that the paper prints with two values, found by comparing all specs."""
 
 from __future__ import annotations
 
 from .. import links
 from ..documents import Book
-from ..environment import prose, render
+from ..environment import render
 from ..page import raw
 
 
 def myst(book: Book, page: str) -> str:
-    """The errata, then what was found by comparing all specs."""
-    link = book.link_from(page)
-    errata = [
-        erratum | {"text": prose(erratum["text"], link), "places": _places(book, page, erratum)}
-        for erratum in book.table_errata
-    ]
+    """A table of them; nothing where the tables of this book have none."""
     twice = [entry | {"where": _where(book, page, entry)} for entry in book.printed_twice]
-    return raw(render("errata_of_tables.html", errata=errata, twice=twice))
-
-
-def _places(book, page, erratum):
-    return [place for name in erratum["exhibits"] if (place := book.place(page, name, erratum["id"]))]
+    return raw(render("printed_twice.html", twice=twice)) if twice else ""
 
 
 def _where(book, page, entry):
