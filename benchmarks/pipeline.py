@@ -84,15 +84,15 @@ def everything_there(folder: Path) -> None:
     """Empty files for all that a configuration makes, in the order in which it would be made."""
     default = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     plan = Workflow(default | yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), ROOT)
-    first = {name for named in plan.cells for name in (plan.checkpoint_of(named), plan.data_of(named))}
+    first = {name for named in plan.exhibits.cells for name in (plan.cells.checkpoint(named), plan.cells.data(named))}
     tokenizers = {"results/quick/tokenizers/stand-in/tokenizer.json"}
-    metrics = plan.metrics_files()
+    metrics = plan.exhibits.metrics_files
     notebooks = [name.replace("metrics.json", "cell.ipynb") for name in metrics]
     stages = (
         tokenizers | {"results/quick/cell.ipynb", "results/shares.json", "results/catalogue.json"},
         first,
         [*metrics, *notebooks],
-        [*plan.exhibit_files(), "results/errata.json"],
+        [*plan.exhibits.files, "results/errata.json"],
         ["results/quick/book/_toc.yml"],
         ["results/quick/html/index.html"],
     )
@@ -170,7 +170,7 @@ def copy_result(source: Path, target: Path, name: Cell) -> None:
 def snakemake(folder: Path, *arguments: str, config: str = "config.yaml") -> dict[str, float]:
     """Run Snakemake in a folder; what it took."""
     places = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(folder / config)]
-    profile = ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "default")]
+    profile = ["--workflow-profile", str(ROOT / "profiles" / "default")]
     return timed([sys.executable, "-m", "snakemake", *places, *profile, *arguments], folder)
 
 

@@ -71,7 +71,7 @@ def test_every_notebook_but_the_cells_is_a_chapter_and_in_the_contents():
         Path(path).stem
         for path in Workflow(
             yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")), REPOSITORY
-        ).chapter_files()
+        ).book.chapters
     }
     contents = (REPOSITORY / "book" / "_toc.yml").read_text(encoding="utf-8")
     assert names and "cell" not in names and all(f"glob: {name}\n" in contents for name in names)

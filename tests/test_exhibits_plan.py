@@ -42,8 +42,8 @@ def test_the_plan_is_the_cells_of_all_points(scale):
     plan = Workflow(CONFIG | {"scale": scale, "exhibits": "all"}, REPOSITORY)
     seeds = range(CONFIG["seeds"][scale])
     wanted = {cell for point in points() for cell in point.cells(scale, seeds)}
-    assert set(plan.cells) == wanted
-    assert len(plan.cells) == len(wanted) == len(plan.metrics_files())
+    assert set(plan.exhibits.cells) == wanted
+    assert len(plan.exhibits.cells) == len(wanted) == len(plan.exhibits.metrics_files)
 
 
 def test_quick_and_paper_plan_the_same_cells():

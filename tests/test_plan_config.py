@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,6 +49,12 @@ def test_every_key_of_the_schema_is_explained_in_the_file():
             {"overrides": [{"match": "mamba-130m/*/dart", "set": {"splits": {"train": "dev"}}}]},
             r"splits are of a data set, .* match 'mamba-130m/\*/dart' must be \*/dart",
         ),
+        (
+            {"overrides": [{"match": "*", "set": {"learning_rate": "1e-4"}}]},
+            r"got '1e-4', needs number; YAML reads 1e-4 as text, write 1.0e-4$",
+        ),
+        ({"overrides": [{"match": "*", "set": {"learning_rate": "2.5e3"}}]}, r"write 2.5e\+3$"),
+        ({"overrides": [{"match": "*", "set": {"learning_rate": "fast"}}]}, r"got 'fast', needs number$"),
         ({"warm_kernels": "yes"}, r"key 'warm_kernels': got 'yes', needs boolean"),
     ],
 )
@@ -76,16 +84,16 @@ def test_learning_rates_are_searched_at_the_scale_of_the_paper_unless_the_config
 def test_globs_that_match_nothing_are_told_with_what_they_may_mean():
     overrides = [{"match": "*/doora/dart", "set": {"steps": 3}}, {"match": "*/dora@*/dart", "set": {"steps": 3}}]
     plan = Workflow(DEFAULT | {"only": ["mamba-13m/*", "mamba-130m/*"], "overrides": overrides}, REPOSITORY)
-    only, override = plan.idle_globs()
+    only, override = plan.exhibits.unmatched_globs()
     assert only.startswith("only: 'mamba-13m/*' matches no cell of any exhibit") and "mamba-130m/" in only
     assert override.startswith("overrides: match: '*/doora/dart' matches no cell") and "/dart" in override
-    assert Workflow(DEFAULT, REPOSITORY).idle_globs() == []
+    assert Workflow(DEFAULT, REPOSITORY).exhibits.unmatched_globs() == []
 
 
 def test_splits_may_be_given_to_data_sets_by_a_glob():
     overrides = [{"match": "*/glue-*", "set": {"splits": {"train": "dev"}}}]
     plan = Workflow(DEFAULT | {"overrides": overrides}, REPOSITORY)
-    found = [plan.splits_of(SimpleNamespace(dataset=name)) for name in ("glue-rte", "glue-qnli", "dart")]
+    found = [plan.data.splits(SimpleNamespace(dataset=name)) for name in ("glue-rte", "glue-qnli", "dart")]
     assert found == ['{"train": "dev"}', '{"train": "dev"}', "{}"]
 
 
@@ -107,22 +115,38 @@ def test_inputs_of_rules_are_relative_so_that_a_moved_folder_keeps_its_results(m
     plan = Workflow(DEFAULT, Path("."))
     asked = SimpleNamespace(exhibit="figure1", scale="quick", chapter="theory")
     inputs = [
-        *plan.specs,
-        *plan.specs_of(asked),
-        *plan.kept_of(asked),
-        *plan.prose_files(),
-        *plan.measured_files(),
-        *plan.chapter_sources(),
-        *plan.chapter_files(),
-        *plan.exhibit_files(),
-        *plan.metrics_files(),
+        *plan.exhibits.specs,
+        *plan.exhibits.spec(asked),
+        *plan.exhibits.recorded(asked),
+        *plan.book.prose,
+        *plan.book.measured,
+        *plan.book.chapter_sources,
+        *plan.book.chapters,
+        *plan.exhibits.files,
+        *plan.exhibits.metrics_files,
     ]
     assert len(inputs) > 500
     assert not [path for path in map(Path, inputs) if path.is_absolute()]
-    assert "relpath(workflow.basedir)" in (REPOSITORY / "Snakefile").read_text(encoding="utf-8")
+    prepared = (REPOSITORY / "ssmpeft_lib/plan/snakemake/prepare.py").read_text(encoding="utf-8")
+    assert "relpath(workflow.basedir)" in prepared
 
 
 @pytest.mark.parametrize("profile", ["default", "slurm"])
 def test_conda_or_not_makes_nothing_stale(profile):
     settings = yaml.safe_load((REPOSITORY / "profiles" / profile / "config.yaml").read_text(encoding="utf-8"))
     assert set(settings["rerun-triggers"]) == {"mtime", "input", "params", "code"}
+
+
+def test_what_is_no_yaml_is_refused_with_line_and_column_by_snakemake_as_well(tmp_path):
+    """In a copy of the repository's top: the Snakefile reads the config.yaml beside it."""
+    for name in ("Snakefile", "workflow", "ssmpeft_lib", "profiles"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    (tmp_path / "config.yaml").write_text("scale: quick: [", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--snakefile", "Snakefile"],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode != 0
+    assert "config.yaml: not valid YAML at line 1, column 13" in done.stdout + done.stderr

@@ -11,13 +11,13 @@ from snakemake.executors.dryrun import Executor
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.enums import Quietness
 
-from ssmpeft_lib.plan.snakemake.patches import one_timer, remember_parameters, skip_hidden_jobs
+from ssmpeft_lib.compat.snakemake import remember_parameters, skip_hidden_jobs, start_one_timer
 
 
 def test_a_second_timer_waits_for_the_first(monkeypatch):
     # where Snakemake has it under another name, it has to be found anew
     monkeypatch.setattr(JobScheduler, "_schedule_reevalutation", JobScheduler._schedule_reevalutation)
-    one_timer(JobScheduler)
+    start_one_timer(JobScheduler)
     scheduler = object.__new__(JobScheduler)
     scheduler._open_jobs = threading.Semaphore(0)
     for _ in range(3):
@@ -48,7 +48,7 @@ def test_a_dry_run_writes_about_jobs_where_that_is_seen(monkeypatch, quiet, told
 
 def test_parameters_are_looked_up_once_for_each_function():
     looked_up = []
-    module = SimpleNamespace(get_function_params=lambda function: looked_up.append(function) or {"wildcards": None})
+    module = SimpleNamespace(get_function_params=lambda func: looked_up.append(func) or {"wildcards": None})
 
     class Plan:
         def data_of(self, wildcards): ...
@@ -58,3 +58,15 @@ def test_parameters_are_looked_up_once_for_each_function():
     for _ in range(3):
         assert module.get_function_params(plan.data_of) == {"wildcards": None}
     assert looked_up == [plan.data_of]
+
+
+@pytest.mark.parametrize("patch", [start_one_timer, skip_hidden_jobs, remember_parameters])
+@pytest.mark.parametrize("changed", [{}, {"arguments": ("one", "other")}], ids=["gone", "of other arguments"])
+def test_what_snakemake_no_longer_has_is_left_alone_and_a_warning_says_so(patch, changed):
+    """It is no error: only runs of many jobs take longer."""
+    names = {"_schedule_reevalutation", "printjob", "get_function_params"}
+    other = type("Other", (), {name: lambda self, one, other: None for name in names} if changed else {})
+    before = dict(vars(other))
+    with pytest.warns(UserWarning, match=r"snakemake [\d.]+: Other\.\w+ is not what it was .* left as it is"):
+        patch(other)
+    assert vars(other) == before

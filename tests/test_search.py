@@ -207,8 +207,8 @@ def test_a_cell_waits_for_its_search(search, files):
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8")) | {"lr_search": search}
     wildcards = SimpleNamespace(scale="quick", model="mamba-130m", method="bitfit", dataset="dart", seed="2")
     workflow = Workflow(config, REPOSITORY)
-    assert len(workflow.learning_rate_of(wildcards)) == files
-    assert workflow.to_the_end == ("--to-the-end" if search == "full" else "")
+    assert len(workflow.cells.learning_rate(wildcards)) == files
+    assert workflow.search.to_the_end == ("--to-the-end" if search == "full" else "")
 
 
 @pytest.mark.slow

@@ -211,7 +211,7 @@ def test_the_workflow_takes_recorded_checkpoints_at_scale_real_only(tmp_path):
 
     def sources(checkpoint="mamba-130m", **change):
         plan = Workflow(config | change, tmp_path)
-        return plan.recorded_checkpoint(SimpleNamespace(checkpoint=checkpoint)), plan.tokenizer_source
+        return plan.models.recorded(SimpleNamespace(checkpoint=checkpoint)), plan.models.given_tokenizer
 
     assert sources(scale="real") == (f"--recorded {folder}", f"--given {folder}/tokenizer.json")
     assert sources("mamba2-130m", scale="real")[0] == ""

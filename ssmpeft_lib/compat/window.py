@@ -55,6 +55,15 @@ def warn_outside() -> None:
         )
 
 
+def warn_changed(library: str, name: str, tried_with: str, instead: str) -> None:
+    """Warn that a name inside a library is not what it was when it was tried, and say what happens instead."""
+    warnings.warn(
+        f"{library} {version(library)}: {name} is not what it was in {library} {tried_with}, the version that was "
+        f"tried; {instead}",
+        stacklevel=3,
+    )
+
+
 def _sorted(requirement: Requirement) -> str:
     """The range with its lower bound first, as people write it."""
     return ",".join(sorted(map(str, requirement.specifier), reverse=True))

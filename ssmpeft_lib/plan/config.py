@@ -99,7 +99,7 @@ class Config:
         """Whether `only` lets a cell run."""
         return any(fnmatchcase(_name(cell), pattern) for pattern in self.only)
 
-    def idle_globs(self, cells: Iterable[Cell]) -> Iterator[str]:
+    def unmatched_globs(self, cells: Iterable[Cell]) -> Iterator[str]:
         """For each glob that matches none of some cells, words that say so: it may be misspelt."""
         names = {_name(cell) for cell in cells}
         overrides = (("overrides: match", entry["match"]) for entry in self.overrides)

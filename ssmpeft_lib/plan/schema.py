@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import jsonschema
 import yaml
 
 from .reading import check_keys
-from .registry import unknown
+from .registry import PACKAGE, unknown
 
-SCHEMAS = Path(__file__).resolve().parent.parent.parent / "workflow" / "schemas"
+SCHEMAS = PACKAGE.parent / "workflow" / "schemas"
 
 
 def check_against_schema(document: Any, schema: str, path: Path | str) -> None:
@@ -56,11 +57,20 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         return at + unknown("value", str(error.instance), error.validator_value, "the allowed ones")
     if error.validator == "type":
         kinds = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-        return f"{at}got {error.instance!r}, needs {' or '.join(kinds)}"
+        return f"{at}got {error.instance!r}, needs {' or '.join(kinds)}{_as_number(error.instance, kinds)}"
     if error.validator in ("anyOf", "oneOf") and error.context:
         allowed = "; or ".join(_sentence_of_branch(branch) for branch in error.validator_value)
         return f"{at}got {error.instance!r}, needs {allowed}"
     return f"{at}{error.message}"
+
+
+def _as_number(value: Any, kinds: list[str]) -> str:
+    """How to write what was meant as a number and is text to YAML, which wants a point and the exponent's sign."""
+    found = re.fullmatch(r"([+-]?\d+)(\.\d*)?[eE]([+-]?)(\d+)", value) if isinstance(value, str) else None
+    if found is None or "number" not in kinds:
+        return ""
+    whole, fraction, sign, exponent = found.groups()
+    return f"; YAML reads {value} as text, write {whole}{fraction or '.0'}e{sign or '+'}{exponent}"
 
 
 def _sentence_of_branch(branch: dict) -> str:

@@ -1,32 +1,41 @@
 # The book: prose, chapters that are notebooks and generated pages side by side, then Jupyter Book, which executes nothing.
+rule book:
+    input:
+        f"results/{plan.scale}/html/index.html",
+
+
+rule pdf:
+    input:
+        f"results/{plan.scale}/book.pdf",
+
+
 rule chapter:
     input:
-        notebook=ROOT / "notebooks" / "{chapter}.md",
-        sources=plan.chapter_sources(),
+        notebook=plan.root / "notebooks" / "{chapter}.md",
+        sources=plan.book.chapter_sources,
     output:
         "results/chapters/{chapter}.ipynb",
     log:
         "logs/chapters/{chapter}.log",
     group:
         plan.group("book")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/compute.yml"
     resources:
-        mem_mb=raised(4000),
-        runtime=raised(60),
+        **scaled_by_attempt(mem_mb=4000, runtime=60),
     shell:
         "ssmpeft run-chapter {input.notebook:q} --output {output:q} &> {log:q}"
 
 
 rule pages:
     input:
-        exhibits=plan.exhibit_files(),
+        exhibits=plan.exhibits.files,
         errata="results/errata.json",
         catalogue="results/catalogue.json",
-        prose=plan.prose_files(),
-        measured=plan.measured_files(),
-        chapters=plan.chapter_files(),
+        prose=plan.book.prose,
+        measured=plan.book.measured,
+        chapters=plan.book.chapters,
     output:
         "results/{scale}/book/_toc.yml",
     log:
@@ -35,12 +44,11 @@ rule pages:
         "results/{scale}/benchmarks/pages.tsv"
     group:
         plan.group("book")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/book.yml"
     resources:
-        mem_mb=raised(2000),
-        runtime=raised(60),
+        **scaled_by_attempt(mem_mb=2000, runtime=60),
     shell:
         "ssmpeft make-pages --scale {wildcards.scale} --exhibits {input.exhibits:q} --output {output:q} &> {log:q}"
 
@@ -56,12 +64,11 @@ rule html:
         "results/{scale}/benchmarks/html.tsv"
     group:
         plan.group("book")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/book.yml"
     resources:
-        mem_mb=raised(4000),
-        runtime=raised(120),
+        **scaled_by_attempt(mem_mb=4000, runtime=120),
     shell:
         "ssmpeft make-html --pages {input:q} --output {output:q} &> {log:q}"
 
@@ -73,11 +80,10 @@ rule print:
         report("results/{scale}/book.pdf", caption="../report/book.rst", category="Book", labels={"scale": "{scale}"}),
     log:
         "logs/{scale}/print.log",
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/book.yml"
     resources:
-        mem_mb=raised(4000),
-        runtime=raised(60),
+        **scaled_by_attempt(mem_mb=4000, runtime=60),
     shell:
         "ssmpeft make-pdf --pages {input:q} --output {output:q} &> {log:q}"

@@ -1,14 +1,14 @@
 # One executed notebook a cell. A cell that fails leaves its notebook and `status: failed`; the rest goes on.
 rule template:
     input:
-        ROOT / "notebooks" / "cell.md",
+        plan.root / "notebooks" / "cell.md",
     output:
         "results/{scale}/cell.ipynb",
     log:
         "logs/{scale}/template.log",
     group:
         plan.group("prepare")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/compute.yml"
     shell:
@@ -18,9 +18,9 @@ rule template:
 rule cell:
     input:
         notebook="results/{scale}/cell.ipynb",
-        checkpoint=plan.checkpoint_of,
-        data=plan.data_of,
-        learning_rate=plan.learning_rate_of,
+        checkpoint=plan.cells.checkpoint,
+        data=plan.cells.data,
+        learning_rate=plan.cells.learning_rate,
     output:
         metrics="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/metrics.json",
         notebook="results/{scale}/cells/{model}/{method}/{dataset}/seed{seed}/cell.ipynb",
@@ -30,14 +30,12 @@ rule cell:
         plan.group("cells")
     conda:
         "../envs/compute.yml"
-    threads: plan.needs.threads(workflow.cores)
+    threads: plan.cells.threads(workflow.cores)
     resources:
-        mem_mb=plan.needs.memory_mb,
-        runtime=plan.needs.minutes,
-        gpu=plan.needs.gpus,
+        **plan.cells.resources,
     params:
-        overrides=plan.overrides_of,
-        version=plan.results_version,
+        overrides=plan.cells.overrides,
+        version=plan.version,
     shell:
         "ssmpeft run-cell {wildcards.scale}/{wildcards.model}/{wildcards.method}/{wildcards.dataset}/seed{wildcards.seed}"
         " --notebook {input.notebook:q} --overrides {params.overrides:q} --threads {threads}"

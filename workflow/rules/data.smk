@@ -1,7 +1,7 @@
 # Data sets as token ids, once for all cells that share them: a miniature written here, original files, or the hub's.
 rule data:
     input:
-        tokenizer=plan.tokenizer_of_data,
+        tokenizer=plan.data.tokenizer,
     output:
         "results/{scale}/data/{tokenizer}/{dataset}.json",
     log:
@@ -10,17 +10,16 @@ rule data:
         "results/{scale}/benchmarks/data/{tokenizer}-{dataset}.tsv"
     group:
         plan.group("prepare")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/compute.yml"
     resources:
-        mem_mb=raised(4000),
-        runtime=raised(60),
+        **scaled_by_attempt(mem_mb=4000, runtime=60),
     params:
-        source=plan.data_source,
-        splits=plan.splits_of,
-        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer[:1]),
-        version=plan.results_version,
+        source=plan.data.source,
+        splits=plan.data.splits,
+        tokenizer=plan.data.tokenizer_option,
+        version=plan.version,
     shell:
         "ssmpeft prepare-data {wildcards.scale} {wildcards.dataset} {params.source} --splits {params.splits:q}"
         " {params.tokenizer} --output {output:q} &> {log:q}"

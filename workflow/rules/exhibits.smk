@@ -1,8 +1,18 @@
 # Tables and figures: printed values beside the results of their cells.
+rule cells:
+    input:
+        plan.exhibits.metrics_files,
+
+
+rule exhibits:
+    input:
+        plan.exhibits.files,
+
+
 rule shares:
     input:
-        specs=plan.specs,
-        errata=ROOT / "workflow" / "errata" / "tables.yaml",
+        specs=plan.exhibits.specs,
+        errata=plan.root / "workflow" / "errata" / "tables.yaml",
     output:
         shares="results/shares.json",
         catalogue="results/catalogue.json",
@@ -10,24 +20,23 @@ rule shares:
         "logs/shares.log",
     group:
         plan.group("book")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/compute.yml"
     resources:
-        mem_mb=raised(2000),
-        runtime=raised(30),
+        **scaled_by_attempt(mem_mb=2000, runtime=30),
     params:
-        version=plan.results_version,
+        version=plan.version,
     shell:
         "ssmpeft shares {input.specs:q} --output {output.shares:q} --catalogue {output.catalogue:q} &> {log:q}"
 
 
 rule exhibit:
     input:
-        specs=plan.specs_of,
+        specs=plan.exhibits.spec,
         shares="results/shares.json",
-        metrics=plan.metrics_of,
-        kept=plan.kept_of,
+        metrics=plan.exhibits.metrics,
+        recorded=plan.exhibits.recorded,
     output:
         report(
             "results/{scale}/exhibits/{exhibit}.json",
@@ -39,12 +48,11 @@ rule exhibit:
         "logs/{scale}/exhibits/{exhibit}.log",
     group:
         plan.group("book")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/book.yml"
     resources:
-        mem_mb=raised(1000),
-        runtime=raised(30),
+        **scaled_by_attempt(mem_mb=1000, runtime=30),
     params:
         seeds=len(plan.config.seeds),
     shell:
@@ -54,8 +62,8 @@ rule exhibit:
 
 rule errata:
     input:
-        specs=plan.specs,
-        errata=ROOT / "workflow" / "errata" / "tables.yaml",
+        specs=plan.exhibits.specs,
+        errata=plan.root / "workflow" / "errata" / "tables.yaml",
         shares="results/shares.json",
     output:
         "results/errata.json",
@@ -63,11 +71,10 @@ rule errata:
         "logs/errata.log",
     group:
         plan.group("book")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/book.yml"
     resources:
-        mem_mb=raised(1000),
-        runtime=raised(30),
+        **scaled_by_attempt(mem_mb=1000, runtime=30),
     shell:
         "ssmpeft errata --shares {input.shares:q} --output {output:q} &> {log:q}"

@@ -9,16 +9,15 @@ rule tokenizer:
         "results/{scale}/benchmarks/tokenizer/{tokenizer}.tsv"
     group:
         plan.group("prepare")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/compute.yml"
     resources:
-        mem_mb=raised(2000),
-        runtime=raised(30),
+        **scaled_by_attempt(mem_mb=2000, runtime=30),
     params:
-        source=plan.data_source,
-        given=plan.tokenizer_source,
-        version=plan.results_version,
+        source=plan.data.source,
+        given=plan.models.given_tokenizer,
+        version=plan.version,
     shell:
         "ssmpeft prepare-tokenizer {wildcards.scale} {wildcards.tokenizer} {params.source} {params.given}"
         " --output {output.tokenizer:q} &> {log:q}"
@@ -26,8 +25,8 @@ rule tokenizer:
 
 rule checkpoint:
     input:
-        tokenizer=plan.tokenizer_of_checkpoint,
-        data=plan.data_of_checkpoint,
+        tokenizer=plan.models.tokenizer,
+        data=plan.models.data,
     output:
         "results/{scale}/models/{checkpoint}/model.json",
     log:
@@ -38,19 +37,18 @@ rule checkpoint:
     priority: 1
     group:
         plan.group("prepare")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/compute.yml"
     resources:
-        mem_mb=raised(3000),
-        runtime=raised(60),
+        **scaled_by_attempt(mem_mb=3000, runtime=60),
     params:
-        source=plan.data_source,
-        steps=plan.pretraining,
-        recorded=plan.recorded_checkpoint,
-        tokenizer=lambda wildcards, input: plan.option("tokenizer", input.tokenizer[:1]),
-        data=lambda wildcards, input: plan.option("data", input.data),
-        version=plan.results_version,
+        source=plan.data.source,
+        steps=plan.models.steps,
+        recorded=plan.models.recorded,
+        tokenizer=plan.models.tokenizer_option,
+        data=plan.models.data_option,
+        version=plan.version,
     shell:
         "ssmpeft prepare-model {wildcards.scale} {wildcards.checkpoint} {params.source}"
         " {params.steps} {params.recorded} {params.tokenizer} {params.data} --output {output:q} &> {log:q}"

@@ -1,8 +1,8 @@
 # The learning-rate search: each rate in a process of its own, or some side by side in one. The seeds of a cell share it.
 rule search_rates:
     input:
-        checkpoint=plan.checkpoint_of,
-        data=plan.data_of,
+        checkpoint=plan.cells.checkpoint,
+        data=plan.cells.data,
     output:
         "results/{scale}/search/{model}/{method}/{dataset}/rates/{rates}.json",
     log:
@@ -11,15 +11,13 @@ rule search_rates:
         plan.group("cells")
     conda:
         "../envs/compute.yml"
-    threads: plan.needs.threads(workflow.cores)
+    threads: plan.cells.threads(workflow.cores)
     resources:
-        mem_mb=plan.needs.memory_mb,
-        runtime=plan.needs.minutes,
-        gpu=plan.needs.gpus,
+        **plan.cells.resources,
     params:
-        overrides=plan.overrides_of_search,
-        to_the_end=plan.to_the_end,
-        version=plan.results_version,
+        overrides=plan.cells.overrides,
+        to_the_end=plan.search.to_the_end,
+        version=plan.version,
     shell:
         "ssmpeft search-rates {wildcards.scale}/{wildcards.model}/{wildcards.method}/{wildcards.dataset}"
         " {wildcards.rates} {params.to_the_end} --overrides {params.overrides:q} --threads {threads}"
@@ -28,14 +26,14 @@ rule search_rates:
 
 rule learning_rate:
     input:
-        plan.rates_of,
+        plan.search.rates,
     output:
         "results/{scale}/search/{model}/{method}/{dataset}/learning_rate.json",
     log:
         "logs/{scale}/search/{model}/{method}/{dataset}/learning_rate.log",
     group:
         plan.group("cells")
-    localrule: plan.online
+    localrule: plan.needs_network
     conda:
         "../envs/compute.yml"
     shell:

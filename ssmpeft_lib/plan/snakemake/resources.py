@@ -46,9 +46,9 @@ class Needs:
         return max(1, (cores or 1) // found) if found else 1
 
 
-def raised(amount: int) -> Callable[[Any, int], int]:
-    """An amount for the first attempt, twice that for the second, and so on."""
-    return lambda wildcards, attempt: amount * attempt
+def scaled_by_attempt(**amounts: int) -> dict[str, Callable[[Any, int], int]]:
+    """Resources by name: the given amounts for the first attempt, twice as much for the second, and so on."""
+    return {name: _times_attempt(amount) for name, amount in amounts.items()}
 
 
 def visible_gpus() -> list[str]:
@@ -57,3 +57,7 @@ def visible_gpus() -> list[str]:
     if visible is not None:
         return [word for word in map(str.strip, visible.split(",")) if word not in ("", "-1")]
     return sorted(path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+
+
+def _times_attempt(amount: int) -> Callable[[Any, int], int]:
+    return lambda wildcards, attempt: amount * attempt

@@ -1,0 +1,39 @@
+"""What `workflow/rules/book.smk` asks: what the pages and chapters of the book are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .files import result
+
+
+class BookRules:
+    """Inputs of the rules `chapter` and `pages`."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    @property
+    def prose(self) -> list[Path]:
+        """What the book is made of beside results."""
+        return sorted(path for path in (self.root / "book").rglob("*") if path.is_file())
+
+    @property
+    def measured(self) -> list[Path]:
+        """What was measured and is kept in the repository, for the pages that show it."""
+        return sorted((self.root / "recorded").glob("*.json"))
+
+    @property
+    def chapters(self) -> list[str]:
+        """The executed notebooks that are pages of the book: all notebooks but that of a cell."""
+        notebooks = sorted((self.root / "notebooks").glob("*.md"))
+        return [result(f"chapters/{path.stem}.ipynb") for path in notebooks if path.stem != "cell"]
+
+    @property
+    def chapter_sources(self) -> list[Path]:
+        """What the chapters are made of beside their text: code, errata and recorded results."""
+        package = self.root / "ssmpeft_lib"
+        code = [path for folder in ("theory", "book/theory") for path in (package / folder).rglob("*.py")]
+        recorded = self.root / "recorded"
+        runs = [*(recorded / "regression").glob("*"), *recorded.glob("practice.json")]
+        return sorted([*code, *runs, self.root / "workflow" / "errata" / "theory.yaml"])

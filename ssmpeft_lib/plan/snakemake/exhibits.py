@@ -1,0 +1,74 @@
+"""What `workflow/rules/exhibits.smk` asks: the cells of tables and figures, and where their numbers lie."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..cell import Cell
+from ..config import Config
+from ..exhibit import Exhibit, cells_of, load_exhibits
+from .files import metrics_file, result
+
+
+class ExhibitRules:
+    """Inputs of the rules `shares`, `exhibit` and `errata`, and the cells that the exhibits come to."""
+
+    def __init__(self, config: Config, root: Path):
+        self.config = config
+        self.root = root
+        self.folder = root / "workflow" / "exhibits"
+
+    @cached_property
+    def chosen(self) -> list[Exhibit]:
+        """The exhibits that the configuration chooses, by default all."""
+        return load_exhibits(self.folder, self.config.exhibits)
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every cell that the configuration wants; with `cells: existing` those that have a result."""
+        return self._wanted(self.chosen)
+
+    @property
+    def files(self) -> list[str]:
+        """The chosen exhibits, joined with the results of their cells."""
+        return [result(f"{self.config.scale}/exhibits/{exhibit.id}.json") for exhibit in self.chosen]
+
+    @property
+    def metrics_files(self) -> list[str]:
+        """The results of all cells."""
+        return [metrics_file(cell) for cell in self.cells]
+
+    @property
+    def specs(self) -> list[Path]:
+        """Every spec, chosen or not: the errata compare all tables."""
+        return sorted(self.folder.glob("*.yaml"))
+
+    def spec(self, wildcards: Any) -> list[Path]:
+        """The spec of an exhibit, and those of the chosen exhibits that its claims span beside it."""
+        return [exhibit.path for exhibit in self._with_spanned(wildcards)]
+
+    def metrics(self, wildcards: Any) -> list[str]:
+        """The results that feed an exhibit."""
+        return [metrics_file(cell) for cell in self._wanted(self._with_spanned(wildcards))]
+
+    def recorded(self, wildcards: Any) -> list[Path]:
+        """The numbers of an exhibit that no cell makes and that are kept in the repository, if there are any."""
+        return list((self.root / "recorded" / "exhibits").glob(f"{wildcards.exhibit}.json"))
+
+    def unmatched_globs(self) -> list[str]:
+        """What to say of globs in config.yaml that match no cell of any exhibit, chosen or not."""
+        if not self.config.overrides and self.config.only == ["*"]:
+            return []
+        every = self.chosen if self.config.exhibits == "all" else load_exhibits(self.folder)
+        return list(self.config.unmatched_globs(cells_of(every, self.config.scale, range(1))))
+
+    def _with_spanned(self, wildcards: Any) -> list[Exhibit]:
+        asked = next(exhibit for exhibit in self.chosen if exhibit.id == wildcards.exhibit)
+        return [asked, *(exhibit for exhibit in self.chosen if exhibit.id in asked.spans)]
+
+    def _wanted(self, exhibits: list[Exhibit]) -> list[Cell]:
+        config = self.config
+        cells = [cell for cell in cells_of(exhibits, config.scale, config.seeds) if config.wants(cell)]
+        return cells if config.run_cells else [cell for cell in cells if Path(metrics_file(cell)).exists()]

@@ -1,0 +1,60 @@
+"""What `workflow/rules/models.smk` asks: where tokenizers and checkpoints come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .. import paths
+from ..config import Config
+from .files import data_file, option, tokenizer_files
+
+
+class ModelRules:
+    """Inputs and arguments of the rules `tokenizer` and `checkpoint`."""
+
+    def __init__(self, config: Config, root: Path):
+        self.config = config
+        self.root = root
+
+    @property
+    def given_tokenizer(self) -> str:
+        """A tokenizer given for the stand-ins, or that of the recorded checkpoints, as an argument of a command."""
+        given = self.config.tokenizer or next(iter(self._recorded("*/tokenizer.json")), None)
+        return option("given", [given.resolve()]) if given is not None and self.config.scale == "real" else ""
+
+    @property
+    def steps(self) -> str:
+        """Steps of the stand-ins' pretraining, as an argument of a command."""
+        steps = self.config.pretraining_steps
+        return "" if steps is None or self.config.scale == "paper" else f"--steps {steps}"
+
+    def tokenizer(self, wildcards: Any) -> list[str]:
+        """The tokenizer of a checkpoint's model; none where the model reads no text."""
+        model = paths.model_of(wildcards.checkpoint)
+        return tokenizer_files(wildcards.scale, paths.tokenizer_of(wildcards.scale, model))
+
+    def data(self, wildcards: Any) -> list[str]:
+        """The data set that a model without a checkpoint elsewhere is pretrained on."""
+        model = paths.model_of(wildcards.checkpoint)
+        dataset = paths.pretrained_on(model)
+        return [] if dataset is None else [data_file(wildcards.scale, dataset, model)]
+
+    def tokenizer_option(self, wildcards: Any, input: Any) -> str:
+        """The tokenizer as an option of a command."""
+        return option("tokenizer", list(input.tokenizer)[:1])
+
+    def data_option(self, wildcards: Any, input: Any) -> str:
+        """The data set as an option of a command."""
+        return option("data", [input.data] if isinstance(input.data, str) else input.data)
+
+    def recorded(self, wildcards: Any) -> str:
+        """A checkpoint that was pretrained on real text, as an argument of a command; nothing where there is none."""
+        return option("recorded", (path.parent for path in self._recorded(f"{wildcards.checkpoint}/model.json")))
+
+    def _recorded(self, pattern: str) -> list[Path]:
+        """Files of recorded checkpoints, where the configuration has scale real take them."""
+        config = self.config
+        if config.scale != "real" or config.tokenizer is not None or config.pretraining_steps is not None:
+            return []
+        return sorted((self.root.resolve() / "recorded" / "checkpoints").glob(pattern))
