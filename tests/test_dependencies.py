@@ -27,7 +27,13 @@ ROOMS = {
 }
 """For each extra, the folders of the library that need it; it contains those before it."""
 
-ANYWHERE = {"plan/snakemake": "book", "book/chromium.py": "pdf", "commands": "book"}
+ANYWHERE = {
+    "plan/snakemake": "book",
+    "compat/snakemake.py": "book",
+    "compat/jupyter.py": "run",
+    "book/chromium.py": "pdf",
+    "commands": "book",
+}
 """Places within a room that need another extra. Commands import only what the one that is called needs."""
 
 OPTIONAL = {"mamba_ssm", "causal_conv1d", "triton"}
