@@ -5,7 +5,7 @@ PIP_OPTIONS ?=
 STAMP := .venv/.installed
 SNAKEMAKE := .venv/bin/snakemake --cores $(CORES)
 
-.PHONY: book pdf test lock clean clean-results real-models
+.PHONY: book pdf test lock clean clean-results real-models real
 .DEFAULT_GOAL := book
 
 $(STAMP): requirements.lock requirements-torch.lock pyproject.toml
@@ -31,6 +31,23 @@ pdf: $(STAMP)
 real-models: $(STAMP)
 	@test -n "$(TEXT)" || { echo "make real-models TEXT=DIR: DIR holds .txt or .txt.xz files; what is asked of them: .venv/bin/ssmpeft encode-text --help"; exit 2; }
 	@$(SNAKEMAKE) -s workflow/real_models.smk --quiet rules --rerun-incomplete --config text="$(abspath $(TEXT))" models="$(MODELS)" tokens="$(TOKENS)" $(ARGS)
+
+# the protocol of scale real on a folder of original data, into recorded/; the same command goes on after a stop, and
+# CELLS="mamba-130m/bitfit/dart/seed0 ..." runs single cells again and says whether they come to the recorded numbers
+SSMPEFT := .venv/bin/python -m ssmpeft_lib
+REAL := --configfile workflow/configs/real.yaml --config data_dir="$(abspath $(DATA))"
+real: $(STAMP)
+	@test -d "$(DATA)" || { echo "make real DATA=DIR: DIR holds the original files, one folder a data set, such as dart/ and glue/SST-2/"; exit 2; }
+	@test -n "$(wildcard recorded/checkpoints/*/model.json)" || { echo "There is no model in recorded/checkpoints/: make real-models TEXT=DIR pretrains them, and those in results/real-models/checkpoints/ are copied there."; exit 2; }
+ifdef CELLS
+	@$(SNAKEMAKE) $(CELLS:%=results/real/cells/%/metrics.json) $(REAL) --rerun-incomplete $(ARGS)
+	@$(SSMPEFT) agree recorded/real.tar.gz $(addprefix real/,$(CELLS))
+else
+	@$(SNAKEMAKE) cells $(REAL) --rerun-incomplete $(ARGS)
+	@$(SSMPEFT) pack recorded/real.tar.gz --scale real --without-texts
+	@.venv/bin/python benchmarks/real_signal.py --output recorded/real_signal.json || echo "Not every gate is passed: what the runs say is shown with that."
+	@$(SSMPEFT) answers recorded/real.tar.gz --output recorded/answers.json
+endif
 
 test: $(STAMP)
 	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from reference import REPOSITORY
 
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.plan.archive import pack, unpack
@@ -178,3 +179,55 @@ def test_other_formats_and_other_files_are_named(tmp_path):
         unpack(tmp_path / "text", tmp_path / "new")
     with pytest.raises(FileNotFoundError):
         unpack(tmp_path / "nothing", tmp_path / "new")
+
+
+TEXT = "She sells sea shells."
+
+
+def write_quoting_cell(results: Path, dataset: str) -> Cell:
+    """A cell whose notebook and predictions hold texts of its data set."""
+    cell = Cell("real", "mamba-130m", "full", dataset, 0)
+    write_cell(results, cell, note="seen by no one")
+    label = "1" if dataset.startswith("glue") else TEXT
+    row = {"split": "test", "index": 0, "answer": "of the model", "references": [label]}
+    (results / cell.path / "predictions.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    shown = {"output_type": "display_data", "data": {"text/html": TEXT}}
+    cells = [
+        {"cell_type": "code", "metadata": {"tags": ["quotes"]}, "source": "answers", "outputs": [shown]},
+        {"cell_type": "code", "metadata": {}, "source": "scores", "outputs": [{"output_type": "stream", "text": "90"}]},
+        {"cell_type": "code", "metadata": {}, "source": "x", "outputs": [{"output_type": "error", "evalue": TEXT}]},
+    ]
+    (results / cell.path / "cell.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("dataset", "texts", "references"),
+    [("dart", True, True), ("glue-qnli", True, True), ("glue-rte", False, True), ("spider", False, False)],
+)
+def test_texts_go_out_only_where_they_may(tmp_path, dataset, texts, references):
+    cell = write_quoting_cell(tmp_path / "results", dataset)
+    pack(tmp_path / "results", "real", tmp_path / "real.tar.gz", without_texts=True)
+    unpack(tmp_path / "real.tar.gz", tmp_path / "other")
+    folder = tmp_path / "other" / cell.path
+    notebook = (folder / "cell.ipynb").read_text(encoding="utf-8")
+    predictions = (folder / "predictions.jsonl").read_text(encoding="utf-8")
+    assert (TEXT in notebook, "references" in predictions) == (texts, references)
+    assert "of the model" in predictions and '"90"' in notebook
+    assert texts or "The texts of this data set are left out" in notebook
+
+
+def test_the_cells_that_quote_are_tagged_in_the_notebook_of_a_cell():
+    text = (REPOSITORY / "notebooks" / "cell.md").read_text(encoding="utf-8")
+    for call in ("report.serialised(run)", "report.answers(run)"):
+        assert f":tags: [quotes]\n{call}" in text
+
+
+def test_whoever_carries_results_keeps_their_texts(tmp_path):
+    cell = write_quoting_cell(tmp_path / "results", "glue-rte")
+    pack(tmp_path / "results", "real", tmp_path / "real.tar.gz")
+    unpack(tmp_path / "real.tar.gz", tmp_path / "other")
+    assert (
+        contents(tmp_path / "other" / cell.path)["cell.ipynb"]
+        == contents(tmp_path / "results" / cell.path)["cell.ipynb"]
+    )

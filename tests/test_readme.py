@@ -31,7 +31,7 @@ COLUMNS = (("dart", "bleu"), ("dart", "meteor"), ("glue-qnli", "accuracy"))
 def recorded() -> dict[tuple[str, str], dict]:
     """Test scores of the recorded run on original files, by method (without options) and data set."""
     found = {}
-    with tarfile.open(REPOSITORY / "recorded" / "real.tar.gz") as archive:
+    with tarfile.open(REPOSITORY / "recorded" / "original-files.tar.gz") as archive:
         for member in archive.getmembers():
             if member.name.endswith("metrics.json"):
                 metrics = json.load(archive.extractfile(member))
@@ -108,5 +108,5 @@ def test_the_second_snippet_runs_whatever_was_imported_before(before, hub, tmp_p
 
 
 def test_files_of_the_readme_are_there():
-    for path in ("workflow/configs/real.yaml", "profiles/slurm", "book/_static/table08.png", "CITATION.cff"):
+    for path in ("workflow/configs/original-files.yaml", "profiles/slurm", "book/_static/table08.png", "CITATION.cff"):
         assert path in README and (REPOSITORY / path).exists()

@@ -19,7 +19,7 @@ from ..plan import costs, search
 from ..plan.cell import Cell
 from ..plan.config import CONFIG_FILE, Config
 from ..plan.costs import PARTS, SPECS, cost_of, gigabytes
-from ..plan.exhibit import cells_of, load_exhibits
+from ..plan.exhibit import load_exhibits
 from ..plan.results import read_metrics
 
 SHARE = 0.01
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `plan`."""
     parser.add_argument("--scale", choices=["quick", "real", "paper"], help="instead of the scale in the configuration")
     parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="(default: %(default)s)")
+    parser.add_argument("--data-dir", type=Path, help="instead of the folder of original files in the configuration")
     parser.add_argument("--results", type=Path, default=Path("results"), help="finished runs (default: %(default)s)")
     parser.add_argument("--record", action="store_true", help="write recorded/costs.json")
 
@@ -46,9 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Print the plan."""
     if arguments.record:
         costs.record(means_of(arguments.results))
-    config = Config.load(arguments.config, arguments.scale)
+    config = Config.load(arguments.config, arguments.scale, arguments.data_dir)
     exhibits = load_exhibits(SPECS, config.exhibits)
-    cells = [cell for cell in cells_of(exhibits, config.scale, config.seeds) if config.wants(cell)]
+    cells = [cell for cell in config.every_cell(exhibits) if config.wants(cell)]
     done = [cell for cell in cells if (arguments.results / cell.path / "metrics.json").exists()]
     print(
         f"Scale {config.scale}, {len(config.seeds)} seed(s): {len(cells):,} cells for {len(exhibits)} tables and "
@@ -62,10 +63,10 @@ def run(arguments: argparse.Namespace) -> None:
 def search_line(cells: Iterable[Cell], config: Config) -> str:
     """How many trainings the learning-rate search adds; the seeds of a cell share it."""
     searched = {search.folder(cell) for cell in cells if search.searched(cell, config.overrides_for(cell))}
-    processes = len(searched) * len(search.processes(config.lr_search_together))
+    processes = len(searched) * len(search.processes(config.lr_search_together, config.lr_search_rates))
     return (
-        f"The learning-rate search comes on top and is not in the table: {len(searched):,} times {len(search.GRID)} "
-        f"rates, each {search.EPOCHS} epoch on {search.TRAIN_EXAMPLES:,} examples at most, in {processes:,} processes."
+        f"The learning-rate search comes on top and is not in the table: {len(searched):,} times "
+        f"{len(config.lr_search_rates)} rates, each {search.EPOCHS} epoch on {search.TRAIN_EXAMPLES:,} examples at most, in {processes:,} processes."
     )
 
 

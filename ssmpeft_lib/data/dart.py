@@ -19,7 +19,7 @@ from ._text import separated
 DATASETS = {
     "dart": {
         "train": 62659, "val": 2768, "test": 5097, "max_seq_len": 491, "epochs": 10, "batch_size": 4,
-        "folder": "dart", "splits": {"train": "train", "val": "dev", "test": "test"},
+        "recordable": "texts", "folder": "dart", "splits": {"train": "train", "val": "dev", "test": "test"},
     },
 }  # fmt: skip
 

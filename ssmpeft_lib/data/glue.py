@@ -21,30 +21,37 @@ DATASETS = {
     "glue-rte": {
         "train": 1992, "val": 498, "test": 277, "max_seq_len": 291, "epochs": 10, "batch_size": 4,
         "selection_steps": 250, "folder": "glue/RTE", "splits": {"train": "train", "val": None, "test": "dev"},
+        "recordable": "labels",
     },
     "glue-mrpc": {
         "train": 2934, "val": 734, "test": 408, "max_seq_len": 105, "epochs": 10, "batch_size": 4,
         "folder": "glue/MRPC", "splits": {"train": "train", "val": None, "test": "dev"},
+        "recordable": "labels",
     },
     "glue-cola": {
         "train": 6840, "val": 1711, "test": 1043, "max_seq_len": 47, "epochs": 10, "batch_size": 4,
         "folder": "glue/CoLA", "splits": {"train": "train", "val": None, "test": "dev"},
+        "recordable": "labels",
     },
     "glue-sst2": {
         "train": 53879, "val": 13470, "test": 872, "max_seq_len": 68, "epochs": 10, "batch_size": 4,
         "folder": "glue/SST-2", "splits": {"train": "train", "val": None, "test": "dev"},
+        "recordable": "labels",
     },
     "glue-qnli": {
         "train": 83794, "val": 20949, "test": 5463, "max_seq_len": 602, "epochs": 10, "batch_size": 4,
         "folder": "glue/QNLI", "splits": {"train": "train", "val": None, "test": "dev"},
+        "recordable": "texts",
     },
     "glue-qqp": {
         "train": 291076, "val": 72770, "test": 40430, "max_seq_len": 316, "epochs": 3, "batch_size": 4,
         "folder": "glue/QQP", "splits": {"train": "train", "val": None, "test": "dev"},
+        "recordable": "labels",
     },
     "glue-mnli": {
         "train": 314161, "val": 78541, "test": 19647, "max_seq_len": 425, "epochs": 3, "batch_size": 4,
         "folder": "glue/MNLI", "splits": {"train": "train", "val": None, "test": "dev_matched+dev_mismatched"},
+        "recordable": "labels",
     },
 }  # fmt: skip
 

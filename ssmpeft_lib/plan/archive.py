@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from .atomic import put_in_place, replacing
 from .cell import Cell
+from .publishable import publishable
 from .results import RESULTS_VERSION, read_metrics
 
 FORMAT = 1
@@ -35,12 +36,13 @@ FILES = (METRICS, "cell.ipynb", "predictions.jsonl")
 """What is kept of a cell: all that the book shows. Adapters stay where they are."""
 
 
-def pack(results: Path, scale: str, target: Path) -> list[Cell]:
+def pack(results: Path, scale: str, target: Path, without_texts: bool = False) -> list[Cell]:
     """Write the results of a scale into one file, whole or not at all.
 
     Args:
         results: the results directory.
         target: the file to write; equal results give equal bytes.
+        without_texts: leave out what the data sets' licences do not let be passed on, see `publishable`.
     Returns:
         the cells in it.
     Raises:
@@ -52,15 +54,21 @@ def pack(results: Path, scale: str, target: Path) -> list[Cell]:
     cells = [_check_result(folder / METRICS, folder.relative_to(results).as_posix()) for folder in folders]
     version = _one_version(results, [folder / METRICS for folder in folders])
     names = [(folder / name).relative_to(results) for folder in folders for name in FILES if (folder / name).exists()]
-    files = {name.as_posix(): _digest(results / name) for name in names}
+    datasets = {folder.relative_to(results): cell.dataset for folder, cell in zip(folders, cells, strict=True)}
+
+    def content(name: PurePosixPath) -> bytes:
+        found = (results / name).read_bytes()
+        return publishable(name.name, found, datasets[name.parent]) if without_texts else found
+
+    files = {name.as_posix(): hashlib.sha256(content(name)).hexdigest() for name in names}
     manifest = {"format": FORMAT, "results_version": version, "files": files}
     with replacing(target) as draft, open(draft, "wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as zipped:
         with tarfile.open(fileobj=zipped, mode="w") as tar:
             text = json.dumps(manifest, indent=1).encode()
             _add(tar, MANIFEST, io.BytesIO(text), len(text))
-            for name in files:
-                with open(results / name, "rb") as file:
-                    _add(tar, name, file, (results / name).stat().st_size)
+            for name in names:
+                found = content(name)
+                _add(tar, name.as_posix(), io.BytesIO(found), len(found))
     return cells
 
 

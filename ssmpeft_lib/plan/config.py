@@ -9,9 +9,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from . import search
 from .cell import Cell
+from .exhibit import Exhibit, cells_of
 from .reading import read_yaml
-from .registry import PACKAGE
+from .registry import PACKAGE, groups
 from .schema import SCHEMAS, check_against_schema
 
 CONFIG_FILE = PACKAGE.parent / "config.yaml"
@@ -31,16 +33,19 @@ class Config:
     tokenizer: Path | None
     lr_search: str
     lr_search_together: int
+    lr_search_rates: tuple[str, ...]
     warm_kernels: bool
+    also: list[str] = field(default_factory=list)
+    stand_ins: bool = True
     pretraining_steps: int | None = None
     overrides: list[dict] = field(default_factory=list)
 
     @classmethod
-    def load(cls, path: Path = CONFIG_FILE, scale: str | None = None) -> Config:
+    def load(cls, path: Path = CONFIG_FILE, scale: str | None = None, data_dir: Path | None = None) -> Config:
         """Read and check a configuration file.
 
         Args:
-            scale: instead of the one in the file.
+            scale, data_dir: instead of those in the file.
         Raises:
             FileNotFoundError: it is not there, or this is no clone of the repository; says what to do.
             ValueError: a key is unknown, missing or of the wrong type; names file, key, value and what is allowed.
@@ -53,7 +58,8 @@ class Config:
         if not Path(path).exists():
             raise FileNotFoundError(f"no configuration at {path}; the repository's own is {CONFIG_FILE}")
         document = read_yaml(path)
-        return cls.check(document | ({"scale": scale} if scale else {}), path)
+        given = {"scale": scale, "data_dir": data_dir and str(data_dir)}
+        return cls.check(document | {key: value for key, value in given.items() if value}, path)
 
     @classmethod
     def check(cls, document: Mapping[str, Any], path: Path | str = CONFIG_FILE) -> Config:
@@ -82,10 +88,33 @@ class Config:
             tokenizer=tokenizer,
             lr_search=_spell_off(document).get("lr_search") or ("grid" if scale == "paper" else "off"),
             lr_search_together=document.get("lr_search_together", 1),
+            lr_search_rates=tuple(document.get("lr_search_rates") or search.GRID),
             warm_kernels=document.get("warm_kernels", True),
+            also=document.get("also") or [],
+            stand_ins=document.get("stand_ins", True),
             pretraining_steps=document.get("pretraining_steps"),
             overrides=document.get("overrides") or [],
         )
+
+    def every_cell(self, exhibits: list[Exhibit]) -> list[Cell]:
+        """The cells of some exhibits and those of `also`, each once, whether `only` wants them or not.
+
+        Raises:
+            LookupError, ValueError: an entry of `also` is no model/method/dataset; says what is wrong with it.
+        """
+        beside = [
+            Cell(self.scale, *name.split("/"), seed).check() for name in self._expanded_also() for seed in self.seeds
+        ]
+        return sorted({*cells_of(exhibits, self.scale, self.seeds), *beside})
+
+    def _expanded_also(self) -> Iterator[str]:
+        """The entries of `also`, those of a group of data sets once for each member."""
+        for name in self.also:
+            if name.count("/") != 2:
+                raise ValueError(f"also: {name!r} is not of the form model/method/dataset, such as mamba-130m/sdt/glue")
+            before, dataset = name.rsplit("/", 1)
+            for member in groups().get(dataset, (dataset,)):
+                yield f"{before}/{member}"
 
     def overrides_for(self, cell: Cell) -> dict[str, Any]:
         """What the matching overrides set for a cell; later entries win."""

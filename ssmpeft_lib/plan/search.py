@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -42,13 +42,14 @@ def folder(cell: Cell) -> PurePosixPath:
     return PurePosixPath(cell.scale, "search", cell.model, cell.method, cell.dataset)
 
 
-def processes(together: int) -> list[str]:
-    """The rates of each process, as `RATES_PATTERN` has them.
+def processes(together: int, rates: Sequence[str] = GRID) -> list[str]:
+    """Return the rates of each process, as `RATES_PATTERN` has them.
 
     Args:
         together: how many rates one process trains side by side.
+        rates: those that are tried.
     """
-    return ["+".join(GRID[start : start + together]) for start in range(0, len(GRID), together)]
+    return ["+".join(rates[start : start + together]) for start in range(0, len(rates), together)]
 
 
 def parse_rates(text: str) -> list[float]:

@@ -30,7 +30,8 @@ class Problem(ABC):
     def __init__(self, model: nn.Module, task: Task, splits: dict[str, Encoded], recipe: Recipe):
         self.model, self.task, self.recipe = model, task, recipe
         self.among_labels: dict[str, list[str]] = {}
-        limits = {"train": recipe.train_examples, "val": recipe.eval_examples, "test": recipe.eval_examples}
+        chosen_by = recipe.val_examples or recipe.eval_examples
+        limits = {"train": recipe.train_examples, "val": chosen_by, "test": recipe.eval_examples}
         self.splits = {name: split.subset(limits[name]) for name, split in splits.items()}
 
     @property

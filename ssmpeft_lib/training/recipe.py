@@ -28,6 +28,7 @@ class Recipe:
         recompute_every: of every so many layers one keeps only its input and is computed again in the backward pass,
             for less memory and more time (1: every layer); None keeps what all layers need.
         train_examples, eval_examples: use only so many, or None for all.
+        val_examples: of the validation set, in place of `eval_examples`.
         max_new_tokens, beams: of generated answers; the paper has 1024 and 5 (Sec. C.1).
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     recompute_every: int | None = None
     train_examples: int | None = None
     eval_examples: int | None = None
+    val_examples: int | None = None
     eval_batch_size: int = 16
     max_new_tokens: int = 1024
     beams: int = 5
@@ -101,12 +103,16 @@ def recipe_for(
 
 
 def for_search(recipe: Recipe, learning_rate: float) -> Recipe:
-    """The recipe with which the search tries a learning rate: one epoch on some of the data (Sec. C.1)."""
+    """The recipe with which the search tries a learning rate: one epoch on some of the data (Sec. C.1).
+
+    Those are never more than a run of a given number of steps would see itself.
+    """
+    seen = recipe.steps * recipe.batch_size if recipe.steps else search.TRAIN_EXAMPLES
     return replace(
         recipe,
         learning_rate=learning_rate,
         epochs=search.EPOCHS,
         steps=None,
-        train_examples=min(search.TRAIN_EXAMPLES, recipe.train_examples or search.TRAIN_EXAMPLES),
-        eval_examples=min(search.VAL_EXAMPLES, recipe.eval_examples or search.VAL_EXAMPLES),
+        train_examples=min(search.TRAIN_EXAMPLES, seen, recipe.train_examples or search.TRAIN_EXAMPLES),
+        val_examples=min(search.VAL_EXAMPLES, recipe.val_examples or recipe.eval_examples or search.VAL_EXAMPLES),
     )

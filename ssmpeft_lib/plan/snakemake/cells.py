@@ -57,7 +57,7 @@ class SearchRules:
 
     def rates(self, wildcards: Any) -> list[str]:
         """The files that hold how each rate of a search did."""
-        processes = search.processes(self.config.lr_search_together)
+        processes = search.processes(self.config.lr_search_together, self.config.lr_search_rates)
         return [result(search.folder(cell_of(wildcards)) / "rates" / f"{rates}.json") for rates in processes]
 
     @property

@@ -6,10 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .. import paths
 from ..cell import Cell
 from ..config import Config
 from ..exhibit import Exhibit, cells_of, load_exhibits
 from .files import metrics_file, result
+from .models import recorded_checkpoints
 
 
 class ExhibitRules:
@@ -28,7 +30,7 @@ class ExhibitRules:
     @cached_property
     def cells(self) -> list[Cell]:
         """Every cell that the configuration wants; with `cells: existing` those that have a result."""
-        return self._wanted(self.chosen)
+        return self._wanted(self.config.every_cell(self.chosen))
 
     @property
     def files(self) -> list[str]:
@@ -51,7 +53,9 @@ class ExhibitRules:
 
     def metrics(self, wildcards: Any) -> list[str]:
         """The results that feed an exhibit."""
-        return [metrics_file(cell) for cell in self._wanted(self._with_spanned(wildcards))]
+        config = self.config
+        cells = cells_of(self._with_spanned(wildcards), config.scale, config.seeds)
+        return [metrics_file(cell) for cell in self._wanted(cells)]
 
     def recorded(self, wildcards: Any) -> list[Path]:
         """The numbers of an exhibit that no cell makes and that are kept in the repository, if there are any."""
@@ -62,13 +66,19 @@ class ExhibitRules:
         if not self.config.overrides and self.config.only == ["*"]:
             return []
         every = self.chosen if self.config.exhibits == "all" else load_exhibits(self.folder)
-        return list(self.config.unmatched_globs(cells_of(every, self.config.scale, range(1))))
+        return list(self.config.unmatched_globs(self.config.every_cell(every)))
 
     def _with_spanned(self, wildcards: Any) -> list[Exhibit]:
         asked = next(exhibit for exhibit in self.chosen if exhibit.id == wildcards.exhibit)
         return [asked, *(exhibit for exhibit in self.chosen if exhibit.id in asked.spans)]
 
-    def _wanted(self, exhibits: list[Exhibit]) -> list[Cell]:
-        config = self.config
-        cells = [cell for cell in cells_of(exhibits, config.scale, config.seeds) if config.wants(cell)]
-        return cells if config.run_cells else [cell for cell in cells if Path(metrics_file(cell)).exists()]
+    def _wanted(self, cells: list[Cell]) -> list[Cell]:
+        cells = [cell for cell in cells if self.config.wants(cell) and self._has_model(cell)]
+        return cells if self.config.run_cells else [cell for cell in cells if Path(metrics_file(cell)).exists()]
+
+    def _has_model(self, cell: Cell) -> bool:
+        """Whether a cell may run on the model that it would get: not on a stand-in where the configuration forbids it."""
+        if self.config.stand_ins:
+            return True
+        checkpoint = paths.checkpoint_of(cell.scale, cell.model, cell.dataset)
+        return bool(recorded_checkpoints(self.config, self.root, f"{checkpoint}/model.json"))

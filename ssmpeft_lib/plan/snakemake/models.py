@@ -10,6 +10,13 @@ from ..config import Config
 from .files import data_file, option, tokenizer_files
 
 
+def recorded_checkpoints(config: Config, root: Path, pattern: str) -> list[Path]:
+    """Find files of recorded checkpoints, where the configuration has scale real take them."""
+    if config.scale != "real" or config.tokenizer is not None or config.pretraining_steps is not None:
+        return []
+    return sorted((root.resolve() / "recorded" / "checkpoints").glob(pattern))
+
+
 class ModelRules:
     """Inputs and arguments of the rules `tokenizer` and `checkpoint`."""
 
@@ -20,7 +27,7 @@ class ModelRules:
     @property
     def given_tokenizer(self) -> str:
         """A tokenizer given for the stand-ins, or that of the recorded checkpoints, as an argument of a command."""
-        given = self.config.tokenizer or next(iter(self._recorded("*/tokenizer.json")), None)
+        given = self.config.tokenizer or next(iter(recorded_checkpoints(self.config, self.root, "*/tokenizer.json")), None)
         return option("given", [given.resolve()]) if given is not None and self.config.scale == "real" else ""
 
     @property
@@ -50,11 +57,4 @@ class ModelRules:
 
     def recorded(self, wildcards: Any) -> str:
         """A checkpoint that was pretrained on real text, as an argument of a command; nothing where there is none."""
-        return option("recorded", (path.parent for path in self._recorded(f"{wildcards.checkpoint}/model.json")))
-
-    def _recorded(self, pattern: str) -> list[Path]:
-        """Files of recorded checkpoints, where the configuration has scale real take them."""
-        config = self.config
-        if config.scale != "real" or config.tokenizer is not None or config.pretraining_steps is not None:
-            return []
-        return sorted((self.root.resolve() / "recorded" / "checkpoints").glob(pattern))
+        return option("recorded", (path.parent for path in recorded_checkpoints(self.config, self.root, f"{wildcards.checkpoint}/model.json")))
