@@ -66,7 +66,8 @@ def search_line(cells: Iterable[Cell], config: Config) -> str:
     processes = len(searched) * len(search.processes(config.lr_search_together, config.lr_search_rates))
     return (
         f"The learning-rate search comes on top and is not in the table: {len(searched):,} times "
-        f"{len(config.lr_search_rates)} rates, each {search.EPOCHS} epoch on {search.TRAIN_EXAMPLES:,} examples at most, in {processes:,} processes."
+        f"{len(config.lr_search_rates)} rates, each {search.EPOCHS} epoch on {search.TRAIN_EXAMPLES:,} examples "
+        f"at most, in {processes:,} processes."
     )
 
 

@@ -45,10 +45,10 @@ class Effect:
 def paired_effect(ahead: Mapping[str, BySeed], behind: Mapping[str, BySeed], draws: int = DRAWS) -> Effect:
     """Measure by how many points one side is ahead, with an interval from draws that both sides share.
 
-    A draw takes seeds and examples with replacement, for each data set its own. As few seeds as there are vary less among
-    themselves than seeds do: their part of a draw is widened by sqrt(n / (n - 1)), and by the ratio of Student's to the
-    normal quantile (Hesterberg, 2015, doi.org/10.1080/00031305.2015.1089789, section 4.3). With one seed, the interval is
-    that of the examples alone.
+    A draw takes seeds and examples with replacement, for each data set its own. A few seeds vary less among themselves
+    than seeds do: their part of a draw is widened by sqrt(n / (n - 1)) and by the ratio of Student's to the normal
+    quantile, as in the expanded percentile interval (Hesterberg, 2015, doi.org/10.1080/00031305.2015.1089789). With one
+    seed, the interval is that of the examples alone.
 
     Args:
         ahead, behind: for each data set the scores by seed. Only seeds that both sides have are compared.

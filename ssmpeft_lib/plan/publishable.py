@@ -16,8 +16,8 @@ LEFT_OUT = "The texts of this data set are left out: no licence was found that l
 def publishable(name: str, content: bytes, dataset: str) -> bytes:
     """Return a file of a cell without the texts of a data set that may not be passed on.
 
-    What may be is said by `recordable` in the facts of the data set: `texts`, all; `labels`, the answers of the model and
-    the labels that they are compared with; and where nothing is said, only the answers of the model.
+    What may be is said by `recordable` in the facts of the data set: `texts`, all; `labels`, the answers of the model
+    and the labels that they are compared with; and where nothing is said, only the answers of the model.
 
     Args:
         name: of the file: metrics.json, predictions.jsonl or cell.ipynb.

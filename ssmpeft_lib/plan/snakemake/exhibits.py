@@ -77,7 +77,7 @@ class ExhibitRules:
         return cells if self.config.run_cells else [cell for cell in cells if Path(metrics_file(cell)).exists()]
 
     def _has_model(self, cell: Cell) -> bool:
-        """Whether a cell may run on the model that it would get: not on a stand-in where the configuration forbids it."""
+        """Whether a cell may run on the model that it would get: on a stand-in only where the configuration lets it."""
         if self.config.stand_ins:
             return True
         checkpoint = paths.checkpoint_of(cell.scale, cell.model, cell.dataset)

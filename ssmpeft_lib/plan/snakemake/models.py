@@ -27,7 +27,9 @@ class ModelRules:
     @property
     def given_tokenizer(self) -> str:
         """A tokenizer given for the stand-ins, or that of the recorded checkpoints, as an argument of a command."""
-        given = self.config.tokenizer or next(iter(recorded_checkpoints(self.config, self.root, "*/tokenizer.json")), None)
+        given = self.config.tokenizer or next(
+            iter(recorded_checkpoints(self.config, self.root, "*/tokenizer.json")), None
+        )
         return option("given", [given.resolve()]) if given is not None and self.config.scale == "real" else ""
 
     @property
@@ -57,4 +59,10 @@ class ModelRules:
 
     def recorded(self, wildcards: Any) -> str:
         """A checkpoint that was pretrained on real text, as an argument of a command; nothing where there is none."""
-        return option("recorded", (path.parent for path in recorded_checkpoints(self.config, self.root, f"{wildcards.checkpoint}/model.json")))
+        return option(
+            "recorded",
+            (
+                path.parent
+                for path in recorded_checkpoints(self.config, self.root, f"{wildcards.checkpoint}/model.json")
+            ),
+        )
