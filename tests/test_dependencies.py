@@ -71,7 +71,8 @@ def third_party(path: str) -> set[str]:
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.partition(".")[0])
-    return names - sys.stdlib_module_names - {"ssmpeft_lib"}
+    # `identity` lies beside client.py, a program that imports no package
+    return names - sys.stdlib_module_names - {"ssmpeft_lib", "identity"}
 
 
 def sources() -> list[str]:

@@ -115,7 +115,9 @@ def test_another_virtual_environment_has_another_server(tmp_path, environment):
         for touched in (False, True):
             if touched:
                 os.utime(tmp_path / home / folder, ns=(1, 1))
-            code = f"import sys; sys.path.insert(0, {str(CLIENT.parent)!r}); import client; print(client.server_key())"
+            code = (
+                f"import sys; sys.path.insert(0, {str(CLIENT.parent)!r}); import identity; print(identity.server_key())"
+            )
             command = [tmp_path / home / "bin" / "python", "-S", "-E", "-c", code]
             keys.append(subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout)
     assert len(set(keys)) == 4
@@ -194,7 +196,7 @@ def test_when_snakemake_is_killed_while_the_server_starts_its_cells_end_too(tmp_
     wait_for(ended, "the kernel to end, if it began", 30)
 
 
-def test_when_the_keeper_of_a_cell_is_killed_the_cell_ends_too(tmp_path, environment):
+def test_when_the_supervisor_of_a_cell_is_killed_the_cell_ends_too(tmp_path, environment):
     marker = tmp_path / "pid"
     sleeper = f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(120)"
     command = [sys.executable, "-S", "-E", CLIENT, "run-cell", "quick/mamba-130m/lora/dart/seed0"]
@@ -205,8 +207,8 @@ def test_when_the_keeper_of_a_cell_is_killed_the_cell_ends_too(tmp_path, environ
     )
     kernel = int(wait_for(lambda: marker.exists() and marker.read_text(encoding="utf-8"), "the kernel to start", 120))
     with open(f"/proc/{kernel}/stat", encoding="utf-8") as file:
-        keeper = int(file.read().rpartition(")")[2].split()[1])
-    os.kill(keeper, signal.SIGKILL)
+        supervisor = int(file.read().rpartition(")")[2].split()[1])
+    os.kill(supervisor, signal.SIGKILL)
     wait_for(lambda: not alive(kernel), "the kernel to end", 20)
     client.kill()
     client.wait()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from ..compat.torch import own_parameter
+from ..compat.transformers import has_loaded_peft
 from .mixed_class import Mixin
 from .named import Named
 
@@ -16,7 +18,7 @@ class AdaptedModel(Mixin):
     def get_parameter(self, target: str) -> nn.Parameter:
         """The parameter of that name, as `named_parameters` has it: of an adapted one the frozen values."""
         path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._parameters.get(name)
+        found = own_parameter(self.get_submodule(path), name)
         return super().get_parameter(target) if found is None else found
 
     @property
@@ -48,7 +50,7 @@ class AdaptedModel(Mixin):
         """
         from .storage import save_resumable
 
-        if not _carries(self) or getattr(self, "_hf_peft_config_loaded", False):
+        if not _carries(self) or has_loaded_peft(self):
             options = {"is_main_process": is_main_process, "state_dict": state_dict, "push_to_hub": push_to_hub}
             super().save_pretrained(save_directory, **options, **kwargs)
             return

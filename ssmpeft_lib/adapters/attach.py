@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..compat.torch import own_module, own_parameter
 from ..ops import linear
 from .deltas import Delta
 from .mixed_class import Mixin, mix_in, take_out
@@ -173,7 +174,7 @@ class AdaptedParameter(Adapted):
         self.name = name
 
     def frozen(self) -> Tensor:
-        return self.owner._parameters[self.name]
+        return own_parameter(self.owner, self.name)
 
     @property
     def wide(self) -> bool:
@@ -241,7 +242,7 @@ def carry(owner: nn.Module, name: str, kind: type[AdaptedParameter]) -> AdaptedP
 
 def carrier_of(owner: nn.Module, name: str) -> AdaptedParameter | None:
     """What carries the deltas of a raw parameter, or None where it is not adapted."""
-    return owner._modules.get(f"{name}_adapter")
+    return own_module(owner, f"{name}_adapter")
 
 
 def release(adapted: AdaptedParameter) -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from torch import nn
 
+from ..compat.transformers import hooks_of
 from ..ops import Linear
 from ..plan.registry import files, unknown
 from .attach import Adapted
@@ -56,8 +57,7 @@ class Backbone:
 
     def _check_in_memory(self) -> None:
         for path, module in self.model.named_modules():
-            hook = getattr(module, "_hf_hook", None)
-            if any(getattr(one, "offload", False) for one in getattr(hook, "hooks", [hook])):
+            if any(getattr(hook, "offload", False) for hook in hooks_of(module)):
                 raise ValueError(
                     f"the weights of {path or 'the model'} are offloaded and come back for single calls only, which "
                     "adapters do not survive; load the model without offloading (device_map that fits, or none)"

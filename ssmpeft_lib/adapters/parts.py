@@ -10,6 +10,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
+from ..compat.torch import own_parameter
 from ..plan.registry import files
 from .attach import AdaptedLinear
 from .region import Region
@@ -109,4 +110,4 @@ def _holds(module: nn.Module, parameter: str) -> bool:
     """Whether a module, wrapped or not, has a parameter of that name (and not a buffer, or None)."""
     if isinstance(module, AdaptedLinear):
         module = module.base_layer
-    return isinstance(module._parameters.get(parameter), nn.Parameter)
+    return isinstance(own_parameter(module, parameter), nn.Parameter)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
+from ..compat.torch import is_wrapper_of_tensors, own_parameter
 from ..ops import Linear
 from .deltas import Delta
 from .mixed_class import stock_class
@@ -27,7 +27,7 @@ def quantiser_of(weight: Tensor, layer: nn.Module | None = None) -> str:
         return str(weight.dtype)
     inner = weight.data if isinstance(weight, nn.Parameter) else weight
     # a tensor that is spread over devices is a subclass too, but holds its own values
-    if is_traceable_wrapper_subclass(inner) and not hasattr(inner, "placements"):
+    if is_wrapper_of_tensors(inner) and not hasattr(inner, "placements"):
         return type(inner).__name__
     own = isinstance(layer, nn.Linear) and stock_class(layer).forward not in (nn.Linear.forward, Linear.forward)
     return stock_class(layer).__name__ if own else ""
@@ -43,7 +43,7 @@ def check_additive(slot: str, quantiser: str, delta: Delta) -> None:
 def dequantised(layer: nn.Linear) -> Linear:
     """A plain layer that computes what a quantised one does, with the same bias."""
     like = next((p for p in layer.parameters() if p.dtype in PLAIN), torch.empty(0))
-    bias = layer._parameters.get("bias")
+    bias = own_parameter(layer, "bias")
     columns = layer(torch.eye(layer.in_features, dtype=like.dtype, device=layer.weight.device))
     plain = Linear(layer.in_features, layer.out_features, bias is not None, device=columns.device, dtype=columns.dtype)
     plain.weight.copy_((columns if bias is None else columns - layer.bias).t())

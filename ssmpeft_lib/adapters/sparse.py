@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..compat.torch import edits_of, is_batched
 from .deltas import Delta
 
 
@@ -66,7 +67,7 @@ class Sparse(Delta):
         return flat.index_put((self.indices,), self.values).view(self.shape)
 
     def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if torch._C._functorch.is_batchedtensor(self.indices):
+        if is_batched(self.indices):
             # versions with choices of their own, which `unique` cannot tell apart
             return x.to(self.values.dtype), self.change(x)
         self._warn()
@@ -96,7 +97,7 @@ class Sparse(Delta):
         if not _unchanged(self._columns, self.indices):
             columns, position = self.indices.remainder(self.shape[1]).unique(return_inverse=True)
             rows = self.indices.div(self.shape[1], rounding_mode="floor")
-            self._columns = self.indices, self.indices._version, (rows, columns, position)
+            self._columns = self.indices, edits_of(self.indices), (rows, columns, position)
         return self._columns[2]
 
     def _warn(self) -> None:
@@ -146,7 +147,7 @@ class SparseOrSilent(Sparse):
 
 def _unchanged(remembered: tuple | None, indices: Tensor) -> bool:
     """Whether indices are those that were remembered, with the values that they had then."""
-    return remembered is not None and remembered[0] is indices and remembered[1] == indices._version
+    return remembered is not None and remembered[0] is indices and remembered[1] == edits_of(indices)
 
 
 def _fill(indices: Tensor, mask: Tensor) -> None:

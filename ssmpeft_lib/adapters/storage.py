@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..compat.transformers import name_or_path
 from ..plan.atomic import replacing, write_text
 from ..plan.reading import read_json
 from .api import Adaptation, adapt, adaptation_of, base_model, untouched_on_error
@@ -50,7 +51,7 @@ def save(
         "method": found.method.spelled_out(),
         "base_class": type(model).__name__,
         "vocab_size": embedding_rows(model),
-        "base_model_name_or_path": getattr(getattr(model, "config", None), "_name_or_path", None) or None,
+        "base_model_name_or_path": name_or_path(model),
         "task_type": "CAUSAL_LM" if hasattr(model, "generate") else None,
         "modules_to_save": sorted({key.partition(whole)[0] for key in model.state_dict() if whole in key}) or None,
         "load_with": LOAD_WITH,

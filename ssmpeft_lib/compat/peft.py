@@ -1,4 +1,9 @@
-"""Registers with peft as soon as peft is imported, without importing it: planning imports this package too."""
+"""What is done inside Hugging Face's peft: registering with it, a type of our own, and its rule for LoRA on Mamba.
+
+peft is imported by other people's programs, before or after this library, and never by this module alone: planning
+imports it too. So the methods are registered when peft is imported. Where that fails with a version of peft, a warning
+says why, and `ssmpeft_lib.adapt`, `save` and `load` go on without it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,9 @@ import threading
 import warnings
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
+
+from .window import warn_changed
 
 
 def register_when_imported() -> None:
@@ -52,6 +60,46 @@ def _register_or_warn() -> None:
             f"{type(error).__name__}: {error}. ssmpeft_lib.adapt, save and load work without peft",
             stacklevel=2,
         )
+
+
+def add_type(name: str) -> None:
+    """Add a member to peft's enumeration of adapter types, which is closed and is what configurations are saved by.
+
+    Raises:
+        TypeError: the enumeration is not of strings any more, or kept otherwise than Python's `enum` keeps one.
+    """
+    from peft import PeftType
+
+    if name in PeftType.__members__:
+        return
+    parts = ("_member_names_", "_member_map_", "_value2member_map_")
+    if not issubclass(PeftType, str) or not all(hasattr(PeftType, part) for part in parts):
+        raise TypeError(f"peft's enumeration of types cannot take {name}: it is not the enumeration of strings it was")
+    member = str.__new__(PeftType, name)
+    member._name_ = member._value_ = name
+    member.__objclass__ = PeftType
+    member._sort_order_ = len(PeftType._member_names_)
+    PeftType._member_names_.append(name)
+    PeftType._member_map_[name] = member
+    PeftType._value2member_map_[name] = member
+    # the enumeration's own metaclass refuses new attributes
+    type.__setattr__(PeftType, name, member)
+
+
+def is_refused_by_lora(model: Any, layer: str) -> bool:
+    """Whether peft refuses LoRA on a layer of a model of this type; not known to be, where peft has no such rule."""
+    from peft import LoraConfig
+    from peft.tuners import tuners_utils
+
+    check = getattr(tuners_utils, "_check_lora_target_modules_mamba", None)
+    if check is None:
+        warn_changed("peft", "its check of LoRA on Mamba", "0.21", "exported layers are not compared with it")
+        return False
+    try:
+        check(LoraConfig(), model, layer)
+    except ValueError:
+        return True
+    return False
 
 
 class _PeftFinder(importlib.abc.MetaPathFinder):

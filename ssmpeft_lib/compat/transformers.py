@@ -1,4 +1,8 @@
-"""The names under which transformers hands the cache around: `cache` since 5.24, one of two others before."""
+"""What is relied on inside transformers and accelerate: names of the cache, and marks that they leave on a model.
+
+The cache is handed around as `cache` since transformers 5.24, under one of two other names before. The marks are
+attributes that are looked for and need not be there.
+"""
 
 from __future__ import annotations
 
@@ -34,3 +38,19 @@ def take_cache(arguments: dict):
     for name in NAMES:
         arguments.pop(name, None)
     return cache
+
+
+def hooks_of(module: nn.Module) -> list:
+    """What accelerate runs before and after a module's forward, as where weights are offloaded."""
+    hook = getattr(module, "_hf_hook", None)
+    return list(getattr(hook, "hooks", [hook]))
+
+
+def has_loaded_peft(model: nn.Module) -> bool:
+    """Whether transformers itself loaded an adapter of peft into a model."""
+    return getattr(model, "_hf_peft_config_loaded", False)
+
+
+def name_or_path(model: nn.Module) -> str | None:
+    """What a model was loaded from: a name on the hub or a folder; None for one that was built."""
+    return getattr(getattr(model, "config", None), "_name_or_path", None) or None

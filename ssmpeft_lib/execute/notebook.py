@@ -21,7 +21,7 @@ def execute(notebook: Path, output: Path, parameters: dict) -> dict[str, str] | 
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    from .kernel_client import PromptManager
+    from ..compat.jupyter import PromptManager
 
     os.environ["JUPYTER_PATH"] = os.pathsep.join([str(KERNELS), *filter(None, [os.environ.get("JUPYTER_PATH")])])
     try:

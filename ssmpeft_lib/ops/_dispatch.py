@@ -15,6 +15,7 @@ from functools import cache
 
 import torch
 
+from ssmpeft_lib.compat.torch import has_onednn_linear
 from ssmpeft_lib.ops import _mamba_ssm, _triton
 from ssmpeft_lib.ops._cpp import build
 
@@ -67,7 +68,7 @@ def _of_triton() -> Availability:
 
 
 def _of_onednn() -> Availability:
-    there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    there = has_onednn_linear()
     return Availability(there, "torch's copy of oneDNN" if there else "this build of torch has no oneDNN")
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ssmpeft_lib.compat.torch import are_transforms_active
+
 
 def vmappable(*shared: str) -> Callable:
     """Let an op of rows be called under `torch.vmap`.
@@ -25,7 +27,7 @@ def vmappable(*shared: str) -> Callable:
 
         @functools.wraps(op)
         def call(*args, **kwargs):
-            if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
+            if torch.compiler.is_compiling() or not are_transforms_active():
                 return op(*args, **kwargs)
             given = signature.bind(*args, **kwargs).arguments
             tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig
-from peft.tuners.tuners_utils import _check_lora_target_modules_mamba
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -17,6 +16,8 @@ from ..adapters.api import adaptation_of, base_model
 from ..adapters.attach import AdaptedLinear
 from ..adapters.deltas import LowRank
 from ..adapters.storage import PREFIX, WEIGHTS
+from ..compat.peft import is_refused_by_lora
+from ..compat.transformers import name_or_path
 from ..plan.atomic import replacing
 
 NEVER_CALLED = ("dt_proj",)
@@ -97,11 +98,7 @@ def _reason(model: nn.Module, name: str, carrier: nn.Module, adapter: str) -> st
     layer = name.rpartition(".")[2]
     if layer in NEVER_CALLED:
         return "transformers reads this layer's weight without calling it"
-    try:
-        _check_lora_target_modules_mamba(LoraConfig(), model, layer)
-    except ValueError:
-        return "peft refuses LoRA on it for this model type"
-    return ""
+    return "peft refuses LoRA on it for this model type" if is_refused_by_lora(model, layer) else ""
 
 
 @torch.no_grad()
@@ -124,7 +121,7 @@ def _config(model: nn.Module, ranks: dict[str, int]) -> LoraConfig:
     pattern = {name: rank for name, rank in ranks.items() if rank != usual}
     return LoraConfig(
         task_type="CAUSAL_LM" if hasattr(model, "generate") else None,
-        base_model_name_or_path=getattr(getattr(model, "config", None), "_name_or_path", None) or None,
+        base_model_name_or_path=name_or_path(model),
         inference_mode=True,
         target_modules=sorted(ranks),
         r=usual,

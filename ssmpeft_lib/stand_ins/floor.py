@@ -6,8 +6,8 @@ from time import process_time
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..compat.torch import TorchDispatchMode
 from .shards import Shards
 
 PRODUCTS = {torch.ops.aten.mm.default, torch.ops.aten.addmm.default, torch.ops.aten.bmm.default}

@@ -5,19 +5,19 @@ CUDA is never initialised here, so that each fork may do so. The server ends whe
 
 from __future__ import annotations
 
-import array
 import ctypes
 import gc
 import importlib
 import json
+import multiprocessing
 import os
-import select
 import signal
 import socket
+import socketserver
 import sys
 import time
-import traceback
 from contextlib import suppress
+from multiprocessing.connection import wait
 
 from ...plan.registry import files
 
@@ -25,6 +25,9 @@ PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
 
 IDLE_SECONDS = float(os.environ.get("SSMPEFT_WARM_IDLE", "120"))
+
+STOP_SECONDS = 2.0
+"""How long a worker may take to end after it was asked to."""
 
 MODULES = (
     "torch._dynamo",
@@ -35,7 +38,7 @@ MODULES = (
     "ssmpeft_lib.runs.open",
     "ssmpeft_lib.runs.notebook_report",
     "ssmpeft_lib.commands.pipeline.run_cell",
-    "ssmpeft_lib.execute.kernel_client",
+    "ssmpeft_lib.compat.jupyter",
     "papermill",
     "black",
     "jupyter_client",
@@ -50,7 +53,6 @@ MODULES = (
     "safetensors.torch",
 )
 """What is imported ahead. A module that is not installed is left to the command that needs it."""
-
 
 OURS = ("data", "layers", "methods", "metrics", "mixers", "models", "training")
 """Folders of the library of which every module is imported ahead."""
@@ -78,68 +80,52 @@ def preload() -> None:
         pass
 
 
-def serve(path: str, tell: int) -> None:
-    """Listen on a Unix socket until idle; `tell` is a pipe to write into when listening."""
-    # the client that started the server must not be its parent: it ends long before
-    if os.fork():
-        os._exit(0)
-    preload()
-    # else a fork that looks for garbage writes to every page of what was imported, and so copies it
-    gc.collect()
-    gc.freeze()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    if os.path.exists(path):
-        os.unlink(path)
-    listener.bind(path)
-    listener.listen(128)
-    os.write(tell, b"1")
-    os.close(tell)
-    keepers: set[int] = set()
-    last = time.monotonic()
-    while keepers or time.monotonic() - last < IDLE_SECONDS:
-        if select.select([listener], [], [], 1.0)[0]:
-            connection, _ = listener.accept()
-            keeper = os.fork()
-            if keeper == 0:
-                listener.close()
-                _exit_with(lambda connection=connection: keep(connection))
-            connection.close()
-            keepers.add(keeper)
-        keepers = {pid for pid in keepers if os.waitpid(pid, os.WNOHANG)[0] == 0}
-        if keepers:
-            last = time.monotonic()
-        if not os.path.exists(path):
-            break
-    if os.path.exists(path):
-        os.unlink(path)
+class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
+    """Forks a `Supervisor` for each connection."""
+
+    request_queue_size = 128
+    max_children = sys.maxsize
+    timeout = 1.0
+    block_on_close = False
+
+    def serve_until_idle(self) -> None:
+        """Answer requests until there was none for a while, or the socket was taken away."""
+        last = time.monotonic()
+        while (self.active_children or time.monotonic() - last < IDLE_SECONDS) and os.path.exists(self.server_address):
+            self.handle_request()
+            # forgets supervisors that have ended
+            self.service_actions()
+            if self.active_children:
+                last = time.monotonic()
 
 
-def keep(connection: socket.socket) -> int:
-    """Fork the one who does the work, report its end to the client, and stop it when the client is gone."""
-    request, streams = _receive(connection)
-    worker = os.fork()
-    if worker == 0:
-        connection.close()
-        _exit_with(lambda: work(request, streams))
-    for stream in streams:
-        os.close(stream)
-    connection.sendall(f"{worker}\n".encode())
-    while True:
-        readable, _, _ = select.select([connection], [], [], 0.02)
-        pid, status = os.waitpid(worker, os.WNOHANG)
-        if pid:
-            try:
-                connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-            except OSError:
-                pass
-            return 0
-        if readable and not connection.recv(1):
-            _stop(worker)
-            return 0
+class Supervisor(socketserver.StreamRequestHandler):
+    """Starts the worker that a client asks for, tells it how the worker ended, and ends it when the client is gone."""
+
+    def handle(self) -> None:
+        """Serve one client, in a process of its own."""
+        self.server.socket.close()
+        _, streams, _, _ = socket.recv_fds(self.connection, 1, 3)
+        request = json.loads(self.rfile.readline())
+        worker = multiprocessing.get_context("fork").Process(target=become_worker, args=(request, streams))
+        worker.start()
+        for stream in streams:
+            os.close(stream)
+        self._reply(worker.pid)
+        while worker.is_alive():
+            # the client says nothing more: what comes from it is its end
+            if self.connection in wait([self.connection, worker.sentinel], timeout=1.0):
+                _stop(worker)
+                return
+        self._reply(worker.exitcode)
+
+    def _reply(self, number: int) -> None:
+        with suppress(OSError):
+            self.connection.sendall(f"{number}\n".encode())
 
 
-def work(request: dict, streams: list[int]) -> int:
-    """Become the process that was asked for: its streams, folder and environment, then its command."""
+def become_worker(request: dict, streams: list[int]) -> None:
+    """Be the process that was asked for: its streams, folder and environment, then its command."""
     os.setsid()
     _end_with_parent()
     for number, stream in enumerate(streams):
@@ -148,73 +134,57 @@ def work(request: dict, streams: list[int]) -> int:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     arguments = request["arguments"]
     if arguments[0] == "--kernel":
         from ipykernel.kernelapp import IPKernelApp
 
         sys.argv = ["ipykernel_launcher", "-f", arguments[1]]
-        # the parent of a forked kernel is its keeper, who stops it when the client goes away
+        # the parent of a forked kernel is its supervisor, who stops it when the client goes away
         IPKernelApp.launch_instance(argv=["-f", arguments[1]], parent_handle=os.getppid(), log_level="ERROR")
-        return 0
+        return
     from ...__main__ import main
 
-    return main(arguments)
+    sys.exit(main(arguments))
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this process when its keeper is killed, who could not stop it any more."""
-    keeper = os.getppid()
+    """Have the system end this process when its supervisor is killed, who could not stop it any more."""
+    supervisor = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if keeper == 1 or os.getppid() != keeper:
+    if supervisor == 1 or os.getppid() != supervisor:
         os._exit(1)
 
 
-def _receive(connection: socket.socket) -> tuple[dict, list[int]]:
-    streams = array.array("i")
-    size, ancillary, _, _ = connection.recvmsg(8, socket.CMSG_SPACE(3 * streams.itemsize))
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            streams.frombytes(data[: len(data) - len(data) % streams.itemsize])
-    length, body = int.from_bytes(size, "big"), b""
-    while len(body) < length:
-        part = connection.recv(length - len(body))
-        if not part:
-            raise ConnectionError("the client went away while asking")
-        body += part
-    return json.loads(body), list(streams)
-
-
-def _stop(worker: int) -> None:
+def _stop(worker: multiprocessing.process.BaseProcess) -> None:
     """End a worker and what it started: asked first, then killed."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(worker, number)
-        except ProcessLookupError:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, number)
+        worker.join(STOP_SECONDS)
+        if not worker.is_alive():
             return
-        for _ in range(100):
-            if os.waitpid(worker, os.WNOHANG)[0]:
-                return
-            time.sleep(0.02)
 
 
-def _exit_with(action) -> None:
-    """Run in a fork: never return into the server's loop, flush, and leave with a status."""
-    status = 1
-    try:
-        status = action() or 0
-    except SystemExit as exit_:
-        status = exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else 1
-    except BaseException:  # noqa: BLE001 - the fork must end here whatever happened
-        traceback.print_exc()
-    finally:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(status)
+def main(path: str, ready: int) -> None:
+    """Import ahead, then listen on a Unix socket; `ready` is a pipe to write into when listening."""
+    # the client that started the server must not be its parent: it ends long before
+    if os.fork():
+        os._exit(0)
+    preload()
+    # else a fork that looks for garbage writes to every page of what was imported, and so copies it
+    gc.collect()
+    gc.freeze()
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    with Server(path, Supervisor) as server:
+        os.write(ready, b"1")
+        os.close(ready)
+        server.serve_until_idle()
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]))

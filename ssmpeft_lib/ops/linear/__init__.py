@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ssmpeft_lib.compat.torch import are_transforms_active, onednn_linear
 from ssmpeft_lib.ops._autograd import needs_gradient
 from ssmpeft_lib.ops._dispatch import resolve
 from ssmpeft_lib.ops.linear import cpp
@@ -79,7 +80,7 @@ def _own_kernels_pay(x: Tensor, weight: Tensor) -> bool:
         and x.numel() > 0
         and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
-        and not torch._C._are_functorch_transforms_active()
+        and not are_transforms_active()
     )
 
 
@@ -97,10 +98,6 @@ def mkl_is_slow() -> bool:
     except (OSError, StopIteration):
         return False
     return maker != "GenuineIntel"
-
-
-def _onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
 def _differentiable(product: Callable) -> Callable:
@@ -134,6 +131,6 @@ class _Product(torch.autograd.Function):
         )
 
 
-BACKENDS = {"cpp": _differentiable(cpp.linear), "onednn": _differentiable(_onednn), "torch": F.linear}
+BACKENDS = {"cpp": _differentiable(cpp.linear), "onednn": _differentiable(onednn_linear), "torch": F.linear}
 
 FOR_MANY_ROWS = {name: run for name, run in BACKENDS.items() if name != "cpp"}

@@ -1,4 +1,7 @@
-"""The kernel that runs a notebook, from the side of the one who asks: ready as soon as it answers."""
+"""What is replaced of jupyter_client: how long a client waits until it takes a kernel for ready.
+
+Only documented methods are overridden; `execute/notebook.py` hands the manager to papermill.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ SILENCE_SECONDS = 0.05
 class PromptClient(AsyncKernelClient):
     """A client that takes a kernel for ready when it is idle again after the first question.
 
-    The base class waits besides until a fifth of a second has passed without a message.
+    The base class waits besides until a fifth of a second has passed without a message, and then adapts to kernels of
+    another version of the protocol; the kernels here are ipykernel's of the same environment.
     """
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
@@ -29,7 +33,7 @@ class PromptClient(AsyncKernelClient):
         while True:
             question = self.kernel_info()
             try:
-                answer = await self.get_shell_msg(timeout=1)
+                await self.get_shell_msg(timeout=1)
                 await self._until_idle(question)
             except Empty:
                 if not await self.is_alive():
@@ -37,7 +41,6 @@ class PromptClient(AsyncKernelClient):
                 if time.monotonic() > end:
                     raise RuntimeError(f"the kernel did not answer within {timeout} seconds") from None
             else:
-                self._handle_kernel_info_reply(answer)
                 return
 
     async def _until_idle(self, question: str) -> None:
@@ -51,5 +54,5 @@ class PromptClient(AsyncKernelClient):
 class PromptManager(AsyncKernelManager):
     """Starts kernels as Jupyter's own manager does, for a `PromptClient`."""
 
-    client_class = DottedObjectName("ssmpeft_lib.execute.kernel_client.PromptClient")
+    client_class = DottedObjectName(f"{__name__}.PromptClient")
     client_factory = Type(PromptClient)
