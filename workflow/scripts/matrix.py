@@ -116,8 +116,9 @@ def python(version: str) -> Callable[[], Any]:
         environment = ROOT / f".venv-{version}"
         if not (environment / "bin" / "python").exists():
             interpreter = shutil.which(f"python{version}")
-            if not interpreter:
-                raise Unavailable(f"python{version} is not on the PATH, and {environment.name} does not exist")
+            # a version manager puts a name on the PATH for versions that are not active, too
+            if not interpreter or subprocess.run([interpreter, "-c", ""], capture_output=True).returncode:
+                raise Unavailable(f"no python{version} on the PATH runs, and {environment.name} does not exist")
             subprocess.run([interpreter, "-m", "venv", environment], check=True)
             pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet"]
             for options in (
@@ -166,12 +167,13 @@ CORNERS = {
 
 def main() -> int:
     """Run the corners that are asked for; the exit status."""
-    arguments = _arguments()
+    about = "Run the fast tests (pytest -m 'not slow') as other machines would run them."
+    arguments = parser_of({name: corner.what for name, corner in CORNERS.items()}, RECORD, about).parse_args()
     outcomes = {}
     for name in arguments.corners or CORNERS:
         print(f"{name}: {CORNERS[name].what} ...", flush=True)
         outcomes[name] = outcome = run_corner(name)
-        print(f"{name}: {_said(outcome)}", flush=True)
+        print(f"{name}: {in_words(outcome)}", flush=True)
         if arguments.record:
             record(outcome)
     failed = [name for name, outcome in outcomes.items() if outcome["failed"]]
@@ -269,25 +271,30 @@ def _clone(folder: Path) -> Path:
     return folder
 
 
-def _said(outcome: dict[str, Any]) -> str:
+def in_words(outcome: dict[str, Any]) -> str:
+    """Describe one outcome in a line, with a line for each test that failed."""
     if outcome["not_run_because"]:
         return f"not run: {outcome['not_run_because']}"
     text = "{passed} passed, {failed} failed, {skipped} skipped in {seconds:.0f} s".format(**outcome)
     return "\n  ".join([text, *outcome["failures"]])
 
 
-def _arguments() -> argparse.Namespace:
+def parser_of(corners: dict[str, str], recorded: Path, description: str) -> argparse.ArgumentParser:
+    """Return a parser of corners' names and --record; its help lists the corners (name to phrase)."""
+
+    def known(name: str) -> str:
+        if name not in corners:
+            raise argparse.ArgumentTypeError(f"there is no {name} (have: {', '.join(corners)})")
+        return name
+
     parser = argparse.ArgumentParser(
-        description="Run the fast tests (pytest -m 'not slow') as other machines would run them.",
-        epilog="corners:\n" + "\n".join(f"  {name:18} {corner.what}" for name, corner in CORNERS.items()),
+        description=description,
+        epilog="corners:\n" + "\n".join(f"  {name:18} {what}" for name, what in corners.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("corners", nargs="*", metavar="CORNER", help="default: all of them")
-    parser.add_argument("--record", action="store_true", help=f"write the outcomes into {RECORD.relative_to(ROOT)}")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.corners) - CORNERS.keys():
-        parser.error(f"no corner {', '.join(sorted(unknown))} (have: {', '.join(CORNERS)})")
-    return arguments
+    parser.add_argument("corners", nargs="*", metavar="CORNER", type=known, help="default: all that are cheap to have")
+    parser.add_argument("--record", action="store_true", help=f"write the outcomes into {recorded.relative_to(ROOT)}")
+    return parser
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
     .venv/bin/python workflow/scripts/version_window.py                   the lowest and the newest
     .venv/bin/python workflow/scripts/version_window.py newest-torch      those that are named; --help lists them
     .venv/bin/python workflow/scripts/version_window.py --record          the outcomes go into recorded/versions.json
+    .venv/bin/python workflow/scripts/version_window.py lowest --machine old-processor
 
 The window is that of ssmpeft_lib/compat/window.py. A corner is an environment in .venv-windows with the versions that
 it is about; whatever else is needed comes from .venv, whose interpreter starts this script. The exit status is 1 if a
@@ -11,7 +12,6 @@ test failed.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import subprocess
@@ -20,7 +20,8 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from matrix import NOT_RUN, WORKERS, Place, Unavailable, run_tests
+from matrix import CORNERS as MACHINES
+from matrix import NOT_RUN, WORKERS, Place, Unavailable, in_words, parser_of, run_tests
 from packaging.version import Version
 
 from ssmpeft_lib.compat.window import TRIED, tried
@@ -48,12 +49,16 @@ WHEN_NAMED = {
 
 def main() -> int:
     """Run the corners that are asked for; the exit status."""
-    arguments = _arguments()
+    machines = [name for name, corner in MACHINES.items() if corner.variables or name == "plain"]
+    parser = parser_of(CORNERS, RECORD, __doc__.partition("\n")[0])
+    parser.add_argument("--machine", choices=machines, default="plain", help="a corner of matrix.py to run them in")
+    arguments = parser.parse_args()
     failed = []
     for name in arguments.corners or [name for name in CORNERS if name not in WHEN_NAMED]:
         print(f"{name}: {CORNERS[name]} ...", flush=True)
-        outcome = run_corner(name)
-        print(f"{name}: {_said(outcome)}", flush=True)
+        outcome = run_corner(name, MACHINES[arguments.machine].variables)
+        versions = ", ".join(f"{library} {version}" for library, version in outcome["versions"].items())
+        print(f"{name} ({versions}): {in_words(outcome)}", flush=True)
         failed += [name] if outcome["failed"] else []
         if arguments.record:
             record(outcome)
@@ -105,8 +110,13 @@ def interpreter(name: str) -> Path:
     return python
 
 
-def run_corner(name: str) -> dict[str, Any]:
-    """Run the library's fast tests in one corner; the outcome is its entry in the record."""
+def run_corner(name: str, variables: dict[str, str]) -> dict[str, Any]:
+    """Run the library's fast tests in one corner; the outcome is its entry in the record.
+
+    Args:
+        name: one of `CORNERS`.
+        variables: environment variables of the machine to run them as.
+    """
     head = {"corner": name, "what": CORNERS[name], "versions": {}}
     try:
         python = interpreter(name)
@@ -117,7 +127,7 @@ def run_corner(name: str) -> dict[str, Any]:
         if Version(version) not in tried()[library].specifier:
             raise SystemExit(f"{name}: {library} {version} is outside of {tried()[library]}")
     files = tuple(f"tests/test_{name}.py" for name in LIBRARY)
-    return head | run_tests(Place(python=python), (*WORKERS, *files), {})
+    return head | run_tests(Place(python=python), (*WORKERS, *files), variables)
 
 
 def record(outcome: dict[str, Any]) -> None:
@@ -153,28 +163,6 @@ def _versions(python: Path) -> dict[str, str]:
     found = json.loads(subprocess.run([python, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout)
     # a local version such as 2.13.0+cpu is a build of the same release
     return {name: version.partition("+")[0] for name, version in found.items()}
-
-
-def _said(outcome: dict[str, Any]) -> str:
-    if outcome["not_run_because"]:
-        return f"not run: {outcome['not_run_because']}"
-    text = "{passed} passed, {failed} failed, {skipped} skipped in {seconds:.0f} s".format(**outcome)
-    versions = ", ".join(f"{name} {version}" for name, version in outcome["versions"].items())
-    return "\n  ".join([f"{text} ({versions})", *outcome["failures"]])
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.partition("\n")[0],
-        epilog="corners:\n" + "\n".join(f"  {name:14} {what}" for name, what in CORNERS.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("corners", nargs="*", metavar="CORNER", help="default: lowest and newest")
-    parser.add_argument("--record", action="store_true", help=f"write the outcomes into {RECORD.relative_to(ROOT)}")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.corners) - CORNERS.keys():
-        parser.error(f"no corner {', '.join(sorted(unknown))} (have: {', '.join(CORNERS)})")
-    return arguments
 
 
 if __name__ == "__main__":
