@@ -129,6 +129,15 @@ def test_a_kernel_that_dies_is_a_failed_cell(tmp_path, environment):
     assert metrics["error"]["type"] == "DeadKernelError"
 
 
+@pytest.mark.parametrize("code", ["import time; time.sleep(600)", "import os; os.kill(os.getpid(), 19)"])
+@pytest.mark.parametrize("warm", ["1", "0"])
+def test_a_kernel_that_hangs_is_a_failed_cell_once_its_time_is_over(tmp_path, environment, code, warm):
+    own = environment | {"SSMPEFT_CELL_HOURS": "0.0006", "SSMPEFT_WARM": warm}
+    _, metrics = run_cell(tmp_path / "hung", own, notebook(tmp_path, code))
+    assert metrics["error"]["type"] == "TimedOut"
+    assert "stopped after 2 s" in metrics["error"]["message"] and "cell_hours" in metrics["error"]["message"]
+
+
 def test_a_notebook_without_a_result_is_a_failed_cell(tmp_path, environment):
     _, metrics = run_cell(tmp_path / "empty", environment, notebook(tmp_path, "pass"))
     assert metrics["error"]["type"] == "MissingResult"

@@ -8,21 +8,23 @@ from pathlib import Path
 KERNELS = Path(__file__).resolve().parent / "forkserver" / "jupyter"
 
 
-def execute(notebook: Path, output: Path, parameters: dict) -> dict[str, str] | None:
+def execute(notebook: Path, output: Path, parameters: dict, hours: float | None = None) -> dict[str, str] | None:
     """Run a notebook, keeping its outputs up to the cell that failed.
 
     Args:
         notebook: as .ipynb.
         output: the executed notebook.
         parameters: values for its cell tagged `parameters`.
+        hours: after which a cell of it is stopped; None: it may take as long as it takes.
     Returns:
         `type` and `message` of the error of the cell that failed, or None.
     """
     import papermill
-    from nbclient.exceptions import DeadKernelError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     from ..compat.jupyter import PromptManager
 
+    seconds = None if hours is None else max(1, round(hours * 3600))
     os.environ["JUPYTER_PATH"] = os.pathsep.join([str(KERNELS), *filter(None, [os.environ.get("JUPYTER_PATH")])])
     try:
         papermill.execute_notebook(
@@ -35,10 +37,14 @@ def execute(notebook: Path, output: Path, parameters: dict) -> dict[str, str] | 
             log_output=False,
             # it has answered all that it was asked, so nobody waits for it to end by itself
             shutdown_kernel="immediate",
+            execution_timeout=seconds,
             cwd=os.getcwd(),
         )
     except papermill.exceptions.PapermillExecutionError as error:
         return {"type": error.ename, "message": error.evalue}
+    except CellTimeoutError:
+        message = f"stopped after {seconds} s, the time that cell_hours of config.yaml gives"
+        return {"type": "TimedOut", "message": message}
     except DeadKernelError:
         return {"type": "DeadKernelError", "message": "the kernel died; out of memory, or killed"}
     return None

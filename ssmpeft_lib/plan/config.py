@@ -37,6 +37,7 @@ class Config:
     warm_kernels: bool
     also: list[str] = field(default_factory=list)
     stand_ins: bool = True
+    cell_hours: float | None = None
     pretraining_steps: int | None = None
     overrides: list[dict] = field(default_factory=list)
 
@@ -92,6 +93,7 @@ class Config:
             warm_kernels=document.get("warm_kernels", True),
             also=document.get("also") or [],
             stand_ins=document.get("stand_ins", True),
+            cell_hours=document.get("cell_hours"),
             pretraining_steps=document.get("pretraining_steps"),
             overrides=document.get("overrides") or [],
         )

@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="where models and data lie")
     parser.add_argument("--overrides", default="{}", help="overrides of the recipe, as JSON")
     parser.add_argument("--learning-rate", default="", help="a file with the learning rate that a search found")
+    parser.add_argument(
+        "--hours",
+        type=float,
+        default=os.environ.get("SSMPEFT_CELL_HOURS"),
+        help="after which the cell is stopped and counts as failed; the default is $SSMPEFT_CELL_HOURS, or none",
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads of torch on a CPU")
 
 
@@ -52,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     shutil.rmtree(folder / "adapter", ignore_errors=True)
     manifest.ensure_all(arguments.results / path for path in paths.prepared(cell.scale, cell.model, cell.dataset))
     with replacing(arguments.output) as draft, own_gpu(Needs(cell.scale).gpus > 0):
-        error = execute(arguments.notebook, draft, parameters)
+        error = execute(arguments.notebook, draft, parameters, arguments.hours)
     if error is not None and error["type"] == manifest.NotPrepared.__name__:
         # damaged since it was looked at: no result of the cell
         logging.error("%s: %s", cell, error["message"])

@@ -76,11 +76,15 @@ class Workflow:
 
     @property
     def shell_prefix(self) -> str:
-        """What stands before each rule's command: `ssmpeft`, the library's commands, started warm where the
-        configuration says so, and `python`, the one that runs this unless a rule has an environment of its own."""
+        """What stands before each rule's command: two shell functions.
+
+        `ssmpeft` is the library's commands, started warm and ended after some hours where the configuration says so;
+        `python` is the one that runs this, unless a rule has an environment of its own.
+        """
         client = shlex.quote(str(self.root.resolve() / "ssmpeft_lib" / "execute" / "forkserver" / "client.py"))
-        warm = "" if self.config.warm_kernels else "SSMPEFT_WARM=0 "
+        settings = "" if self.config.warm_kernels else "SSMPEFT_WARM=0 "
+        settings += f"SSMPEFT_CELL_HOURS={self.config.cell_hours} " if self.config.cell_hours else ""
         python = "" if self.conda else f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; '
-        prefix = f'set -euo pipefail; {python}ssmpeft() {{ {warm}python -S -E {client} "$@"; }}; '
+        prefix = f'set -euo pipefail; {python}ssmpeft() {{ {settings}python -S -E {client} "$@"; }}; '
         # snakemake formats it
         return prefix.replace("{", "{{").replace("}", "}}")
