@@ -128,6 +128,7 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
         data=data,
         problem=SimpleNamespace(
             splits={"train": _Split(examples, 1024), "val": _Split(examples, 256), "test": _Split(examples, 256)},
+            examples=lambda split: examples,
             serialised=lambda i: ["convert triples to text: Mars Hill College | joined | 1973", "It joined in 1973."],
         ),
         trained={f"backbone.layers.{i}.mixer.out_proj.lora_{m}": _Tensor(8, 128) for i in range(2) for m in "AB"}

@@ -105,14 +105,6 @@ def test_best_leaves_out_full_fine_tuning(view):
     assert not any(name == "Everything / Full" for name, _ in best)
 
 
-def test_unserved_column_is_a_hole_with_its_reason(results):
-    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text(encoding="utf-8"))
-    for row in document["rows"]:
-        row["points"][2] |= {"unserved": "no such data set", "ours": {}, "difference": None}
-    shown = exhibit_view(document).rows[0].shown[2]
-    assert (shown.hole, shown.reason) == ("not served", "no such data set")
-
-
 def test_every_run_has_a_page_that_leads_back_and_says_how_to_run_it_again(pages, results):
     for path in sorted((results / "quick" / "cells").rglob("metrics.json")):
         cell = Cell.parse(json.loads(path.read_text(encoding="utf-8"))["cell"])

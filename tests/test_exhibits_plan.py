@@ -72,12 +72,8 @@ def test_snakemake_plans_one_job_for_each_cell(scale, tmp_path):
 
 def test_every_number_but_a_count_has_a_cell():
     for point in points():
-        needs_none = point.metric.startswith("params.") or point.unserved
-        assert bool(point.cells("quick", range(1))) != bool(needs_none), point
-
-
-def test_only_the_pictures_are_unserved():
-    assert {point.exhibit for point in points() if point.unserved} == {"figure1", "figure2"}
+        needs_none = point.metric.startswith("params.")
+        assert bool(point.cells("quick", range(1))) != needs_none, point
 
 
 def test_metrics_are_a_closed_set():

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 from reference import shared
-from torch.nn.utils.parametrize import register_parametrization
 
 from ssmpeft_lib.adapters.api import adapt, count
+from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.adapters.select_by_warmup import begin_warmup, select
 from ssmpeft_lib.mixers.s4d import S4D, S4DConfig
 from ssmpeft_lib.models.s4 import MODELS, DeepS4, build
 from ssmpeft_lib.plan.registry import files
-from ssmpeft_lib.theory.parametrised import LowRank
 from ssmpeft_lib.theory.selection import Budget, select_dimensions
 
 ON_S4 = {
@@ -54,19 +53,16 @@ def test_kernel_is_the_authors(parity, network):
 
 
 def test_outputs_with_lora_are_the_authors(parity, network):
-    for index, layer in enumerate(network.layers):
-        for module, parameter, stored in (
-            (layer.kernel, "log_A_real", "log_A_real_adapter"),
-            (layer.kernel, "A_imag", "A_imag_adapter"),
-            (layer.kernel, "C", "C_adapter"),
-            (layer.output_linear, "weight", "lp"),
-        ):
-            first, second = (parity[f"lora:{index}:{stored}:{part}"] for part in (0, 1))
-            # on a linear layer the authors store the inner factor first
-            B, A = (second, first) if stored == "lp" else (first, second)
-            update = LowRank(getattr(module, parameter), A.shape[0], linear=False)
-            update.load_state_dict({"A": A, "B": B})
-            register_parametrization(module, parameter, update)
+    rank = len(parity["lora:0:lp:0"])
+    adapt(network, f"lora@output_linear+log_A_real+A_imag+C,rank={rank},alpha={rank},dropout=0.0")
+    for index, layer in enumerate(Backbone(network).mixers):
+        for slot in Backbone(network).slots_of(layer, "ssm") + Backbone(network).slots_of(layer, "linear"):
+            stored = "lp" if slot.name == "output_linear" else f"{slot.name}_adapter"
+            if f"lora:{index}:{stored}:0" in parity:
+                first, second = (parity[f"lora:{index}:{stored}:{part}"] for part in (0, 1))
+                # on a linear layer the authors store the inner factor first
+                B, A = (second, first) if stored == "lp" else (first, second)
+                Backbone(network).delta(slot).load_state_dict({"lora_A": A, "lora_B": B})
     torch.testing.assert_close(network(parity["x"]), parity["y_lora"], rtol=1e-4, atol=1e-5)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from ..compare.join import SHARES
 from ..compare.rank_correlation import rank_correlation
 from ..drawing import charts
 from ..plan import registry
@@ -114,21 +112,13 @@ def _is_figure(view: View) -> bool:
     return view.document["kind"] == "figure"
 
 
-def _share(document: dict[str, Any], point: dict[str, Any]) -> float | None:
-    """The trained share of a point: counted, or of runs that are recorded the one in its row."""
-    if point.get("share") is not None:
-        return point["share"]
-    shares = (other["ours"].get("mean") for other in document["points"] if other["metric"].startswith(SHARES))
-    return next(shares, None)
-
-
 def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list[charts.Dot]:
     dots = []
     rows = zip(view.rows, view.document["rows"], strict=True)
     for row, document in rows:
         point, shown = document["points"][column.index], row.shown[column.index]
         values = {
-            "share": _share(document, point),
+            "share": point.get("share"),
             "printed": (point["printed"] or {}).get("value"),
             "ours": point["ours"].get("mean"),
             **{key: point["ours"].get(key) for key in COST_AXES},

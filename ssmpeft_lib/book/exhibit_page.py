@@ -99,6 +99,6 @@ def exhibit_csv(document: dict[str, Any]) -> str:
                     "ours_std": ours.get("std"),
                     "seeds": len(ours.get("by_seed", {})) or None,
                 }
-                | {"problems": "; ".join(ours.get("problems", [])) or point["unserved"] or None}
+                | {"problems": "; ".join(ours.get("problems", [])) or None}
             )
     return file.getvalue()

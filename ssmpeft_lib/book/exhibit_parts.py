@@ -33,7 +33,6 @@ class Column:
     digits: int
     share: bool
     unit: str
-    unserved: str
     axis: Scale | None
 
     @property
@@ -56,7 +55,7 @@ class Shown:
         best, best_own: whether it is the best of its column below 100 % trainable.
         own, own_spread: mean and standard deviation over seeds, or empty.
         some: `2/3` where not every seed gave a value, else empty.
-        hole: a word that stands where there is no value: `failed`, `not run`, `not served`, `not counted`.
+        hole: a word that stands where there is no value: `failed`, `not run`, `not counted`.
         reason: why there is a hole or not every run counts.
         difference: own minus printed, at the scale of the paper.
         of_full: own as a percentage of full fine-tuning's, where there is no difference.

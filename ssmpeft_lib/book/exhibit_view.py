@@ -61,7 +61,6 @@ def _column(document: dict[str, Any], index: int) -> Column:
         digits=points[0]["digits"],
         share=share,
         unit=spec.get("unit", ""),
-        unserved=spec.get("unserved", ""),
         axis=linear(values, 0, 100, marks=3) if values and not share else None,
     )
 
@@ -119,8 +118,6 @@ def _matches(mean: float, printed: dict[str, Any], digits: int) -> bool:
 
 
 def _hole(point: dict[str, Any]) -> tuple[str, str]:
-    if point["unserved"]:
-        return "not served", point["unserved"]
     problems = point["ours"].get("problems", ["no value"])
     if any(": failed: " in problem for problem in problems):
         return "failed", "; ".join(problem for problem in problems if ": failed: " in problem)

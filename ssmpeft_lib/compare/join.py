@@ -41,18 +41,18 @@ def exhibit_document(
         shares: counted parameters, by model and method.
         recorded: folder of results at paper scale that are kept in the repository.
     Returns:
-        `id, title, source, scale, columns, rows, notes, claims`, and `kept`, what is known of points that no cell
-        makes; each row has its spec's words, its method's family, and `points`, one for each column: `printed`, `ours`
-        (mean, std, by_seed, cells, problems; `of_full`, its percentage of full fine-tuning's in the same exhibit),
-        `recorded` (the same, where there are such results) and, at the scales of `COMPARED`, `difference`.
-        Claims are as `claims.evaluated` returns them, with our own numbers at the scales of `JUDGED`.
+        `id, title, source, scale, columns, rows, notes, claims`, and `kept`, what is known of recorded points that
+        stand in place of miniatures; each row has its spec's words, its method's family, and `points`, one for each
+        column: `printed`, `ours` (mean, std, by_seed, cells, problems; `of_full`, its percentage of full fine-tuning's
+        in the same exhibit), `recorded` (the same, where there are such results) and, at the scales of `COMPARED`,
+        `difference`. Claims are as `claims.evaluated` returns them, with our own numbers at the scales of `JUDGED`.
     """
     sources = {"ours": Results(results, scale, seeds)}
     if recorded is not None and (found := Results.recorded(recorded)).seeds:
         sources["recorded"] = found
     # claims may span exhibits, whose specs lie beside this one
     tables = {table.id: table for table in (exhibit, *load_exhibits(exhibit.path.parent, sorted(exhibit.spans)))}
-    kept = {id: kept_points(recorded, id) for id in tables}
+    kept = {id: {} if scale in COMPARED else kept_points(recorded, id) for id in tables}
     joined = {id: _join(table, sources, shares, kept[id].get("points", {}), scale) for id, table in tables.items()}
     own = joined[exhibit.id]
     _add_shares_of_full([one.document for row in own.values() for one in row])
@@ -73,7 +73,7 @@ def exhibit_document(
 
 
 def kept_points(recorded: Path | None, exhibit: str) -> dict[str, Any]:
-    """The points of an exhibit that no cell makes and that are kept in the repository, by row and column.
+    """The points of an exhibit whose runs at full size are kept in the repository, by row and column.
 
     Returns:
         `runs`, the file that they were taken from, its `setting`, `seeds`, `made_by` and `points`; nothing where there
@@ -104,8 +104,8 @@ def _join(
     """Every row of an exhibit, by its name."""
     return {
         row_name(row): [
-            _kept(point, kept[point.row][point.column])
-            if point.unserved and point.column in kept.get(point.row, {})
+            _kept(point, kept[point.row][point.column], sources["ours"], shares)
+            if point.column in kept.get(point.row, {})
             else _joined(point, sources, shares, scale)
             for point in points
         ]
@@ -113,14 +113,15 @@ def _join(
     }
 
 
-def _kept(point: Point, numbers: dict[str, Any]) -> _Joined:
-    """A point that no cell makes, with numbers that are kept in the repository."""
+def _kept(point: Point, numbers: dict[str, Any], own: Results, shares: dict) -> _Joined:
+    """A point with numbers that are kept in the repository, in place of those of its cells, which are miniatures."""
     by_seed = {int(seed): [value] for seed, value in numbers.get("by_seed", {}).items()}
     values = {
         "printed": _printed(point),
         "recorded": Value(numbers["mean"], by_seed=by_seed),
     }
-    document = _point_document(point, {"ours": numbers}, compared=True) | {"unserved": "", "share": None}
+    numbers = numbers | {"cells": [str(cell) for cell in point.cells(own.scale, own.seeds)]}
+    document = _point_document(point, {"ours": numbers}, compared=True) | {"share": _share_of(point, shares)}
     return _Joined(point, document, values)
 
 
@@ -136,9 +137,12 @@ def _joined(point: Point, sources: Mapping[str, Results], shares: dict, scale: s
             del values["ours"]
         if "mean" not in numbers.get("recorded", {}):
             numbers.pop("recorded", None)
-    share = shares.get(point.model, {}).get(point.method, {}).get("trainable_pct")
-    document = _point_document(point, numbers, compared=counted or scale in COMPARED) | {"share": share}
-    return _Joined(point, document, values)
+    document = _point_document(point, numbers, compared=counted or scale in COMPARED)
+    return _Joined(point, document | {"share": _share_of(point, shares)}, values)
+
+
+def _share_of(point: Point, shares: dict) -> float | None:
+    return shares.get(point.model, {}).get(point.method, {}).get("trainable_pct")
 
 
 def _printed(point: Point) -> Value | None:
@@ -164,7 +168,6 @@ def _point_document(point: Point, numbers: dict[str, dict[str, Any]], compared: 
         "metric": point.metric,
         "digits": point.digits,
         "better": point.better,
-        "unserved": point.unserved,
         "printed": printed
         and {
             "value": printed.value,

@@ -17,6 +17,8 @@ class LoRA(Method):
     targets: tuple[str, ...] = ("linear",)
     rank: int = 8
     """Rank of the update (Sec. C.1)."""
+    rank_ssm: int = 0
+    """Rank of the updates of what is no projection, such as an S4's A and C (Sec. D.3); 0 for `rank`."""
     alpha: float = 8.0
     """The update is scaled by alpha / rank (Sec. C.1)."""
     dropout: float = 0.1
@@ -31,6 +33,8 @@ class LoRA(Method):
     def adapt(self, backbone: Backbone) -> None:
         if self.rank < 1:
             raise self.refuse("rank", "must be at least 1")
+        if self.rank_ssm < 0:
+            raise self.refuse("rank_ssm", "must be at least 1, or 0 for the rank of the others")
         if self.alpha <= 0:
             raise self.refuse("alpha", "must be above 0, or the update is always zero")
         if not 0 <= self.dropout < 1:
@@ -45,6 +49,9 @@ class LoRA(Method):
 
     def delta(self, slot: Slot) -> LowRank:
         """The update of one slot. Dropout acts on a layer's input, so a raw parameter has none."""
+        rank = self.rank if slot.is_projection else self.rank_ssm or self.rank
+        # the same scale everywhere, whatever the rank
+        alpha = self.alpha * rank / self.rank
         if slot.is_complex:
-            return ComplexLowRank(slot.shape, self.rank, self.alpha)
-        return LowRank(slot.shape, self.rank, self.alpha, self.dropout if slot.is_linear else 0.0)
+            return ComplexLowRank(slot.shape, rank, alpha)
+        return LowRank(slot.shape, rank, alpha, self.dropout if slot.is_linear else 0.0)

@@ -27,6 +27,8 @@ class S4DConfig:
         activation: `relu`, or `identity` for the theorems, which assume linear activations.
         init: `linear` is S4D-Lin, A_h = -1/2 + i pi h; `random` draws -Re(A) from (0, 1) and Im(A) / pi from 0 .. H-1.
         input_vector: True gives each state its own B. The released code fixes B = 1; tuning C does the same (Sec. 5.2).
+        released_lag: at which lag the released code takes what a state adds to the kernel, to rank states by it: 1 in
+            its script for Table 4, half the sequence in that for Figures 1 and 2.
     Raises:
         ValueError: an option is none of its choices.
     """
@@ -39,6 +41,7 @@ class S4DConfig:
     activation: str = "relu"
     init: str = "linear"
     input_vector: bool = False
+    released_lag: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):

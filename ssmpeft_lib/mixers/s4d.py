@@ -68,15 +68,17 @@ def uninstall(mixer: nn.Module) -> None:
     """Nothing to do."""
 
 
-def ranks(frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[Tensor, Tensor]:
+def ranks(mixer: S4D, frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[Tensor, Tensor]:
     """Squared change of A and the magnitude that silencing goes by, each [d_model, d_state] (Algorithm 1).
 
     Args:
+        mixer: whose values they are.
         frozen, warmed: values of the slots before and after the warm-up.
         rule: `paper`, or `upstream` for the released code with its two slips.
     """
     slips = SLIPS if rule == "upstream" else ()
-    magnitude = importance_of(warmed, "kernel" if rule == "upstream" else "transition", lag=1, slips=slips)
+    importance, lag = ("kernel", mixer.config.released_lag) if rule == "upstream" else ("transition", 1)
+    magnitude = importance_of(warmed, importance, lag, slips)
     return change_of(frozen, warmed, slips).square().sum(-1), magnitude
 
 

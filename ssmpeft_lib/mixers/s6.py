@@ -77,7 +77,7 @@ def uninstall(mixer: nn.Module) -> None:
     take_out(mixer, S6Forward)
 
 
-def ranks(frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[None, Tensor | None]:
+def ranks(mixer: nn.Module, frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[None, Tensor | None]:
     """What silencing goes by: |A_bar| at the step size of a zero input (paper), or what changed least (code)."""
     if rule == "upstream":
         return None, None

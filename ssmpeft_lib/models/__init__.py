@@ -6,7 +6,9 @@ A family's file has
   its weights and its tokenizer are from; with `real`, also the sizes and the recipe of a small model that is pretrained
   on real text, and which one's turn comes first (`stand_ins/pretrain_on_text.py`);
 - `build(**sizes)`: a model with random weights;
-- `load(name, folder)` and `save(network, folder)`: only where transformers does not know the model.
+- `load(name, folder)` and `save(network, folder)`: only where transformers does not know the model;
+- `draw(name, seed)`: only where a model says `drawn`, that is, has random weights which the seed of a cell decides. It
+  returns the model and what it is to act as.
 
 Start from mamba.py.
 """
@@ -35,21 +37,27 @@ class Checkpoint:
         network: the model, in float32 unless its file says otherwise.
         tokenizer: path of its tokenizer.json.
         eos: the token that ends an answer.
-        digest: of the contents of its files and of its tokenizer.
+        digest: of the contents of its files and of its tokenizer, or of what it is drawn by.
+        target: what it is to act as, where it is drawn with one.
     """
 
     network: nn.Module
     tokenizer: Path
     eos: int
     digest: str
+    target: nn.Module | None = None
 
 
-def load_checkpoint(model: str, dataset: str, scale: str, results: Path) -> Checkpoint:
-    """Load what the pipeline prepared for a model on a data set.
+def load_checkpoint(model: str, dataset: str, scale: str, results: Path, seed: int = 0) -> Checkpoint:
+    """Load what the pipeline prepared for a model on a data set, or draw what a seed decides.
 
     Raises:
         NotPrepared: it was not prepared yet, or is damaged.
     """
+    if paths.is_drawn(model):
+        network, target = registry.load("models", model).draw(model, seed)
+        drawn_by = manifest.digest([registry.facts("models", model), seed])
+        return Checkpoint(network, Path(), eos=0, digest=drawn_by, target=target)
     name = paths.checkpoint_of(scale, model, dataset)
     about = Path(results) / paths.checkpoint_folder(scale, name) / "model.json"
     facts = manifest.read(about)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from ..mixers.s4d import S4D, S4DConfig
@@ -12,12 +13,24 @@ MODELS = {
     "s4-deep": {
         "config": {"n_layers": 8, "d_model": 64, "d_state": 16, "d_input": 1, "d_output": 10},
         "stand_in": {"n_layers": 2, "d_model": 64, "d_state": 16, "d_input": 1, "d_output": 10},
-        "share_of": "base",
+        "share_of": "base", "reads": "numbers",
         "pretrained_on": "cifar10-pixels",
     },
-}
-"""Table 4: eight layers, 16 states and 64 channels; one number a pixel in, ten classes out. Its shares are of the model
-without adapters. It is small enough to be run as it is at every scale; the stand-in is for tests."""
+    "s4-regression": {
+        "config": {"n_layers": 4, "d_model": 64, "d_state": 16, "init": "random", "released_lag": 100},
+        "stand_in": {"n_layers": 2, "d_model": 64, "d_state": 16, "init": "random", "released_lag": 100},
+        "target": {"n_layers": 1, "d_model": 64, "d_state": 8, "init": "random"},
+        "share_of": "base", "reads": "series", "drawn": True,
+    },
+}  # fmt: skip
+"""`s4-deep`, Table 4: eight layers, 16 states and 64 channels; one number a pixel in, ten classes out.
+
+`s4-regression`, Figures 1 and 2: a deep S4 with random weights that is adapted to act as a `target` of fewer layers and
+states (Sec. 5.3; the state sizes are those of the released script). Nothing is pretrained: each seed of a cell draws
+both.
+
+Shares of both are of the model without adapters. Both are small enough to be run as they are at every scale; the
+stand-ins are for tests."""
 
 WEIGHTS = "model.safetensors"
 
@@ -75,6 +88,15 @@ def build(
     """
     unused_norms = d_input is not None if unused_norms is None else unused_norms
     return DeepS4(S4DConfig(**layer), n_layers, d_input, d_output, unused_norms)
+
+
+def draw(name: str, seed: int) -> tuple[DeepS4, DeepS4]:
+    """A named model with random weights, and what it is to act as; both depend on the seed alone."""
+    facts = MODELS[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        target, network = build(**facts["target"]), build(**facts["config"])
+    return network, target
 
 
 def save(network: DeepS4, folder: Path) -> None:

@@ -62,7 +62,7 @@ class Cell:
         """
         if self.scale not in SCALES:
             raise ValueError(f"cell {self}: no scale {self.scale!r} (have: {', '.join(SCALES)})")
-        reads = "text" if "tokenizer" in registry.facts("models", self.model) else "numbers"
+        reads = registry.facts("models", self.model).get("reads", "text")
         given = registry.facts("data", self.dataset).get("modality", "text")
         # a language model reads the pixels of an image as text
         if reads != ("text" if given == "pixels" else given):

@@ -35,7 +35,6 @@ class Point:
         digits: decimals to show.
         better: `higher`, `lower` or `none`.
         read_to: how exactly the printed number was read off a picture; 0 for one that is printed as text.
-        unserved: why there is no cell for it, or empty.
     """
 
     exhibit: str
@@ -48,7 +47,6 @@ class Point:
     printed: Printed | None
     digits: int
     better: str
-    unserved: str = ""
     read_to: float = 0.0
 
     @property
@@ -61,7 +59,7 @@ class Point:
 
         A count of parameters (`params.*`) needs none: it is taken from the shapes of the real model.
         """
-        if self.unserved or self.metric.startswith("params."):
+        if self.metric.startswith("params."):
             return []
         members = registry.groups().get(self.dataset, (self.dataset,))
         return [Cell(scale, self.model, self.method, member, seed) for member in members for seed in seeds]
@@ -156,11 +154,9 @@ class Exhibit:
             raise ValueError(
                 f"{self.path}: row {label!r} prints {len(printed)} values, there are {len(self.columns)} columns"
             )
-        unserved = column.get("unserved") or row.get("unserved") or ""
         try:
             value = None if not printed or printed[i] is None else Printed.parse(printed[i])
-            if not unserved:
-                _check_names(bound)
+            _check_names(bound)
         except (ValueError, LookupError) as error:
             raise type(error)(f"{where}: {error}") from None
         return Point(
@@ -170,7 +166,6 @@ class Exhibit:
             printed=value,
             digits=column.get("digits", 1),
             better=column.get("better", "higher"),
-            unserved=unserved,
             read_to=column.get("read_to", 0.0),
             **bound,
         )

@@ -33,6 +33,11 @@ def pretrained_on(model: str) -> str | None:
     return registry.facts("models", model).get("pretrained_on")
 
 
+def is_drawn(model: str) -> bool:
+    """Whether a model has random weights that the seed of a cell decides: it has no checkpoint."""
+    return registry.facts("models", model).get("drawn", False)
+
+
 def model_of(checkpoint: str) -> str:
     """The model that a checkpoint is one of: its name, less the modality of an image stand-in."""
     return checkpoint if checkpoint in registry.entries("models") else checkpoint.rpartition("-")[0]
@@ -56,9 +61,10 @@ def tokenizer_manifest(scale: str, tokenizer: str) -> PurePosixPath:
 def prepared(scale: str, model: str, dataset: str) -> list[PurePosixPath]:
     """The manifests of all that was prepared for a model's cells on a data set; each needs only those before it."""
     tokenizer = tokenizer_of(scale, model)
-    folder = checkpoint_folder(scale, checkpoint_of(scale, model, dataset))
     first = [] if tokenizer == NO_TOKENIZER else [tokenizer_manifest(scale, tokenizer)]
-    return [*first, data_file(scale, dataset, tokenizer), folder / "model.json"]
+    folder = checkpoint_folder(scale, checkpoint_of(scale, model, dataset))
+    last = [] if is_drawn(model) else [folder / "model.json"]
+    return [*first, data_file(scale, dataset, tokenizer), *last]
 
 
 def data_file(scale: str, dataset: str, tokenizer: str) -> PurePosixPath:

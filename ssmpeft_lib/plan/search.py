@@ -30,11 +30,15 @@ RATES_PATTERN = r"\d+e-\d+(?:\+\d+e-\d+)*"
 
 
 def searched(cell: Cell, overrides: Mapping[str, Any]) -> bool:
-    """Whether a search picks a cell's learning rate: not where nothing is trained or scored, or an override sets it."""
-    method = MethodString.parse(cell.method).name
+    """Whether a search picks a cell's learning rate.
+
+    It does not where nothing is trained or scored, where an override sets the rate, or where the data set's recipe has
+    rates that every run tries itself.
+    """
+    method, facts = MethodString.parse(cell.method).name, registry.facts("data", cell.dataset)
     trains = registry.class_literal("methods", method, "learning_rate") > 0
-    scored = not registry.facts("data", cell.dataset).get("generated", False)
-    return trains and scored and "learning_rate" not in overrides
+    tries_itself = "learning_rates" in facts.get("recipe", {})
+    return trains and not facts.get("generated") and not tries_itself and "learning_rate" not in overrides
 
 
 def folder(cell: Cell) -> PurePosixPath:

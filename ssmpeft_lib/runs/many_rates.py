@@ -5,15 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ..adapters.api import parameter_groups
 from ..adapters.select_by_warmup import begin_warmup, select
+from ..adapters.selection.budget import Selection
+from ..plan.search import choose
 from ..training.loop import Diverged, Trainer, Watch, autocast, restore, snapshot
 from ..training.vmapped import Together
-from .run import Run
+
+if TYPE_CHECKING:
+    from .run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +32,7 @@ class Version:
         trainer: with parameters, learning rate and optimiser of its own.
         parameters: by their names in the model.
         fixed: what a warm-up chose at this rate, by name.
+        selection: the same, by mixer.
         losses: of the steps taken.
         stopped: why the training ended early, if it did.
     """
@@ -33,6 +40,7 @@ class Version:
     trainer: Trainer
     parameters: dict[str, nn.Parameter]
     fixed: dict[str, Tensor] = field(default_factory=dict)
+    selection: dict[str, Selection] = field(default_factory=dict)
     losses: list[float] = field(default_factory=list)
     stopped: Diverged | None = None
 
@@ -40,6 +48,70 @@ class Version:
         """Give the run's model the values of this version."""
         restore(run.trained, self.parameters)
         restore({name: run.fixed[name] for name in self.fixed}, self.fixed)
+        run.selection = self.selection
+
+    def history(self, points: int = 10) -> list[dict[str, float]]:
+        """The mean loss since the point before, at some points of the training."""
+        ends = sorted({len(self.losses) * point // points for point in range(1, points + 1)} - {0})
+        parts = zip([0, *ends], ends, strict=False)
+        return [{"step": end, "train_loss": round(fmean(self.losses[start:end]), 6)} for start, end in parts]
+
+
+def train_at_best(run: Run, rates: Sequence[float]) -> None:
+    """Train a run at several learning rates, each to the end, and keep the one with the highest validation score.
+
+    What each came to stands in the run's `search`; the run's recipe has the chosen rate.
+
+    Raises:
+        Diverged: at every rate.
+        NotTogether: the method or the model cannot do this.
+    """
+    versions = train_side_by_side(run, rates, [None] * len(rates))
+    entries = [outcome(run, version) for version in versions]
+    chosen, why = choose(entries)
+    if chosen is None:
+        raise Diverged(why, max(version.trainer.step for version in versions))
+    best = versions[rates.index(chosen)]
+    best.put_into(run)
+    run.recipe, run.search = best.trainer.recipe, {"learning_rate": chosen, "protocol": protocol(run), "rates": entries}
+    progress, score = run.progress, entries[rates.index(chosen)]["score"]
+    progress.step = progress.best_step = best.trainer.step
+    progress.history, progress.best_score = best.history(), score
+    progress.history[-1]["val_score"] = score
+
+
+def outcome(run: Run, version: Version) -> dict[str, Any]:
+    """What a learning rate came to: `status`, and its validation score or why there is none."""
+    rate = version.trainer.recipe.learning_rate
+    if version.stopped:
+        return diverged(rate, version.stopped)
+    version.put_into(run)
+    return ended(rate, run.validation_score(), fmean(version.losses), version.trainer.step)
+
+
+def ended(rate: float, score: float, train_loss: float, steps: int) -> dict[str, Any]:
+    """What is noted of a learning rate that was trained to the end."""
+    loss = round(train_loss, 6)
+    return {"learning_rate": rate, "status": "ok", "score": score, "train_loss": loss, "steps": steps}
+
+
+def diverged(rate: float, error: Diverged) -> dict[str, Any]:
+    """What is noted of a learning rate at which the training was stopped."""
+    return {"learning_rate": rate, "status": "diverged", "message": str(error), "steps": error.step}
+
+
+def protocol(run: Run) -> dict[str, Any]:
+    """How learning rates are tried, and what a score is of."""
+    return {
+        "epochs": run.recipe.epochs,
+        "steps": run.total_steps,
+        "batch_size": run.recipe.batch_size,
+        "precision": run.recipe.precision,
+        "train_examples": len(run.problem.splits["train"]),
+        "val_examples": len(run.problem.splits["val"]),
+        "score": run.task.headline,
+        "seed": run.cell.seed,
+    }
 
 
 def train_side_by_side(run: Run, rates: Sequence[float], watches: Sequence[Watch | None]) -> list[Version]:
@@ -56,35 +128,37 @@ def train_side_by_side(run: Run, rates: Sequence[float], watches: Sequence[Watch
         NotTogether: the method or the model cannot do this; run the rates one by one.
     """
     torch.manual_seed(run.cell.seed)
-    warmed = _warm_up(run, rates)
     versions = []
-    for rate, watch, (fixed, stopped) in zip(rates, watches, warmed, strict=True):
+    for rate, watch, chosen in zip(rates, watches, _warm_up(run, rates), strict=True):
         parameters = _copies(run.trained)
         groups = parameter_groups(run.model, rate, parameters)
         trainer = Trainer(groups, replace(run.recipe, learning_rate=rate), run.total_steps, watch)
-        versions.append(Version(trainer, parameters, fixed, stopped=stopped))
-    _train(run, versions, run.total_steps)
+        versions.append(replace(chosen, trainer=trainer, parameters=parameters, losses=[]))
+    with run.timers["train"]:
+        _train(run, versions, run.total_steps)
     return versions
 
 
-def _warm_up(run: Run, rates: Sequence[float]) -> list[tuple[dict[str, Tensor], Diverged | None]]:
-    """What the warm-up chooses at each rate, and whether it diverged there."""
-    warmup = begin_warmup(run.model)
-    if warmup is None:
-        return [({}, None)] * len(rates)
+def _warm_up(run: Run, rates: Sequence[float]) -> list[Version]:
+    """For each rate a version with what the warm-up chose there; the recipe may have one rate of warm-ups for all."""
+    own = run.recipe.selection_rate
+    warmup, tried = begin_warmup(run.model), rates if own is None else [own]
     versions = []
-    for rate in rates:
+    for rate in tried:
         parameters = _copies(run.trained)
         groups = [{"params": list(parameters.values()), "lr": rate}]
         versions.append(Version(Trainer(groups, replace(run.recipe, learning_rate=rate), run.total_steps), parameters))
-    _train(run, versions, run.selection_steps)
-    for version in versions:
-        # the choice at the rate before has ended the warm-up
-        warmup = warmup or begin_warmup(run.model)
-        restore(run.trained, version.parameters)
-        select(run.model, warmup)
-        warmup, version.fixed = None, snapshot(run.fixed)
-    return [(version.fixed, version.stopped) for version in versions]
+    if warmup is not None:
+        with run.timers["selection_train"]:
+            _train(run, versions, run.selection_steps)
+        with run.timers["selection_choose"]:
+            for version in versions:
+                # the choice at the rate before has ended the warm-up
+                warmup = warmup or begin_warmup(run.model)
+                restore(run.trained, version.parameters)
+                version.selection, warmup = select(run.model, warmup), None
+                version.fixed = snapshot(run.fixed)
+    return versions if own is None else versions * len(rates)
 
 
 def _train(run: Run, versions: list[Version], steps: int) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .run import Run
 
 SHOWN_ANSWERS = 8
+LONGEST, SHOWN_OF_LONGER = 8000, 300
+"""A text of more characters, as a series of numbers is, is cut to so many."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def search(run: Run) -> Fragment:
     protocol, chosen = run.search["protocol"], run.search["learning_rate"]
     words = (
         f"The learning rate {chosen:g} was chosen among {len(run.search['rates'])} by {protocol['score']} on "
-        f"{grouped(protocol['val_examples'])} validation examples, after {protocol['epochs']} epoch on "
+        f"{grouped(protocol['val_examples'])} validation examples, after {grouped(protocol['steps'])} steps on "
         f"{grouped(protocol['train_examples'])} training examples with seed {protocol['seed']}."
     )
     rows = [[f"{rate['learning_rate']:g}", *_outcome(rate)] for rate in run.search["rates"]]
@@ -143,10 +145,17 @@ def answers(run: Run, split: str = "test") -> Fragment:
     """What the model said to the first examples of a split."""
     if split not in run.answers:
         return Fragment("<p>Nothing is asked here.</p>", "nothing is asked")
-    examples = run.problem.splits[split].examples
+    examples = run.problem.examples(split)
     shown = list(zip(run.answers[split], examples, strict=True))[:SHOWN_ANSWERS]
-    rows = [[example.input, answer, " / ".join(expected(example))] for answer, example in shown]
+    rows = [
+        [_shortened(text) for text in (example.input, answer, " / ".join(expected(example)))]
+        for answer, example in shown
+    ]
     return records(["input", "answer", "reference"], rows, [answer in expected(example) for answer, example in shown])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:SHOWN_OF_LONGER]} … ({grouped(len(text))} characters)"
 
 
 def expected(example: Example) -> tuple[str, ...]:

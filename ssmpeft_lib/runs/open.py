@@ -23,6 +23,7 @@ from ..plan.results import RESULTS_VERSION
 from ..training import provenance
 from ..training.problem import Problem
 from ..training.recipe import Recipe, for_search, recipe_for
+from ..training.regression import RegressionProblem
 from ..training.series import SeriesProblem
 from ..training.text import TextProblem
 from .run import Run
@@ -63,7 +64,7 @@ def open_run(
     if trying is not None:
         recipe = for_search(recipe, trying)
     method = with_dropout(method, recipe.dropout, cell.method)
-    checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results)
+    checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results, cell.seed)
     problem = _problem(cell, checkpoint, prepared, recipe)
     inputs = {
         "cell": str(cell),
@@ -98,9 +99,12 @@ def with_dropout(method: Method, dropout: float | None, text: str) -> Method:
 def _problem(cell: Cell, checkpoint: Checkpoint, prepared: Prepared, recipe: Recipe) -> Problem:
     """The data set's problem: numbers where its module says how a model reads them, else text."""
     network, task, splits = checkpoint.network, prepared.task, prepared.splits
-    normalised = getattr(registry.load("data", cell.dataset), "normalised", None)
-    if normalised is not None:
-        return SeriesProblem(network, task, splits, normalised, recipe)
+    module, facts = registry.load("data", cell.dataset), registry.facts("data", cell.dataset)
+    if facts.get("modality") == "numbers":
+        return SeriesProblem(network, task, splits, module.normalised, recipe)
+    if facts.get("modality") == "series":
+        drawn = module.drawn if facts.get("resampled") else None
+        return RegressionProblem(network, checkpoint.target, task, splits, module.normalised, recipe, drawn)
     tokenizer = Tokenizer.from_file(str(checkpoint.tokenizer))
     return TextProblem(network, task, splits, tokenizer, checkpoint.eos, recipe)
 

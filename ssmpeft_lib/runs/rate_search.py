@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from ..plan.cell import Cell
 from ..training.loop import Diverged, Watch
 from ..training.vmapped import NotTogether
-from .many_rates import train_side_by_side
+from .many_rates import diverged, ended, outcome, protocol, train_side_by_side
 from .open import adapt_run, open_run
 from .run import Run
 
@@ -55,15 +54,8 @@ class Search:
     def _together(self, rates: Sequence[float]) -> list[dict[str, Any]]:
         start = perf_counter()
         run = self._opened(rates[0])
-        entries = []
         versions = train_side_by_side(run, rates, [self._watch(run) for _ in rates])
-        for rate, version in zip(rates, versions, strict=True):
-            if version.stopped:
-                entries.append(_diverged(rate, version.stopped))
-                continue
-            version.put_into(run)
-            score = run.validation_score()
-            entries.append(_ended(rate, score, fmean(version.losses), version.trainer.step))
+        entries = [outcome(run, version) for version in versions]
         seconds = (perf_counter() - start) / len(rates)
         return [entry | {"seconds": round(seconds, 3)} for entry in entries]
 
@@ -76,36 +68,17 @@ class Search:
         run = self._opened(rate)
         try:
             progress = run.train(watch=self._watch(run))
-            entry = _ended(rate, progress.best_score, progress.history[-1]["train_loss"], progress.step)
+            entry = ended(rate, progress.best_score, progress.history[-1]["train_loss"], progress.step)
         except Diverged as error:
-            entry = _diverged(rate, error)
+            entry = diverged(rate, error)
         logging.info("%s: %s", self.cell, entry)
         return entry | {"seconds": round(perf_counter() - start, 3)}
 
     def _opened(self, rate: float) -> Run:
         run = open_run(self.cell, self.results, self.overrides, threads=self.threads, trying=rate)
         adapt_run(run)
-        self.protocol = {
-            "epochs": run.recipe.epochs,
-            "steps": run.total_steps,
-            "batch_size": run.recipe.batch_size,
-            "precision": run.recipe.precision,
-            "train_examples": len(run.problem.splits["train"]),
-            "val_examples": len(run.problem.splits["val"]),
-            "score": run.task.headline,
-            "seed": self.cell.seed,
-            "stops_early": not self.to_the_end,
-        }
+        self.protocol = protocol(run) | {"stops_early": not self.to_the_end}
         return run
 
     def _watch(self, run: Run) -> Watch | None:
         return None if self.to_the_end else Watch(run.problem.uniform_loss)
-
-
-def _ended(rate: float, score: float, train_loss: float, steps: int) -> dict[str, Any]:
-    loss = round(train_loss, 6)
-    return {"learning_rate": rate, "status": "ok", "score": score, "train_loss": loss, "steps": steps}
-
-
-def _diverged(rate: float, error: Diverged) -> dict[str, Any]:
-    return {"learning_rate": rate, "status": "diverged", "message": str(error), "steps": error.step}

@@ -31,6 +31,7 @@ from ..training.loop import Progress, Timer, Trainer, Watch, restore, snapshot
 from ..training.memory import PeakMemory
 from ..training.problem import Problem
 from ..training.recipe import Recipe
+from .many_rates import train_at_best
 
 
 @dataclass
@@ -96,6 +97,8 @@ class Run:
     def train(self, folder: Path | None = None, watch: Watch | None = None) -> Progress:
         """Train, score the validation set after each epoch, and leave the model as it was after the best one.
 
+        A recipe with several learning rates is trained at all of them instead, and the best is kept.
+
         Args:
             folder: where checkpoints of a long run go; a run that finds one there goes on from it.
             watch: ends a run whose loss has run away.
@@ -103,6 +106,9 @@ class Run:
             Diverged: the loss is NaN or infinite, or has run away.
         """
         if not self.total_steps:
+            return self.progress
+        if self.recipe.learning_rates:
+            train_at_best(self, self.recipe.learning_rates)
             return self.progress
         checkpoint = Checkpoint(Path(folder) / CHECKPOINT, self.inputs) if folder else None
         found = checkpoint.load() if checkpoint else None
@@ -135,7 +141,7 @@ class Run:
         """The headline score of the model as it is on the validation set."""
         with self.timers["validation"]:
             answers = self.problem.answers("val")
-            scores = score_all(self.task, answers, self.problem.splits["val"].examples, intervals=False)
+            scores = score_all(self.task, answers, self.problem.examples("val"), intervals=False)
         return scores["score"]
 
     def score(self, split: str) -> dict[str, Any]:
@@ -144,7 +150,7 @@ class Run:
             return {}
         with self.timers[split]:
             self.answers[split] = self.problem.answers(split)
-        examples = self.problem.splits[split].examples
+        examples = self.problem.examples(split)
         self.scores[split] = score_all(self.task, self.answers[split], examples)
         if split in self.problem.among_labels:
             among = score_all(self.task, self.problem.among_labels[split], examples, intervals=False)
@@ -197,7 +203,7 @@ class Run:
             return
         self.model.train()
         # the schedule's horizon is the whole run, as in the authors' code
-        groups = [{"params": warmup.parameters, "lr": self.recipe.learning_rate}]
+        groups = [{"params": warmup.parameters, "lr": self.recipe.selection_rate or self.recipe.learning_rate}]
         trainer = Trainer(groups, self.recipe, self.total_steps)
         steps = self.problem.losses(self.cell.seed)
         with self.timers["selection_train"]:
@@ -247,7 +253,7 @@ class Run:
     def _prediction_lines(self) -> list[str]:
         lines = []
         for split, answers in self.answers.items():
-            for index, (answer, example) in enumerate(zip(answers, self.problem.splits[split].examples, strict=True)):
+            for index, (answer, example) in enumerate(zip(answers, self.problem.examples(split), strict=True)):
                 references = list(example.references or (example.label,))
                 row = {"split": split, "index": index, "answer": answer, "references": references}
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")

@@ -88,9 +88,9 @@ class Trainer:
         self.step = 0
 
     def schedule(self, step: int) -> float:
-        """What a step's learning rate is multiplied with: linear warm-up where there is any, linear decay to zero."""
+        """What a step's learning rate is multiplied with: linear warm-up, where there is any, and decay."""
         warm = min(1.0, (step + 1) / self.recipe.warmup_steps) if self.recipe.warmup_steps else 1.0
-        return warm * max(0.0, 1 - step / self.total_steps)
+        return warm * (max(0.0, 1 - step / self.total_steps) if self.recipe.schedule == "linear" else 1.0)
 
     def resume(self, optimizer: dict, step: int) -> None:
         """Go on after a step, with the optimiser's state of then."""
@@ -124,7 +124,8 @@ class Trainer:
         """Take the step that the gradients of the parameters say."""
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.schedule(self.step)
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
+        if self.recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data._encoded import Encoded
-from ..data._task import Task
+from ..data._task import Example, Task
 from .batches import batches_an_epoch, epochs_of_indices
 from .recipe import Recipe
 
@@ -54,6 +54,10 @@ class Problem(ABC):
         for step, indices in enumerate(batches):
             if step >= first_step:
                 yield self.loss(indices)
+
+    def examples(self, split: str) -> Sequence[Example]:
+        """The examples of a split as text, with what is right for each."""
+        return self.splits[split].examples
 
     @property
     @abstractmethod

@@ -16,15 +16,19 @@ class Recipe:
     """How one cell is trained and evaluated.
 
     Attributes:
-        learning_rate: at the start; decays linearly to zero over the whole run (Sec. C.1).
+        learning_rate: at the start.
+        learning_rates: trained side by side, each to the end; the best on validation data is kept. Empty where the run
+            has one, `learning_rate`.
+        schedule: `linear` decay of the learning rate to zero over the whole run (Sec. C.1), or `constant`.
         batch_size: sequences a step; incomplete batches are dropped.
         epochs: passes over the training set; after each one the validation set is scored.
         steps: in place of epochs, for miniatures; validation is then scored `evaluations` times.
         warmup_steps: of the learning rate; the paper has none.
         selection_steps: of the warm-up that chooses dimensions: 500 in the paper, 250 for RTE (Sec. D.4).
+        selection_rate: learning rate of that warm-up; None for the run's own.
         dropout: of the adapters, in place of the method's default; None keeps that.
         precision: fp32, or bf16 for bf16 mixed precision (Sec. C.1).
-        clip: bound on the gradient's norm.
+        clip: bound on the gradient's norm, or None.
         recompute_every: of every so many layers one keeps only its input and is computed again in the backward pass,
             for less memory and more time (1: every layer); None keeps what all layers need.
         train_examples, eval_examples: use only so many, or None for all.
@@ -33,15 +37,18 @@ class Recipe:
     """
 
     learning_rate: float
+    learning_rates: tuple[float, ...] = ()
+    schedule: str = "linear"
     batch_size: int = 4
     epochs: int = 10
     steps: int | None = None
     evaluations: int = 3
     warmup_steps: int = 0
     selection_steps: int = 500
+    selection_rate: float | None = None
     dropout: float | None = None
     weight_decay: float = 0.0
-    clip: float = 1.0
+    clip: float | None = 1.0
     precision: str = "bf16"
     recompute_every: int | None = None
     train_examples: int | None = None
@@ -60,6 +67,7 @@ MINIATURE = {
     "labels": {"steps": 150, "batch_size": 16, "max_new_tokens": 1},
     "text": {"steps": 200, "batch_size": 16, "max_new_tokens": 32, "eval_examples": 64},
     "numbers": {"steps": 80, "batch_size": 32},
+    "series": {"steps": 40, "batch_size": 1, "eval_examples": 4},
 }
 """What a miniature needs to be learned (benchmarks/quick_signal.py measures what comes of it). A data set's facts may
 say otherwise under `miniature_recipe`."""
@@ -79,7 +87,8 @@ def recipe_for(
             max_new_tokens=task.max_new_tokens,
         )
     else:
-        kind = "numbers" if facts.get("modality") == "numbers" else "text" if task.generates else "labels"
+        modality = facts.get("modality")
+        kind = modality if modality in MINIATURE else "text" if task.generates else "labels"
         numbers = MINIATURE[kind] | facts.get("miniature_recipe", {})
         recipe = Recipe(
             learning_rate=method.rate(),
@@ -99,6 +108,8 @@ def recipe_for(
     )
     if searched_rate is not None:
         recipe = replace(recipe, learning_rate=searched_rate)
+    if "learning_rate" in overrides:
+        recipe = replace(recipe, learning_rates=())
     return replace(recipe, **{key: value for key, value in overrides.items() if key != "splits"})
 
 
@@ -111,6 +122,7 @@ def for_search(recipe: Recipe, learning_rate: float) -> Recipe:
     return replace(
         recipe,
         learning_rate=learning_rate,
+        learning_rates=(),
         epochs=search.EPOCHS,
         steps=None,
         train_examples=min(search.TRAIN_EXAMPLES, seen, recipe.train_examples or search.TRAIN_EXAMPLES),

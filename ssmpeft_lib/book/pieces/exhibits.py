@@ -17,7 +17,6 @@ def myst(book: Book, page: str) -> str:
 
 def _line(page, document):
     points = [point for row in document["rows"] for point in row["points"] if not point["metric"].startswith("params.")]
-    served = sum(not point["unserved"] for point in points)
     have = sum(point["ours"].get("mean") is not None for point in points)
     name, _, title = document["title"].partition(": ")
     return {
@@ -26,7 +25,6 @@ def _line(page, document):
         "href": links.href(page, links.exhibit_page(document["id"])),
         "scores": len(points),
         "have": have,
-        "unserved": len(points) - served,
         "percent": round(100 * have / max(1, len(points))),
         "verdict": overall(document["claims"], "printed") if document["claims"] else None,
         "words": WORDS,

@@ -11,19 +11,21 @@ from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
-from ...theory.arms import METHODS
-from ...theory.regression_claims import Comparison, Run, best, claims, front, seeds_of
+from ...compare.regression_claims import Comparison, claims, front
+from ...compare.regression_runs import Run, best, seeds_of
 from .page import INK, figure, table
 from .plots import drawing
 
 LOOKS = {
-    "lora_proj": {"color": INK["lora"], "marker": "o", "linestyle": "--"},
-    "lora_s4_proj": {"color": INK["lora"], "marker": "o", "linestyle": "-"},
-    "lora_dt_proj": {"color": INK["lora"], "marker": "o", "linestyle": ":"},
-    "sdlora": {"color": INK["sdlora"], "marker": "s", "linestyle": "-"},
-    "sdt": {"color": INK["sdlora"], "marker": "s", "linestyle": "--", "markerfacecolor": INK["page"]},
-    "full": {"color": INK["full"], "marker": "o", "linestyle": "none", "markerfacecolor": INK["page"]},
+    "LoRA (Proj)": {"color": INK["lora"], "marker": "o", "linestyle": "--"},
+    "LoRA on S4": {"color": INK["lora"], "marker": "o", "linestyle": "-"},
+    "LoRA (S4+Proj)": {"color": INK["lora"], "marker": "o", "linestyle": ":"},
+    "SDLoRA": {"color": INK["sdlora"], "marker": "s", "linestyle": "-"},
+    "SDT": {"color": INK["sdlora"], "marker": "s", "linestyle": "--", "markerfacecolor": INK["page"]},
+    "Full": {"color": INK["full"], "marker": "o", "linestyle": "none", "markerfacecolor": INK["page"]},
 }
+"""The methods that are drawn, by the labels of the figures' rows."""
+
 SHARES = (7, 10, 15, 20, 30, 50, 100)
 
 READ_TO = 0.02
@@ -32,17 +34,17 @@ READ_TO = 0.02
 PublicPoint = tuple[str, float, float]
 
 
-def fronts(runs: Sequence[Run], metric: str, name: str, methods: Sequence[str] = tuple(LOOKS)) -> HTML:
+def fronts(runs: Sequence[Run], metric: str, name: str, labels: Sequence[str] = tuple(LOOKS)) -> HTML:
     """Error of each method, relative to the model before training, against the largest share that it may train.
 
     Lines are medians over seeds, bands reach from the best to the worst seed.
     """
     frozen = np.array([min(r["first_error"] for r in runs if r["seed"] == seed) for seed in seeds_of(runs)])
     with drawing(4.6) as (fig, ax):
-        for method in (method for method in methods if any(r["method"] == method for r in runs)):
-            points = front(runs, metric, method)
+        for label in (label for label in labels if any(r["label"] == label for r in runs)):
+            points = front(runs, metric, label)
             errors = np.array(list(points.values())) / frozen
-            _draw(ax, method, list(points), errors)
+            _draw(ax, label, list(points), errors)
         _axes(ax)
         ax.set_title("Error, relative to the untrained model", loc="left", fontsize=13)
         ax.legend(frameon=False, fontsize=12, labelcolor=INK["ink-2"])
@@ -50,22 +52,22 @@ def fronts(runs: Sequence[Run], metric: str, name: str, methods: Sequence[str] =
 
 
 def beside_the_public_points(runs: Sequence[Run], metric: str, public: Sequence[PublicPoint], name: str) -> HTML:
-    """Error of each method relative to the frozen arm, the points of the paper's pictures beside our fronts.
+    """Error of each method relative to the frozen model, the points of the paper's pictures beside our fronts.
 
     Args:
-        public: method, share and error of each point of the pictures, the frozen arm's among them.
+        public: label, share and error of each point of the pictures, the frozen model's among them.
         name: of the drawing.
     """
-    ours = np.array([best(runs, metric, seed, ("frozen",)) for seed in seeds_of(runs)])
-    (drawn,) = (error for method, _, error in public if method == "frozen")
+    ours = np.array([best(runs, metric, seed, ("Frozen",)) for seed in seeds_of(runs)])
+    (drawn,) = (error for label, _, error in public if label == "Frozen")
     with drawing(4.6) as (fig, ax):
-        for method in (method for method in LOOKS if any(point[0] == method for point in public)):
-            points = front(runs, metric, method)
-            _draw(ax, method, list(points), np.array(list(points.values())) / ours)
-            marks = [(share, max(error, READ_TO) / drawn) for known, share, error in public if known == method]
-            ax.plot(*zip(*marks, strict=True), markersize=10, alpha=0.6, **LOOKS[method] | {"linestyle": "none"})
+        for label in (label for label in LOOKS if any(point[0] == label for point in public)):
+            points = front(runs, metric, label)
+            _draw(ax, label, list(points), np.array(list(points.values())) / ours)
+            marks = [(share, max(error, READ_TO) / drawn) for known, share, error in public if known == label]
+            ax.plot(*zip(*marks, strict=True), markersize=10, alpha=0.6, **LOOKS[label] | {"linestyle": "none"})
         _axes(ax)
-        ax.set_title("Error, relative to the frozen arm; large marks: the paper", loc="left", fontsize=13)
+        ax.set_title("Error, relative to the frozen model; large marks: the paper", loc="left", fontsize=13)
         ax.legend(frameon=False, fontsize=12, labelcolor=INK["ink-2"])
         return figure(fig, name, "Error against the share of trained parameters: our fronts and the paper's points")
 
@@ -80,7 +82,7 @@ def _axes(ax: Axes) -> None:
     ax.set_xticks(SHARES, [str(share) for share in SHARES])
 
 
-def _draw(ax: Axes, method: str, shares: list[float], errors: np.ndarray) -> None:
+def _draw(ax: Axes, label: str, shares: list[float], errors: np.ndarray) -> None:
     """Draw the median over seeds and, around it, all of them; errors [shares, seeds]."""
     band = {"alpha": 0.1, "lw": 0} if len(shares) > 1 else {"lw": 1}
     seaborn.lineplot(
@@ -93,10 +95,10 @@ def _draw(ax: Axes, method: str, shares: list[float], errors: np.ndarray) -> Non
         err_kws=band,
         lw=1.6,
         markersize=6,
-        markeredgecolor=LOOKS[method]["color"],
-        label=METHODS[method],
+        markeredgecolor=LOOKS[label]["color"],
+        label=label,
         ax=ax,
-        **LOOKS[method],
+        **LOOKS[label],
     )
 
 

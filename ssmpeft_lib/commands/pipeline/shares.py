@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
         (point.model, point.method)
         for spec in arguments.specs
         for point in Exhibit.load(spec).points
-        if point.metric.startswith("params.") and not point.unserved
+        if point.metric.startswith("params.")
     }
     errata = {(count["model"], count["method"]) for erratum in load_errata() for count in erratum.counts}
     defaults = {(REFERENCE, method) for method in registry.files("methods")}

@@ -21,9 +21,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Write one file for each figure."""
     import json
 
+    from ...compare.regression_runs import RECORDED, figures, points, recorded
     from ...plan.results import write_json
-    from ...theory.figure_points import figures, points
-    from ...theory.regression_records import RECORDED, recorded
 
     made = json.loads((RECORDED / f"{RUNS}.json").read_text(encoding="utf-8"))
     about = {

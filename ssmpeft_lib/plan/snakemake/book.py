@@ -33,7 +33,8 @@ class BookRules:
     def chapter_sources(self) -> list[Path]:
         """What the chapters are made of beside their text: code, errata and recorded results."""
         package = self.root / "ssmpeft_lib"
-        code = [path for folder in ("theory", "book/theory") for path in (package / folder).rglob("*.py")]
+        folders = ("theory", "compare", "book/theory")
+        code = [path for folder in folders for path in (package / folder).rglob("*.py")]
         recorded = self.root / "recorded"
         runs = [*(recorded / "regression").glob("*"), *recorded.glob("practice.json")]
         return sorted([*code, *runs, self.root / "workflow" / "errata" / "theory.yaml"])

@@ -19,10 +19,12 @@ class CellRules:
         self.config = config
         self.needs = Needs(config.scale)
 
-    def checkpoint(self, wildcards: Any) -> str:
-        """What says that a cell's checkpoint is ready: `model.json`, which is written last."""
+    def checkpoint(self, wildcards: Any) -> list[str]:
+        """What says that a cell's checkpoint is ready: `model.json`, which is written last; none where it is drawn."""
+        if paths.is_drawn(wildcards.model):
+            return []
         name = paths.checkpoint_of(wildcards.scale, wildcards.model, wildcards.dataset)
-        return result(paths.checkpoint_folder(wildcards.scale, name) / "model.json")
+        return [result(paths.checkpoint_folder(wildcards.scale, name) / "model.json")]
 
     def data(self, wildcards: Any) -> str:
         """The data set of a cell, encoded with the tokenizer of its model."""
