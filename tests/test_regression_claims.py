@@ -13,7 +13,7 @@ from ssmpeft_lib.book.exhibit_page import exhibit_page
 from ssmpeft_lib.book.notice import Notice
 from ssmpeft_lib.compare.join import exhibit_document
 from ssmpeft_lib.compare.regression_claims import claims, compare, front
-from ssmpeft_lib.compare.regression_runs import best, points, public_points, recorded, sizes
+from ssmpeft_lib.compare.regression_runs import best, compared, points, public_points, recorded, sizes
 from ssmpeft_lib.plan.exhibit import Exhibit
 
 SPECS = REPOSITORY / "workflow" / "exhibits"
@@ -138,3 +138,18 @@ def test_what_the_chapter_says_of_the_runs_on_new_sequences():
 def test_the_figures_are_judged_on_new_sequences():
     kept = json.loads((REPOSITORY / "recorded" / "exhibits" / "figure1.json").read_text(encoding="utf-8"))
     assert kept["runs"] == "recorded/regression/fresh_sequences.csv" and "new sequence" in kept["setting"]
+
+
+def test_runs_made_again_are_compared_rate_by_rate():
+    runs = [
+        {"method": "full", "seed": seed, "learning_rate": rate, "fresh_error": 2.0}
+        for seed in (0, 1)
+        for rate in (0.1, 0.2)
+    ]
+    again = [run | {"fresh_error": 2.0 + run["seed"] * run["learning_rate"]} for run in runs]
+    assert compared(again, runs) == [["0.1", "2", "1.02", "1.00 to 1.05"], ["0.2", "2", "1.05", "1.00 to 1.10"]]
+
+
+def test_the_runs_made_again_are_those_of_before_up_to_a_rate_of_a_hundredth():
+    rows = compared(recorded("fresh_sequences_again"), recorded("fresh_sequences"))
+    assert all(0.9 < float(middle) < 1.1 for rate, _, middle, _ in rows if float(rate) <= 0.01)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from io import StringIO
 from math import inf, isfinite
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 from ..plan.atomic import write_text
@@ -98,6 +98,26 @@ def about(*names: str) -> list[list[str]]:
         runs = f"{len(read_runs(RECORDED / f'{name}.csv'))} runs"
         rows.append([name.replace("_", " "), runs, minutes, by["device"], by["commit"]])
     return rows
+
+
+def compared(again: Sequence[Run], runs: Sequence[Run]) -> list[list[str]]:
+    """Errors of runs that were made again over those of before, one row for each learning rate.
+
+    Returns:
+        learning rate, number of runs, median of the ratios, and the smallest and the largest.
+    """
+    before = {_key(run): run["fresh_error"] for run in runs}
+    ratios: dict[float, list[float]] = {}
+    for run in again:
+        ratios.setdefault(run["learning_rate"], []).append(run["fresh_error"] / before[_key(run)])
+    return [
+        [f"{rate:g}", str(len(found)), f"{median(found):.2f}", f"{min(found):.2f} to {max(found):.2f}"]
+        for rate, found in sorted(ratios.items())
+    ]
+
+
+def _key(run: Run) -> tuple[str, int, float]:
+    return run["method"], run["seed"], run["learning_rate"]
 
 
 def points(exhibit: Exhibit, runs: Sequence[Run]) -> dict[str, dict[str, dict[str, Any]]]:
