@@ -20,6 +20,9 @@ GROUPS = {
 }
 """What the help calls each folder of commands, by its name below `ssmpeft_lib/commands/`."""
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status."""
@@ -66,6 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
         # whoever reads has read enough, as `head` does; what is still in the buffer goes nowhere when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
     except (ValueError, LookupError, OSError, ModuleNotFoundError) as error:
         return _fail(error)
 

@@ -108,3 +108,18 @@ def test_snakemakes_own_lines_about_each_job_are_left_out():
     logger.info("Finished jobid: 426 (Rule: cell)", extra={"event": LogEvent.JOB_FINISHED, "job_id": 426})
     logger.info("Building DAG of jobs...")
     assert stream.getvalue() == "Building DAG of jobs...\n"
+
+
+def test_after_ctrl_c_one_line_says_what_is_kept_and_nothing_of_stopped_jobs(tmp_path):
+    stream = io.StringIO()
+    logger, handler = events(stream, tmp_path, 0)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            handler.stop(2, None)
+    log = tmp_path / "cell.log"
+    log.write_text("Traceback\n", encoding="utf-8")
+    failed = {"event": LogEvent.JOB_ERROR, "rule_name": "cell", "output": ["metrics.json"], "log": [str(log)]}
+    logger.error(None, extra=failed)
+    logger.info(None, extra={"event": LogEvent.PROGRESS, "done": 1, "total": 1})
+    assert stream.getvalue() == f"{console.STOPPED}\n"
+    assert "same command" in console.STOPPED

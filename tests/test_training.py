@@ -16,7 +16,7 @@ from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import RESULTS_VERSION, read_metrics, write_json, write_metrics
 from ssmpeft_lib.runs.open import adapt_run, open_run, recompute
 from ssmpeft_lib.training import checkpoint as checkpoint_module
-from ssmpeft_lib.training import provenance
+from ssmpeft_lib.training import progress_log, provenance
 from ssmpeft_lib.training.checkpoint import Checkpoint
 from ssmpeft_lib.training.loop import Diverged, Trainer
 from ssmpeft_lib.training.recipe import Recipe
@@ -316,3 +316,18 @@ def test_the_learning_rate_decays_linearly_to_zero():
         trainer.take(lambda: (parameter - 1).square().sum())
         rates.append(trainer.optimizer.param_groups[0]["lr"])
     assert rates == [0.5, 0.375, 0.25, 0.125]
+
+
+def test_a_long_training_logs_where_it_stands_once_a_minute(monkeypatch, caplog):
+    clock = iter([0.0, 30.0, 60.0, 70.0, 120.0])
+    monkeypatch.setattr(progress_log, "monotonic", lambda: next(clock))
+    log = progress_log.ProgressLog("a cell", 1000, first_step=100)
+    with caplog.at_level("INFO", "ssmpeft_lib"):
+        log.step(150, 2.0)
+        log.step(200, 1.5)
+        log.step(201, 1.4)
+        log.step(300, 1.25, 71.24)
+    assert caplog.messages == [
+        "a cell: step 200 of 1,000, loss 1.5, about 0:08:00 left",
+        "a cell: step 300 of 1,000, loss 1.25, best validation score 71.2, about 0:07:00 left",
+    ]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from reference import REPOSITORY
 
+from ssmpeft_lib.__main__ import INTERRUPTED
 from ssmpeft_lib.execute.forkserver import server
 
 pytestmark = pytest.mark.slow
@@ -85,6 +86,27 @@ def test_a_warm_kernel_computes_what_a_plain_one_does(tmp_path, environment):
     plain, _ = run_cell(tmp_path / "plain", environment | {"SSMPEFT_WARM": "0"}, path)
     assert len(warm.strip()) == 64
     assert warm == again == plain
+
+
+@pytest.mark.parametrize("warm", ["1", "0"])
+def test_what_a_cell_logs_can_be_followed_and_is_no_output_of_its_notebook(tmp_path, environment, warm):
+    said = "print('to the page', file=sys.stderr); logging.getLogger('ssmpeft_lib.x').info('half way')"
+    path = notebook(tmp_path, f"import logging, sys, time; {said}; time.sleep(60)")
+    log = tmp_path / "cell.log"
+    command = [sys.executable, "-S", "-E", CLIENT, "run-cell", "quick/mamba-130m/lora/dart/seed0"]
+    with log.open("w", encoding="utf-8") as file:
+        client = subprocess.Popen(
+            [*command, "--notebook", path, "--output", tmp_path / "o" / "cell.ipynb"],
+            env=environment | {"SSMPEFT_WARM": warm},
+            stderr=file,
+        )
+    try:
+        wait_for(lambda: "half way" in log.read_text(encoding="utf-8"), "a line in the log", 120)
+        assert "to the page" not in log.read_text(encoding="utf-8")
+    finally:
+        client.send_signal(signal.SIGINT)
+    assert client.wait(timeout=60) == INTERRUPTED
+    assert log.read_text(encoding="utf-8").splitlines()[-2:] == ["half way", "stopped"]
 
 
 def test_a_failed_cell_keeps_its_notebook_and_says_why(tmp_path, environment):

@@ -30,6 +30,7 @@ from ..training.checkpoint import Checkpoint
 from ..training.loop import Progress, Timer, Trainer, Watch, restore, snapshot
 from ..training.memory import PeakMemory
 from ..training.problem import Problem
+from ..training.progress_log import ProgressLog
 from ..training.recipe import Recipe
 from .many_rates import train_at_best
 
@@ -121,11 +122,13 @@ class Run:
         best = snapshot(self.trained) if found is None else self._resume(trainer, found)
         every, losses = self._steps_between_validations(), []
         steps = self.problem.losses(self.cell.seed, trainer.step)
+        log = ProgressLog(str(self.cell), self.total_steps, trainer.step)
         while trainer.step < self.total_steps:
             with self.timers["train"]:
                 if not self.model.training:
                     self.model.train()
                 losses.append(trainer.take(next(steps)))
+            log.step(trainer.step, losses[-1], self.progress.best_score)
             if trainer.step % every == 0 or trainer.step == self.total_steps:
                 self.progress.step, self.progress.seconds = trainer.step, self.timers["train"].seconds
                 if self._validate(losses):

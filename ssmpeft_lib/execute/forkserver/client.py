@@ -115,7 +115,7 @@ def run_plainly(arguments: list[str], watched: list[int]) -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     if arguments[0] == "--kernel":
         # Jupyter signals a kernel by its number, and a kernel watches its parent itself
-        os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", "-f", arguments[1]])
+        os.execv(sys.executable, [sys.executable, "-m", "ssmpeft_lib.execute.kernel", arguments[1]])
     child = subprocess.Popen([sys.executable, "-m", "ssmpeft_lib", *arguments])
     _pass_signals_to(child.pid)
     while True:

@@ -138,11 +138,10 @@ def become_worker(request: dict, streams: list[int]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     arguments = request["arguments"]
     if arguments[0] == "--kernel":
-        from ipykernel.kernelapp import IPKernelApp
+        from ..kernel import run_kernel
 
-        sys.argv = ["ipykernel_launcher", "-f", arguments[1]]
         # the parent of a forked kernel is its supervisor, who stops it when the client goes away
-        IPKernelApp.launch_instance(argv=["-f", arguments[1]], parent_handle=os.getppid(), log_level="ERROR")
+        run_kernel(arguments[1], parent=os.getppid())
         return
     from ...__main__ import main
 

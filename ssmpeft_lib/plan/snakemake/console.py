@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +23,8 @@ LAST_LINES = 30
 SECONDS_BETWEEN_LINES = 20.0
 """Where the output is no terminal, a line is written at most this often; less often the longer a run takes."""
 
+STOPPED = "Stopping. What has ended is kept; the same command goes on from there, a long run from its last checkpoint."
+
 BAR_FORMAT = "{percentage:3.0f}% {bar:20} {n}/{total} jobs [{elapsed}, {remaining} left]{postfix}"
 
 REPLACED = {LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.PROGRESS}
@@ -34,10 +38,13 @@ def report_progress(logger: logging.Logger, root: Path = Path("results")) -> Non
         logger: Snakemake's, whose own handler for the terminal is told to leave these lines out.
         root: the folder of results, where the scores of cells are read.
     """
+    console = Console(root)
     for handler in logger.handlers:
         if handler.name == "DefaultStreamHandler":
-            handler.addFilter(_is_not_replaced)
-    logger.addHandler(Console(root))
+            handler.addFilter(lambda record: not console.stopped and _is_not_replaced(record))
+    logger.addHandler(console)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, console.stop)
 
 
 def failed_cells(metrics: Iterable[str]) -> str:
@@ -67,11 +74,21 @@ class Console(logging.Handler):
         self.stream = stream or sys.stderr
         self.bar: Any = None
         self.last = ""
+        self.stopped = False
         self._cells: dict[int, Cell] = {}
         self._start = self._written = monotonic()
 
+    def stop(self, number: int, frame: Any) -> None:
+        """Answer to Ctrl-C: say what that means, and then nothing more of jobs that were stopped."""
+        if not self.stopped:
+            self.stopped = True
+            self.write(STOPPED)
+        raise KeyboardInterrupt
+
     def emit(self, record: logging.LogRecord) -> None:
         """Take note of an event of Snakemake, and write what there is to say."""
+        if self.stopped:
+            return
         match getattr(record, "event", None):
             case LogEvent.JOB_INFO if record.rule_name == "cell":
                 words = record.wildcards
