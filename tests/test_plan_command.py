@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from exhibit_specs import points
 from reference import REPOSITORY
 
 from ssmpeft_lib.__main__ import main
-from ssmpeft_lib.plan import costs, paths, search
+from ssmpeft_lib.plan import costs, paths, registry, search
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import write_metrics
 from ssmpeft_lib.plan.snakemake.resources import Needs
@@ -180,6 +181,34 @@ def test_a_cell_that_failed_gets_more_at_the_next_attempt(scale):
     needs, cell = Needs(scale), Cell(scale, "mamba-1.4b", "lora", "samsum", 0)
     assert needs.memory_mb(cell, 2) == 2 * needs.memory_mb(cell, 1) > 0
     assert needs.minutes(cell, 2) == 2 * needs.minutes(cell, 1) > 0
+
+
+def test_a_job_asks_for_no_more_time_than_the_cluster_gives_and_for_no_memory_without_end():
+    cell = Cell("paper", "mamba-1.4b", "lora", "glue-qqp", 0)
+    free, bounded = Needs("paper"), Needs("paper", job_hours=24)
+    assert free.minutes(cell, 1) > 24 * 60 == bounded.minutes(cell, 1) == bounded.minutes(cell, 11)
+    assert bounded.memory_mb(cell, 11) == 3 * bounded.memory_mb(cell, 1)
+
+
+def test_a_process_of_the_search_asks_for_its_own_time():
+    """An epoch on 2,000 examples and 500 scored, for each of its rates; by hand from what the whole cell takes."""
+    cell = Cell("paper", "mamba-1.4b", "lora", "glue-qqp", 0)
+    facts = registry.facts("data", "glue-qqp")
+    whole = costs.cost_of("paper", "mamba-1.4b", "glue-qqp").seconds
+    examples = facts["epochs"] * (facts["train"] + facts["val"]) + facts["test"]
+    seconds = costs.search_seconds("paper", "mamba-1.4b", "glue-qqp", 1)
+    assert seconds == pytest.approx(whole * 2500 / examples)
+    assert costs.search_seconds("paper", "mamba-1.4b", "glue-qqp", 15) == pytest.approx(15 * seconds)
+    asked = Needs("paper").search_minutes(SimpleNamespace(**vars(cell), rates="4e-3+2e-3"), 1)
+    assert asked < Needs("paper").minutes(cell, 1) / 10
+
+
+def test_cells_that_one_card_cannot_hold_are_told(capsys):
+    assert main(["plan", "--scale", "paper"]) == 0
+    warned = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+    assert warned and all("80 GB" in line and "recompute_every: 1" in line for line in warned)
+    assert main(["plan", "--scale", "quick"]) == 0
+    assert "warning: " not in capsys.readouterr().out
 
 
 def test_on_a_workstation_cells_share_out_the_cores_by_gpus(monkeypatch):

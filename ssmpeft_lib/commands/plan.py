@@ -22,6 +22,9 @@ from ..plan.costs import PARTS, SPECS, cost_of, gigabytes
 from ..plan.exhibit import load_exhibits
 from ..plan.results import read_metrics
 
+CARD_GB = 80
+"""Memory of the GPU that the paper's times are of."""
+
 SHARE = 0.01
 """What a method is taken to train and save; the budget of Table 1 is below it."""
 
@@ -55,9 +58,24 @@ def run(arguments: argparse.Namespace) -> None:
         f"Scale {config.scale}, {len(config.seeds)} seed(s): {len(cells):,} cells for {len(exhibits)} tables and "
         f"figures, {len(done):,} of them with a result."
     )
-    print("\n".join(table(cells)))
+    print("\n".join([*table(cells), *too_large(cells)]))
     if config.lr_search != "off":
         print(search_line(cells, config))
+
+
+def too_large(cells: Iterable[Cell]) -> Iterator[str]:
+    """A warning for each model with cells that one GPU may not hold."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for cell in cells:
+        needed = cost_of(cell.scale, cell.model, cell.dataset).memory_gb
+        if cell.scale == "paper" and needed > CARD_GB:
+            found[cell.model].append(needed)
+    for model, needed in sorted(found.items()):
+        yield (
+            f"warning: {len(needed):,} cells of {model} may take up to {memory(max(needed))}; a cell has one GPU, and "
+            f"one of {CARD_GB} GB may be too small. What helps is recompute_every: 1 or a smaller batch_size under "
+            "overrides in config.yaml"
+        )
 
 
 def search_line(cells: Iterable[Cell], config: Config) -> str:

@@ -38,6 +38,7 @@ class Config:
     also: list[str] = field(default_factory=list)
     stand_ins: bool = True
     cell_hours: float | None = None
+    job_hours: float | None = None
     pretraining_steps: int | None = None
     overrides: list[dict] = field(default_factory=list)
 
@@ -94,6 +95,7 @@ class Config:
             also=document.get("also") or [],
             stand_ins=document.get("stand_ins", True),
             cell_hours=document.get("cell_hours"),
+            job_hours=document.get("job_hours"),
             pretraining_steps=document.get("pretraining_steps"),
             overrides=document.get("overrides") or [],
         )

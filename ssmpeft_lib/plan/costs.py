@@ -15,7 +15,7 @@ from functools import cache
 from statistics import fmean
 from typing import Any
 
-from . import registry
+from . import registry, search
 from .exhibit import Exhibit
 from .results import write_json
 
@@ -78,6 +78,19 @@ def cost_of(scale: str, model: str, dataset: str) -> Cost:
     return Cost(fmean(o["seconds"] for o in others), max(o["memory_gb"] for o in others), "extrapolated")
 
 
+def search_seconds(scale: str, model: str, dataset: str, rates: int) -> float:
+    """Return what one process of the learning-rate search takes: an epoch on few examples for each of its rates.
+
+    A miniature's search is taken to cost what its cell costs.
+    """
+    whole = cost_of(scale, model, dataset).seconds
+    if scale != "paper":
+        return whole
+    facts = registry.facts("data", dataset)
+    tried = search.EPOCHS * min(facts["train"], search.TRAIN_EXAMPLES) + min(facts["val"], search.VAL_EXAMPLES)
+    return rates * whole * min(1.0, tried / _examples(facts))
+
+
 @cache
 def recorded() -> dict[str, Any]:
     """Recorded costs by scale, model and data set; none where there is no file."""
@@ -123,12 +136,16 @@ def _from_tables(model: str, dataset: str) -> Cost:
     timed, facts = (registry.facts("data", name) for name in (TIMED, dataset))
     steps = timed["epochs"] * timed["train"] / timed["batch_size"]
     longer = max(1.0, _batch_tokens(facts) / _batch_tokens(timed))
-    examples = facts["epochs"] * (facts["train"] + facts["val"]) + facts["test"]
-    seconds = _of_model("table26", model) / steps * longer * examples / facts["batch_size"]
+    seconds = _of_model("table26", model) / steps * longer * _examples(facts) / facts["batch_size"]
     memory = _of_model("table25", model)
     weights = min(memory, gigabytes(model))
     source = "printed" if model in printed("table26") else "extrapolated"
     return Cost(seconds, weights + (memory - weights) * longer, source)
+
+
+def _examples(facts: dict[str, Any]) -> int:
+    """Examples that a cell trains on and scores, each as often as it does."""
+    return facts["epochs"] * (facts["train"] + facts["val"]) + facts["test"]
 
 
 def _batch_tokens(facts: dict[str, Any]) -> int:

@@ -13,7 +13,7 @@ rule search_rates:
         "../envs/compute.yml"
     threads: plan.cells.threads(workflow.cores)
     resources:
-        **plan.cells.resources,
+        **plan.search.resources,
     params:
         overrides=plan.cells.overrides,
         to_the_end=plan.search.to_the_end,

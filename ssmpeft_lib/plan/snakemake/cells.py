@@ -17,7 +17,7 @@ class CellRules:
 
     def __init__(self, config: Config):
         self.config = config
-        self.needs = Needs(config.scale)
+        self.needs = Needs(config.scale, config.job_hours)
 
     def checkpoint(self, wildcards: Any) -> list[str]:
         """What says that a cell's checkpoint is ready: `model.json`, which is written last; none where it is drawn."""
@@ -54,8 +54,14 @@ class CellRules:
 class SearchRules:
     """Inputs and parameters of the rules `search_rates` and `learning_rate`, beside those they share with cells."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, cells: CellRules):
         self.config = config
+        self.cells = cells
+
+    @property
+    def resources(self) -> dict[str, int | Callable[..., int]]:
+        """What the rule `search_rates` asks for: as a cell, for a shorter time."""
+        return self.cells.resources | {"runtime": self.cells.needs.search_minutes}
 
     def rates(self, wildcards: Any) -> list[str]:
         """The files that hold how each rate of a search did."""

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..costs import cost_of, gigabytes
+from .. import search
+from ..costs import cost_of, gigabytes, search_seconds
 
 MARGIN, START_MINUTES = 3, 10
 """How many times its estimate a cell may take before a cluster stops it, and what is added for a slow start."""
+
+MOST_TIMES = 3
+"""How many times its memory a job gets at most, for one that goes on after each end of its time has many attempts."""
 
 LIBRARIES_MB = 1500
 """Memory of a process that has imported everything and loaded nothing."""
@@ -20,9 +24,15 @@ LIBRARIES_MB = 1500
 
 @dataclass(frozen=True)
 class Needs:
-    """What the cells of a scale ask for."""
+    """What the cells of a scale ask for.
+
+    Attributes:
+        scale: `quick`, `real` or `paper`.
+        job_hours: the longest that the cluster lets a job run; None where nothing bounds it.
+    """
 
     scale: str
+    job_hours: float | None = None
 
     @property
     def gpus(self) -> int:
@@ -33,12 +43,20 @@ class Needs:
         """Main memory of a cell; where it trains on a GPU, for the weights on their way there."""
         on_gpu = 2 * gigabytes(wildcards.model)
         needed = on_gpu if self.gpus else cost_of(self.scale, wildcards.model, wildcards.dataset).memory_gb
-        return attempt * (LIBRARIES_MB + math.ceil(1000 * needed))
+        return min(attempt, MOST_TIMES) * (LIBRARIES_MB + math.ceil(1000 * needed))
 
     def minutes(self, wildcards: Any, attempt: int) -> int:
         """Minutes after which a cell may be stopped."""
-        seconds = cost_of(self.scale, wildcards.model, wildcards.dataset).seconds
-        return attempt * (START_MINUTES + math.ceil(MARGIN * seconds / 60))
+        return self._minutes(cost_of(self.scale, wildcards.model, wildcards.dataset).seconds, attempt)
+
+    def search_minutes(self, wildcards: Any, attempt: int) -> int:
+        """The same for one process of the learning-rate search, which is much shorter than the training."""
+        rates = len(search.parse_rates(wildcards.rates))
+        return self._minutes(search_seconds(self.scale, wildcards.model, wildcards.dataset, rates), attempt)
+
+    def _minutes(self, seconds: float, attempt: int) -> int:
+        asked = attempt * (START_MINUTES + math.ceil(MARGIN * seconds / 60))
+        return asked if self.job_hours is None else min(asked, max(1, int(60 * self.job_hours)))
 
     def threads(self, cores: int | None) -> int:
         """Threads of a cell: one on CPUs, so that cells fill the cores; else the cores divided among the GPUs."""

@@ -52,7 +52,7 @@ class Workflow:
         self.models = ModelRules(self.config, root)
         self.data = DataRules(self.config)
         self.cells = CellRules(self.config)
-        self.search = SearchRules(self.config)
+        self.search = SearchRules(self.config, self.cells)
         self.exhibits = ExhibitRules(self.config, root)
         self.book = BookRules(root)
 
