@@ -11,7 +11,7 @@ import pytest
 import yaml
 from reference import REPOSITORY
 
-from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.plan.cell import SCALES, Cell
 from ssmpeft_lib.plan.config import Config
 from ssmpeft_lib.plan.snakemake.workflow import Workflow
 
@@ -150,3 +150,9 @@ def test_what_is_no_yaml_is_refused_with_line_and_column_by_snakemake_as_well(tm
     )
     assert done.returncode != 0
     assert "config.yaml: not valid YAML at line 1, column 13" in done.stdout + done.stderr
+
+
+def test_scales_are_the_same_in_the_schema_and_in_the_file():
+    schema = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    assert schema["properties"]["scale"]["enum"] == list(SCALES) == list(DEFAULT["seeds"])
+    assert schema["properties"]["seeds"]["required"] == list(SCALES)

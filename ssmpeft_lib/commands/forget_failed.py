@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..plan.paths import CHECKPOINT
+from ..plan.paths import CHECKPOINT, all_metrics
 from ..plan.reading import read_json
 from ..plan.results import read_metrics
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Remove them and say which."""
-    for path in sorted(arguments.results.glob("*/cells/*/*/*/*/metrics.json")):
+    for path in all_metrics(arguments.results):
         if read_metrics(path)["status"] == "failed":
             # else the next run would go on from where this one failed
             path.with_name(CHECKPOINT).unlink(missing_ok=True)

@@ -11,12 +11,13 @@ import argparse
 from pathlib import Path
 
 from ..plan.archive import pack
+from ..plan.cell import SCALES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `pack`."""
     parser.add_argument("output", type=Path, help="the file to write, such as recorded/paper.tar.gz")
-    parser.add_argument("--scale", required=True, choices=["quick", "real", "paper"])
+    parser.add_argument("--scale", required=True, choices=SCALES)
     parser.add_argument("--without-texts", action="store_true", help="of data sets that may not be passed on")
     parser.add_argument("--results", type=Path, default=Path("results"), help="(default: %(default)s)")
 

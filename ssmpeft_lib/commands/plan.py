@@ -15,8 +15,8 @@ from statistics import fmean
 from typing import Any
 
 from ..drawing.numbers import duration, memory
-from ..plan import costs, search
-from ..plan.cell import Cell
+from ..plan import costs, paths, search
+from ..plan.cell import SCALES, Cell
 from ..plan.config import CONFIG_FILE, Config
 from ..plan.costs import PARTS, SPECS, cost_of, gigabytes
 from ..plan.exhibit import load_exhibits
@@ -39,7 +39,7 @@ MEANINGS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `plan`."""
-    parser.add_argument("--scale", choices=["quick", "real", "paper"], help="instead of the scale in the configuration")
+    parser.add_argument("--scale", choices=SCALES, help="instead of the scale in the configuration")
     parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="(default: %(default)s)")
     parser.add_argument("--data-dir", type=Path, help="instead of the folder of original files in the configuration")
     parser.add_argument("--results", type=Path, default=Path("results"), help="finished runs (default: %(default)s)")
@@ -128,7 +128,7 @@ def means_of(results: Path) -> dict[str, Any]:
         ValueError: there are no finished runs.
     """
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
-    for path in sorted(results.glob("*/cells/*/*/*/*/metrics.json")):
+    for path in paths.all_metrics(results):
         metrics = read_metrics(path)
         if metrics["status"] == "ok":
             cell = Cell.parse(metrics["cell"])

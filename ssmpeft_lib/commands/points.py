@@ -11,6 +11,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..plan.cell import SCALES
 from ..plan.config import CONFIG_FILE, Config
 from ..plan.costs import SPECS
 from ..plan.exhibit import load_exhibits
@@ -19,7 +20,7 @@ from ..plan.exhibit import load_exhibits
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `points`."""
     parser.add_argument("--exhibit", action="append", help="only this table or figure, e.g. table08; may be repeated")
-    parser.add_argument("--scale", choices=["quick", "real", "paper"], help="instead of the scale in config.yaml")
+    parser.add_argument("--scale", choices=SCALES, help="instead of the scale in config.yaml")
     parser.add_argument("--config", type=Path, default=CONFIG_FILE, help="configuration file (default: %(default)s)")
 
 

@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..plan.cell import SCALES
 from ..plan.costs import PARTS
+from ..plan.paths import all_metrics
 from ..plan.results import FORGET, describe_failure, read_metrics
 
 STAGES = {
@@ -21,14 +23,14 @@ STAGES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `summary`."""
-    parser.add_argument("--scale", required=True, choices=["quick", "real", "paper"])
+    parser.add_argument("--scale", required=True, choices=SCALES)
     parser.add_argument("--results", type=Path, default=Path("results"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the summary."""
     root = arguments.results / arguments.scale
-    metrics = [read_metrics(path) for path in sorted(root.glob("cells/*/*/*/*/metrics.json"))]
+    metrics = [read_metrics(path) for path in all_metrics(arguments.results, arguments.scale)]
     failed = [found for found in metrics if found["status"] == "failed"]
     print("Work done, in seconds added up over parallel jobs, each job when it last ran:")
     for stage, jobs, seconds in (*budget_of_rules(root / "benchmarks"), *budget_of_cells(metrics)):

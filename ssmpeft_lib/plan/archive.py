@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from .atomic import put_in_place, replacing
-from .cell import Cell
+from .cell import SCALES, Cell
 from .publishable import publishable
 from .results import RESULTS_VERSION, read_metrics
 
@@ -177,7 +177,7 @@ def _manifest(text: bytes, archive: Path) -> dict[str, str]:
 def _cell_of(folder: str) -> Cell:
     """The cell of a folder such as `quick/cells/mamba-130m/lora/dart/seed0`."""
     scale, cells, *words = folder.split("/")
-    if scale not in ("quick", "real", "paper") or cells != "cells":
+    if scale not in SCALES or cells != "cells":
         raise ValueError(f"{folder!r} is not the folder of a cell")
     return Cell.parse("/".join([scale, *words]))
 

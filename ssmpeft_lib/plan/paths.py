@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from . import registry
 
 STAND_IN_TOKENIZER = "stand-in"
+METRICS = "metrics.json"
+"""What a cell has to say, in its folder."""
+
 CHECKPOINT = "checkpoint.pt"
 """In a cell's folder while it is trained: where a stopped run goes on."""
 
@@ -70,3 +73,8 @@ def prepared(scale: str, model: str, dataset: str) -> list[PurePosixPath]:
 def data_file(scale: str, dataset: str, tokenizer: str) -> PurePosixPath:
     """What says where a data set's token ids lie, with their sizes and lengths."""
     return PurePosixPath(scale, "data", tokenizer, f"{dataset}.json")
+
+
+def all_metrics(results: Path, scale: str = "*") -> list[Path]:
+    """The results of all cells of a scale, or of every scale, that are there."""
+    return sorted(results.glob(f"{scale}/cells/*/*/*/*/{METRICS}"))

@@ -13,9 +13,10 @@ import yaml
 
 from ..plan.atomic import write_text
 from ..plan.errata import BELOW, KINDS, ROUNDING, WEIGHTS, written
+from ..plan.registry import PACKAGE
 from .checks import CHECKS
 
-ERRATA = Path(__file__).resolve().parent.parent.parent / "workflow" / "errata" / "theory.yaml"
+ERRATA = PACKAGE.parent / "workflow" / "errata" / "theory.yaml"
 
 
 @dataclass(frozen=True)

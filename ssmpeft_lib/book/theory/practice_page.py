@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from math import sqrt
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from IPython.display import HTML
 from scipy import stats
 
+from ...plan.registry import PACKAGE
 from ...theory.practice import PLACES, STARTS
 from .page import table
 
-RECORDED = Path(__file__).resolve().parents[3] / "recorded" / "practice.json"
+RECORDED = PACKAGE.parent / "recorded" / "practice.json"
 
 Runs = dict[str, Any]
 

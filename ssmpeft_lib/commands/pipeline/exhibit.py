@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ...compare.join import exhibit_document
+from ...plan.cell import SCALES
 from ...plan.exhibit import Exhibit
 from ...plan.registry import PACKAGE
 from ...plan.results import write_json
@@ -15,7 +16,7 @@ from ...plan.results import write_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `exhibit`."""
     parser.add_argument("spec", type=Path, help="a file of workflow/exhibits/")
-    parser.add_argument("--scale", required=True, choices=["quick", "real", "paper"])
+    parser.add_argument("--scale", required=True, choices=SCALES)
     parser.add_argument("--seeds", type=int, required=True, help="how many seeds")
     parser.add_argument("--shares", type=Path, required=True, help="the counted parameters, from `shares`")
     parser.add_argument("--results", type=Path, default=Path("results"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...plan.cell import SCALES
 from ...plan.registry import PACKAGE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `make-pages`."""
-    parser.add_argument("--scale", required=True, choices=["quick", "real", "paper"])
+    parser.add_argument("--scale", required=True, choices=SCALES)
     parser.add_argument("--results", type=Path, default=Path("results"), help="the results directory")
     parser.add_argument("--prose", type=Path, default=PACKAGE.parent / "book", help="hand-written pages (%(default)s)")
     parser.add_argument(

@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 
 from ...plan import manifest
+from ...plan.cell import SCALES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `prepare-data`."""
-    parser.add_argument("scale", choices=["quick", "real", "paper"])
+    parser.add_argument("scale", choices=SCALES)
     parser.add_argument("dataset", help="for example glue-rte")
     parser.add_argument("--data-dir", type=Path, help="folder of original data, one folder a data set")
     parser.add_argument("--splits", default="{}", help="official splits to use for train, val, test, as JSON")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...plan import manifest, paths, registry
 from ...plan.atomic import replacing_folder
+from ...plan.cell import SCALES
 from ...plan.pretraining import steps_of
 from .prepare_tokenizer import corpora
 
@@ -19,7 +20,7 @@ CHUNK = 2000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `prepare-model`."""
-    parser.add_argument("scale", choices=["quick", "real", "paper"])
+    parser.add_argument("scale", choices=SCALES)
     parser.add_argument("checkpoint", help="a model such as mamba-130m; with -pixels, its stand-in for images")
     parser.add_argument("--tokenizer", type=Path, help="its tokenizer.json, for a model of texts")
     parser.add_argument(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...plan import manifest
 from ...plan.atomic import replacing
+from ...plan.cell import SCALES
 
 HUB = {"gpt-neox-20b": "EleutherAI/gpt-neox-20b", "jamba": "ai21labs/Jamba-tiny-dev"}
 """Where the hub keeps the tokenizers of the paper's models."""
@@ -19,7 +20,7 @@ DOCUMENTS = 12_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `prepare-tokenizer`."""
-    parser.add_argument("scale", choices=["quick", "real", "paper"])
+    parser.add_argument("scale", choices=SCALES)
     parser.add_argument("name", help="stand-in, or the name of a tokenizer of the hub")
     parser.add_argument("--given", type=Path, help="a tokenizer.json to use for the stand-ins (scale real)")
     parser.add_argument("--data-dir", type=Path, help="folder of original data; its corpora/ is what is learned from")

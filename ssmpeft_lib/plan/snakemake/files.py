@@ -18,7 +18,7 @@ def result(path: PurePath | str) -> str:
 
 def metrics_file(cell: Cell) -> str:
     """The result of a cell."""
-    return result(f"{cell.path}/metrics.json")
+    return result(f"{cell.path}/{paths.METRICS}")
 
 
 def tokenizer_files(scale: str, tokenizer: str) -> list[str]:
