@@ -45,6 +45,21 @@ def test_a_warning_is_an_error_and_leaves_the_old_book(source, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"book", "html", ".jupyter-book"}
 
 
+def test_where_jupyter_books_function_is_another_its_command_builds_the_same(source, tmp_path, monkeypatch):
+    from jupyter_book import sphinx
+
+    make_html(source, tmp_path / "html")
+    monkeypatch.setattr(sphinx, "build_sphinx", lambda source, target: 1)
+    with pytest.warns(UserWarning, match=r"jupyter-book [\d.post]+: jupyter_book.sphinx.build_sphinx is not what"):
+        make_html(source, tmp_path / "again")
+    pages = [(tmp_path / name / "index.html").read_text(encoding="utf-8") for name in ("html", "again")]
+    articles = [re.search("<article.*?</article>", page, re.S)[0] for page in pages]
+    assert "One page." in articles[0] and articles[0] == articles[1]
+    (source / "index.md").write_text("# Small\n\n[nowhere](nowhere.md)\n", encoding="utf-8")
+    with pytest.warns(UserWarning), pytest.raises(BookError, match=r"index\.md.*nowhere"):
+        make_html(source, tmp_path / "again")
+
+
 def test_changed_style_sheet_arrives_without_a_changed_page(source, tmp_path):
     (source / "_static").mkdir()
     for colour in ("red", "blue"):

@@ -31,6 +31,7 @@ ANYWHERE = {
     "plan/snakemake": "book",
     "compat/snakemake.py": "book",
     "compat/jupyter.py": "run",
+    "compat/jupyter_book.py": "book",
     "book/chromium.py": "pdf",
     "commands": "book",
 }

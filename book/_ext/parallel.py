@@ -3,7 +3,9 @@
 
 def declare(app, config):
     """Say what sphinx_multitoc_numbering does not."""
-    app.extensions["sphinx_multitoc_numbering"].parallel_read_safe = True
+    extension = app.extensions.get("sphinx_multitoc_numbering")
+    if extension is not None:
+        extension.parallel_read_safe = True
 
 
 def setup(app):

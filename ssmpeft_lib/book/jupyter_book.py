@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
-import os
 import re
 import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+from ..compat import jupyter_book as compat
 from ..plan.atomic import replacing_folder
 
 BUILD = ".jupyter-book"
@@ -46,33 +44,15 @@ def make_html(source: Path, target: Path) -> Path:
 
 
 def run_jupyter_book(source: Path, build: Path, builder: str = "html") -> Path:
-    """Do what `jupyter-book build --warningiserror --nitpick --keep-going` does, on all cores; the built folder."""
-    from jupyter_book.sphinx import build_sphinx
+    """Build the book on all cores; returns the built folder.
 
-    built = build / "_build" / builder
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-        status = build_sphinx(
-            source,
-            built,
-            noconfig=True,
-            path_config=source / "_config.yml",
-            confoverrides={
-                "external_toc_path": str(source / "_toc.yml"),
-                "nitpicky": True,
-                "latex_individualpages": False,
-            },
-            builder=builder,
-            warningiserror=True,
-            keep_going=True,
-            quiet=True,
-            jobs=len(os.sched_getaffinity(0)),
-        )
-    if status != 0:
-        raise BookError(
-            f"{source}: Jupyter Book did not build it:\n{COLOUR.sub('', said.getvalue()).strip() or status}"
-        )
-    return built
+    Raises:
+        BookError: Jupyter Book failed or warned; with its warnings.
+    """
+    well, written = compat.build(source, build, builder)
+    if not well:
+        raise BookError(f"{source}: Jupyter Book did not build it:\n{COLOUR.sub('', written)}")
+    return build / "_build" / builder
 
 
 def _forget_if_changed(source: Path, build: Path) -> None:
