@@ -30,6 +30,7 @@ from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import dart, spider
 from ssmpeft_lib.data._task import Example
 from ssmpeft_lib.metrics import bleu, meteor, spider_exec
+from ssmpeft_lib.plan import manifest
 from ssmpeft_lib.plan.results import write_json
 from ssmpeft_lib.spider.compare import same_result
 from ssmpeft_lib.training.provenance import cpu_name
@@ -65,7 +66,7 @@ def encoding(arguments: argparse.Namespace, dataset: str, splits: dict) -> list[
 
     def prepare() -> int:
         with tempfile.TemporaryDirectory() as cache:
-            return count(encode.prepare(dataset, source, arguments.tokenizer, Path(cache), splits))
+            return count(encode.prepare(dataset, source, arguments.tokenizer, Path(cache, "encoded"), splits))
 
     def one_by_one() -> int:
         from tokenizers import Tokenizer
@@ -76,10 +77,12 @@ def encoding(arguments: argparse.Namespace, dataset: str, splits: dict) -> list[
         return len([tokenizer.encode(text).ids for text in texts]) // 2
 
     with tempfile.TemporaryDirectory() as cache:
-        encode.prepare(dataset, source, arguments.tokenizer, Path(cache), splits)
+        output = Path(cache, f"{dataset}.json")
+        prepared = encode.prepare(dataset, source, arguments.tokenizer, output.with_suffix(""), splits)
+        manifest.write(output, {"dataset": dataset, **prepared.description}, prepared.folder.iterdir())
 
         def load() -> int:
-            return count(encode.prepare(dataset, source, arguments.tokenizer, Path(cache), splits))
+            return count(encode.load_prepared(output))
 
         times = alternate(arguments.repeats, prepare, one_by_one, load)
     return [

@@ -34,12 +34,10 @@ def about() -> dict[str, Any]:
 
 def network(model: str) -> nn.Module:
     """A model with random weights, in the paper's size; a toy without a device."""
-    facts = registry.facts("models", model)
+    facts = registry.model_facts(model)
     torch.manual_seed(0)
     with DEVICE:
-        return registry.load("models", model).build(
-            **(facts["config"] if CUDA else facts["stand_in"] | {"vocab_size": 1000})
-        )
+        return registry.load("models", model).build(**(facts.config if CUDA else facts.stand_in | {"vocab_size": 1000}))
 
 
 class Clock:

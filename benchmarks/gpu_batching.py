@@ -59,7 +59,7 @@ def decoding(model: str, rounds: int, clock: Clock) -> dict:
 def rates(model: str, method: str, rounds: int, clock: Clock) -> dict:
     """Milliseconds of the steps of one rate and of all, the warm-up that chooses dimensions included."""
     with tempfile.TemporaryDirectory() as scratch:
-        prepared = encode.prepare(DATASET, sources.find(DATASET, "paper"), None, Path(scratch))
+        prepared = encode.prepare(DATASET, sources.find(DATASET, "paper"), None, Path(scratch, "encoded"))
         run = opened(Cell("paper", model, method, DATASET, 0), prepared, STEPS)
 
         def steps(count: int):

@@ -62,7 +62,7 @@ def opened(cell: Cell, prepared: encode.Prepared, batches: int) -> Run:
 def measured(model: str, batches: int, repetitions: int, clock: Clock, output: Path) -> None:
     """Every method in turn, so many times; what there is no time for is left out."""
     with tempfile.TemporaryDirectory() as scratch:
-        prepared = encode.prepare(DATASET, sources.find(DATASET, "paper"), None, Path(scratch))
+        prepared = encode.prepare(DATASET, sources.find(DATASET, "paper"), None, Path(scratch, "encoded"))
         for repetition in range(-1, repetitions):
             for method in methods():
                 if clock.left() < 0:

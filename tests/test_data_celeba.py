@@ -181,7 +181,7 @@ def test_multilabel_scores(tmp_path):
 def test_random_tokens(tmp_path):
     source = sources.find("random-tokens", "quick")
     assert source == sources.find("random-tokens", "paper")
-    data = encode.prepare("random-tokens", source, shared("data/tokenizer/20B_tokenizer.json"), tmp_path)
+    data = encode.prepare("random-tokens", source, shared("data/tokenizer/20B_tokenizer.json"), tmp_path / "encoded")
     train = data.splits["train"]
     assert len(train) == 2500 * 4
     assert set(train.lengths) == {375} and 4 * 375 == 1500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -76,7 +77,8 @@ def results(digits, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("results")
     data = folder / "quick" / "data" / "none" / f"{NAME}.json"
-    manifest.write(data, {"dataset": NAME, "folder": str(digits.folder)}, digits.folder.iterdir())
+    shutil.copytree(digits.folder, data.with_suffix(""))
+    manifest.write(data, {"dataset": NAME, **digits.description}, data.with_suffix("").iterdir())
     about = pretrain_on_data("s4-deep", "quick", data, folder / "quick" / "models" / "s4-deep", steps=2)
     assert about["data"]["miniature"] and len(about["history"]) == 1
     return folder

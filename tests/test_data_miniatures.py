@@ -39,7 +39,7 @@ def test_miniature_is_read_encoded_and_scored(name, work):
     assert data.description["miniature"] == (name not in GENERATED)
     assert set(data.splits) == set(sources.ROLES)
     for split in data.splits.values():
-        assert len(split) >= min(8, registry.facts("data", name)["train"])
+        assert len(split) >= min(8, registry.dataset_facts(name).train)
         assert (split.label_lengths > 0).all() and (split.input_lengths > 0).all()
         batch = split.batch(split.buckets(4)[0])
         assert ((batch["labels"] >= 0).sum(1) > 0).all()

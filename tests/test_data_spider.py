@@ -22,7 +22,7 @@ def test_sizes_and_length_of_table_6_from_the_real_files(tmp_path, monkeypatch):
     # not all databases are there, and counting needs none
     monkeypatch.setattr(spider, "check_scorable", lambda role, examples: None)
     source = Source("spider", "files", shared("data/spider"))
-    data = encode.prepare("spider", source, shared("data/tokenizer/20B_tokenizer.json"), tmp_path)
+    data = encode.prepare("spider", source, shared("data/tokenizer/20B_tokenizer.json"), tmp_path / "encoded")
     facts = spider.DATASETS["spider"]
     assert data.description["sizes"] == {role: facts[role] for role in sources.ROLES}
     assert data.description["sizes"] == {"train": 5543, "val": 1375, "test": 1034}

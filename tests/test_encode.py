@@ -1,8 +1,8 @@
-"""Encoding: what a model reads, the cache, and many processes that want it at once."""
+"""Encoding: what a model reads, what lies on disk, and which edits of the code make it anew."""
 
+import importlib
+import inspect
 import json
-import multiprocessing
-import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,11 +13,13 @@ from official_files import write_dart, write_glue, write_tokenizer
 from reference import shared
 from tokenizers import Tokenizer
 
+from ssmpeft_lib.data import Dataset, dataset
 from ssmpeft_lib.data import _encode as encode
 from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data._encoded import IGNORED
 from ssmpeft_lib.data._source import Source
 from ssmpeft_lib.plan import registry
+from ssmpeft_lib.plan.snakemake.data import DataRules
 
 
 @pytest.fixture(scope="module")
@@ -101,49 +103,24 @@ def test_subset(dart, tokenizer, tmp_path):
     assert [e.label for e in train.subset(4, seed=2).examples] != [e.label for e in few.examples]
 
 
-def test_cache_is_used_until_data_tokenizer_or_roles_change(rte, tokenizer, tmp_path):
-    cache = tmp_path / "cache"
-
-    def folders():
-        encode.prepare("glue-rte", rte, tokenizer, cache)
-        return {path.name for path in cache.iterdir() if path.is_dir()}
-
-    first = folders()
-    stamp = next(cache.glob("*/train.safetensors")).stat().st_mtime_ns
-    (rte.folder / "train.tsv").touch()
-    assert folders() == first
-    assert next(cache.glob("*/train.safetensors")).stat().st_mtime_ns == stamp
+def test_what_was_prepared_before_is_replaced(rte, tokenizer, tmp_path):
+    first = encode.prepare("glue-rte", rte, tokenizer, tmp_path / "encoded")
+    names = sorted(path.name for path in first.folder.iterdir())
     write_glue("glue-rte", rte.folder, dev=6)
-    assert len(folders()) == 2
-    encode.prepare("glue-rte", rte, tokenizer, cache, {"test": None})
-    assert len(folders()) == 3
-    write_tokenizer(tmp_path / "other.json", ["other text"])
-    encode.prepare("glue-rte", rte, tmp_path / "other.json", cache)
-    assert len(folders()) == 4
-
-
-def prepare_and_count(arguments):
-    folder, tokenizer, cache = arguments
-    split = encode.prepare("glue-rte", Source("glue-rte", "files", folder), tokenizer, cache).splits["train"]
-    return len(split), int(split.input_ids(0)[0]), os.getpid()
-
-
-@pytest.mark.slow
-def test_many_processes_at_once(rte, tokenizer, tmp_path):
-    cache = tmp_path / "cache"
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        answers = pool.map(prepare_and_count, [(rte.folder, tokenizer, cache)] * 12, chunksize=1)
-    assert len({answer[:2] for answer in answers}) == 1
-    assert len([path for path in cache.iterdir() if path.is_dir()]) == 1
+    again = encode.prepare("glue-rte", rte, tokenizer, tmp_path / "encoded", {"test": None})
+    assert set(again.splits) == {"train", "val"}
+    assert sorted(path.name for path in again.folder.iterdir()) == [name for name in names if "test" not in name]
+    # a run that goes on reads the files that it has mapped
+    assert first.splits["test"].input_ids(0).size
 
 
 def test_interruption_leaves_nothing_half_written(rte, tokenizer, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     with monkeypatch.context() as patch:
-        patch.setattr(encode, "write_json", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(encode, "save_arrays", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             encode.prepare("glue-rte", rte, tokenizer, cache)
-    assert [path for path in cache.iterdir() if path.is_dir()] == []
+    assert not cache.exists()
     assert len(encode.prepare("glue-rte", rte, tokenizer, cache).splits["train"]) == 16
 
 
@@ -157,11 +134,9 @@ def test_loading_maps_the_file(rte, tokenizer, tmp_path):
         split.input_ids(0)[0] = 1
 
 
-def test_files_are_safetensors(rte, tokenizer, tmp_path):
-    from safetensors.numpy import load_file
-
-    encode.prepare("glue-rte", rte, tokenizer, tmp_path / "cache")
-    arrays = load_file(next((tmp_path / "cache").glob("*/train.safetensors")))
+def test_files_are_numpy_s(rte, tokenizer, tmp_path):
+    folder = encode.prepare("glue-rte", rte, tokenizer, tmp_path / "cache").folder
+    arrays = {path.name.split(".")[1]: np.load(path) for path in folder.glob("train.*.npy")}
     assert set(arrays) == {"input_ids", "input_spans", "label_ids", "label_spans", "text_offsets"}
     assert arrays["input_ids"].dtype == np.int32
 
@@ -208,20 +183,77 @@ def test_label_of_two_tokens_is_refused(rte, tokenizer, tmp_path, monkeypatch):
 def test_real_dart_with_the_paper_s_tokenizer(tmp_path):
     source = Source("dart", "files", shared("data/dart"))
     tokenizer = shared("data/tokenizer/20B_tokenizer.json")
-    data = encode.prepare("dart", source, tokenizer, tmp_path, {"train": "dev", "val": None})
+    data = encode.prepare("dart", source, tokenizer, tmp_path / "cache", {"train": "dev", "val": None})
     assert data.description["sizes"] == {"train": 5582, "val": 554, "test": 5097}
     assert data.splits["train"].label_ids(0)[-1] == 0  # <|endoftext|>
 
 
-@pytest.mark.parametrize("edited", ["data/cifar10.py", "data/_rows.py", "spider/grammar.py"])
-def test_an_edit_of_any_code_that_reads_data_encodes_anew(tmp_path, monkeypatch, edited):
-    for room in ("data", "spider"):
-        shutil.copytree(registry.PACKAGE / room, tmp_path / room)
-    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
-    source = SimpleNamespace(folder="somewhere", digest=lambda: "the same")
-    # the pixels' own file reads the pictures with that of CIFAR-10
-    before = encode._key("cifar10-pixels", source, None, {}, {})
-    assert encode._key("cifar10-pixels", source, None, {}, {}) == before
-    with (tmp_path / edited).open("a", encoding="utf-8") as file:
+EDITS = {
+    "data/cifar10.py": "cifar10-pixels",
+    "data/_rows.py": "glue-rte",
+    "data/_encode.py": "samsum",
+    "data/__init__.py": "random-tokens",
+    "spider/grammar.py": "spider",
+    "miniature/language/words.py": "dart",
+    "theory/regression.py": "synthetic-regression",
+}
+"""Files, each with a data set whose own file imports it, or is read by it, at one remove or more."""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the library's code."""
+    shutil.copytree(registry.PACKAGE, tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(registry, "PACKAGE", tmp_path / "lib")
+    return tmp_path / "lib"
+
+
+@pytest.mark.parametrize("edited", EDITS)
+def test_an_edit_of_code_that_a_data_set_is_read_with_runs_its_rule_again(package, edited):
+    wildcards = SimpleNamespace(dataset=EDITS[edited])
+    rule = DataRules.code
+    before = rule(None, wildcards)
+    assert rule(None, wildcards) == before
+    with (package / edited).open("a", encoding="utf-8") as file:
         file.write("# another line\n")
-    assert encode._key("cifar10-pixels", source, None, {}, {}) != before
+    assert rule(None, wildcards) != before
+
+
+@pytest.mark.parametrize("edited", ["data/glue.py", "plan/cell.py", "training/loop.py"])
+def test_an_edit_of_other_code_does_not(package, edited):
+    before = DataRules.code(None, SimpleNamespace(dataset="dart"))
+    with (package / edited).open("a", encoding="utf-8") as file:
+        file.write("# another line\n")
+    assert DataRules.code(None, SimpleNamespace(dataset="dart")) == before
+
+
+def test_the_rule_of_data_has_the_code_as_a_parameter():
+    text = (registry.PACKAGE.parent / "workflow" / "rules" / "data.smk").read_text(encoding="utf-8")
+    assert "code=plan.data.code" in text
+
+
+def test_a_hook_that_nothing_calls_is_refused(monkeypatch):
+    def cut_indexes(n):
+        return [], []
+
+    module = registry.load("data", "dart")
+    cut_indexes.__module__ = module.__name__
+    monkeypatch.setattr(module, "cut_indexes", cut_indexes, raising=False)
+    with pytest.raises(ValueError, match="data/dart.py: nothing calls cut_indexes; is it cut_indices"):
+        dataset("dart")
+
+
+@pytest.mark.parametrize("name", sorted(set(registry.entries("data").values())))
+def test_hooks_have_the_parameters_of_the_contract(name):
+    module = importlib.import_module(f"ssmpeft_lib.data.{name}")
+    for hook, described in inspect.getmembers(Dataset, inspect.isfunction):
+        if not hook.startswith("_") and hasattr(module, hook):
+            assert list(inspect.signature(getattr(module, hook)).parameters) == list(
+                inspect.signature(described).parameters
+            ), hook
+
+
+def test_a_data_set_that_is_not_on_the_hub_asks_for_files(monkeypatch):
+    monkeypatch.delattr(registry.load("data", "dart"), "read_hub")
+    with pytest.raises(LookupError, match="dart is not read from the hub: put its original files"):
+        Source("dart", "hub", None).read()

@@ -57,14 +57,14 @@ def kinds(results):
         "tokenizer": quick / "tokenizers/stand-in/tokenizer.json",
         "weights": quick / "models/mamba-130m/weights/model.safetensors",
         "config": quick / "models/mamba-130m/weights/config.json",
-        "token ids": next(quick.glob("data/stand-in/encoded/*/train.safetensors")),
-        "texts": next(quick.glob("data/stand-in/encoded/*/test.jsonl")),
-        "description": next(quick.glob("data/stand-in/encoded/*/description.json")),
+        "token ids": quick / "data/stand-in/spider/train.input_ids.npy",
+        "texts": quick / "data/stand-in/spider/test.jsonl",
+        "spans": quick / "data/stand-in/spider/test.label_spans.npy",
         "database": next(quick.glob("data/stand-in/miniatures/*/**/*.sqlite")),
     }
 
 
-KINDS = ("tokenizer", "weights", "config", "token ids", "texts", "description", "database")
+KINDS = ("tokenizer", "weights", "config", "token ids", "texts", "spans", "database")
 FAULTS = {name: DAMAGES[name] for name in ("empty", "cut in half", "a tail of zeros", "one bit flipped")}
 
 
@@ -149,8 +149,8 @@ def test_files_that_come_out_otherwise_make_the_manifest_newer_and_are_said_to_b
     document = json.loads(path.read_text(encoding="utf-8"))
     files = [path.parent / name for name in document["files"]]
     # as an older version of the code would have written it
-    description = next(file for file in files if file.name == "description.json")
-    description.write_text(description.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    texts = next(file for file in files if file.name == "test.jsonl")
+    texts.write_text(texts.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     about = {key: value for key, value in document.items() if key not in ("files", "command", "sealed")}
     manifest.write(path, about, files, document["command"])
     before = path.stat().st_mtime_ns

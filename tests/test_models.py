@@ -32,7 +32,7 @@ def hub(monkeypatch, tmp_path):
 def fetched(model, folder):
     output = folder / "paper" / "models" / model / "model.json"
     output.parent.mkdir(parents=True)
-    tokenizer = folder / "paper" / "tokenizers" / "gpt-neox-20b" / "tokenizer.json"
+    tokenizer = folder / "paper" / "tokenizers" / "EleutherAI--gpt-neox-20b" / "tokenizer.json"
     tokenizer.parent.mkdir(parents=True)
     tokenizer.touch()
     manifest.write(tokenizer.with_name("manifest.json"), {}, [tokenizer])
@@ -72,7 +72,7 @@ def test_quantised_model_needs_a_gpu_and_says_so(tmp_path, monkeypatch):
 
 
 def test_mamba_layers_are_not_quantised():
-    config = quantization(registry.facts("models", "jamba-mini-52b")["bits"])
+    config = quantization(registry.model_facts("jamba-mini-52b").bits)
     assert config.load_in_4bit and config.bnb_4bit_quant_type == "nf4"
     names = {"model.layers.0.mamba.in_proj": False, "lm_head": False, "model.layers.4.self_attn.q_proj": True}
     assert {name: should_convert_module(name, config.llm_int8_skip_modules) for name in names} == names

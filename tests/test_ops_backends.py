@@ -48,9 +48,9 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
 @pytest.fixture
 def choices():
     """Fresh choices of backends, before and after."""
-    dispatch._choose.cache_clear()
+    dispatch._pick.cache_clear()
     yield
-    dispatch._choose.cache_clear()
+    dispatch._pick.cache_clear()
 
 
 def test_every_backend_says_whether_and_why():
@@ -79,11 +79,12 @@ def test_float16_falls_back_to_torch(choices, caplog):
 
 def test_the_environment_can_force_a_backend(choices, monkeypatch, caplog):
     monkeypatch.setenv("SSMPEFT_BACKEND", "naive")
-    assert dispatch.chosen("selective_scan", ("cpp", "torch", "naive"), "auto", "cpu", torch.float32) == "naive"
+    asked = dispatch.name_of_backend
+    assert asked("selective_scan", ("cpp", "torch", "naive"), "auto", "cpu", torch.float32) == "naive"
     # an op that has no such backend keeps its own choice, and an explicit argument wins
-    assert dispatch.chosen("selective_state_step", ("torch",), "auto", "cpu", torch.float32) == "torch"
-    assert dispatch.chosen("selective_scan", ("cpp", "torch", "naive"), "torch", "cpu", torch.float32) == "torch"
-    dispatch._choose.cache_clear()
+    assert asked("selective_state_step", ("torch",), "auto", "cpu", torch.float32) == "torch"
+    assert asked("selective_scan", ("cpp", "torch", "naive"), "torch", "cpu", torch.float32) == "torch"
+    dispatch._pick.cache_clear()
     monkeypatch.setenv("SSMPEFT_BACKEND", "navie")
     with pytest.raises(ValueError, match="SSMPEFT_BACKEND is 'navie', expected .*; did you mean 'naive'"):
         ops.causal_conv1d(torch.randn(1, 2, 3), torch.randn(2, 4))

@@ -7,7 +7,7 @@ import torch
 from ops_inputs import assert_close, outputs_and_gradients, scan_inputs, transposed
 
 from ssmpeft_lib import ops
-from ssmpeft_lib.ops import _mamba_ssm
+from ssmpeft_lib.ops._backends import mamba_ssm
 
 pytestmark = [
     pytest.mark.gpu,
@@ -40,13 +40,13 @@ def results(op: str, backend: str, device: str) -> dict:
     return {name: tensor.cpu() for name, tensor in outputs_and_gradients(run, inputs).items()}
 
 
-@pytest.mark.parametrize("op", _mamba_ssm.MODULES)
+@pytest.mark.parametrize("op", mamba_ssm.MODULES)
 def test_torch_gives_on_the_device_what_it_gives_on_the_cpu(op):
     assert_close(results(op, "torch", "cuda"), results(op, "torch", "cpu"), 1e-4)
 
 
-@pytest.mark.parametrize("op", _mamba_ssm.MODULES)
+@pytest.mark.parametrize("op", mamba_ssm.MODULES)
 def test_mamba_ssm_gives_what_torch_gives(op):
-    if obstacle := _mamba_ssm.obstacle(op):
+    if obstacle := mamba_ssm.why_unavailable(op, "cuda", torch.float32):
         pytest.skip(obstacle)
     assert_close(results(op, "mamba_ssm", "cuda"), results(op, "torch", "cuda"), 1e-3)

@@ -15,13 +15,15 @@ from ops_inputs import assert_close, outputs_and_gradients, scan_inputs
 from required import missing, torch_compiles
 from torch.utils.checkpoint import checkpoint
 
-from ssmpeft_lib.ops import _triton, selective_scan
+from ssmpeft_lib.ops import selective_scan
+from ssmpeft_lib.ops._backends import triton as backend
 from ssmpeft_lib.ops.selective_scan import triton as triton_scan
 
-if obstacle := _triton.obstacle():
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+if obstacle := backend.why_unavailable("selective_scan", DEVICE, torch.float32):
     missing("triton", obstacle)
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SEQUENCES = ("u", "delta", "B", "C", "z")
 
 

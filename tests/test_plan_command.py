@@ -193,9 +193,9 @@ def test_a_job_asks_for_no_more_time_than_the_cluster_gives_and_for_no_memory_wi
 def test_a_process_of_the_search_asks_for_its_own_time():
     """An epoch on 2,000 examples and 500 scored, for each of its rates; by hand from what the whole cell takes."""
     cell = Cell("paper", "mamba-1.4b", "lora", "glue-qqp", 0)
-    facts = registry.facts("data", "glue-qqp")
+    facts = registry.dataset_facts("glue-qqp")
     whole = costs.cost_of("paper", "mamba-1.4b", "glue-qqp").seconds
-    examples = facts["epochs"] * (facts["train"] + facts["val"]) + facts["test"]
+    examples = facts.epochs * (facts.train + facts.val) + facts.test
     seconds = costs.search_seconds("paper", "mamba-1.4b", "glue-qqp", 1)
     assert seconds == pytest.approx(whole * 2500 / examples)
     assert costs.search_seconds("paper", "mamba-1.4b", "glue-qqp", 15) == pytest.approx(15 * seconds)

@@ -136,6 +136,51 @@ def test_a_model_or_data_file_that_is_not_complete_is_refused_while_planning(fil
         Cell.parse("quick/mamba-130m/lora/glue-rte/seed0")
 
 
+MODEL = "def build(**sizes): pass\nMODELS = {'mine': {'config': {}, 'stand_in': {}, %s}}"
+DATA = (
+    "def task(name): pass\nread_files = write_miniature = task\nDATASETS = {'mine': {'train': 1, 'val': 1, 'test': 1,"
+    "'max_seq_len': 9, 'epochs': 1, 'batch_size': 1, 'splits': {'train': 'train', 'val': None, 'test': 'test'}, %s}}"
+)
+
+
+@pytest.mark.parametrize(
+    "file, text, says",
+    [
+        ("data", DATA % "'epoch': 3", r"no key 'epoch' in .*data/mine.py: DATASETS\['mine'\].*did you mean 'epochs'"),
+        ("data", DATA % "'cut': 'a fifth'", "cut must be a number, got 'a fifth'"),
+        ("data", DATA % "'modality': 'txt'", "no modality 'txt'.*did you mean 'text'"),
+        ("data", DATA % "'splits': {'train': 'a'}", r"splits must say what train, val and test are, got \['train'\]"),
+        ("data", DATA % "'generated': True", "data/mine.py: generate is missing; .*data/__init__.py says what it is"),
+        ("models", MODEL % "'tokeniser': 'a/b'", "no key 'tokeniser'.*did you mean 'tokenizer'"),
+        ("models", MODEL % "'real': {'turn': 1}", r"MODELS\['mine'\]: real: sizes is missing"),
+        ("models", MODEL % "'hub': None", "hub must be a word, got None"),
+        ("models", MODEL.replace("'config': {},", "") % "'hub': 'a/b'", "config is missing"),
+    ],
+)
+def test_facts_that_nothing_reads_or_that_are_missing_are_refused_while_planning(file, text, says, package):
+    (package / file / "mine.py").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=says):
+        Cell.parse("quick/mamba-130m/lora/glue-rte/seed0")
+
+
+FAMILY = "FAMILIES = {'mine': {'label': 'Mine', 'light': '#123456', 'dark': '#abcdef', %s}}\n"
+
+
+def test_a_method_brings_a_family_of_its_own(package):
+    attributes = "family = 'mine'; learning_rate = 1e-2"
+    path = package / "methods" / "mine.py"
+    path.write_text(FAMILY % "'mark': '<path/>'" + METHOD.format(attributes=attributes), encoding="utf-8")
+    assert Cell.parse("quick/mamba-130m/mine/glue-rte/seed0").method == "mine"
+    assert list(registry.families())[-1] == "mine" and registry.family_labels()["mine"] == "Mine"
+
+
+def test_a_family_that_is_not_complete_is_refused(package):
+    text = METHOD.format(attributes="family = 'mine'; learning_rate = 1e-2")
+    (package / "methods" / "mine.py").write_text(FAMILY % "'shape': ''" + text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"no key 'shape' in .*methods/mine.py: FAMILIES\['mine'\]"):
+        Cell.parse("quick/mamba-130m/lora/glue-rte/seed0")
+
+
 def test_a_cell_survives_its_text_and_names_its_folder():
     cell = Cell("quick", "mamba-130m", "lora@out_proj", "glue-rte", 2)
     assert Cell.parse(str(cell)) == cell

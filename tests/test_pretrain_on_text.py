@@ -250,14 +250,12 @@ def test_the_learning_rate_warms_up_and_follows_the_cosine():
     assert recipe.rate(1200) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize(
-    "model", [name for name in registry.entries("models") if "real" in registry.facts("models", name)]
-)
+@pytest.mark.parametrize("model", [name for name in registry.entries("models") if registry.model_facts(name).real])
 def test_every_model_of_scale_real_trains_on_text(tmp_path, model):
     sizes, recipe = sizes_and_recipe(model)
     recipe = replace(recipe, tokens=300, batch_tokens=128, length=64)
     run = TextRun(model, sizes, recipe, some_text(), some_text(5, seed=1), 64, tmp_path)
     assert run.run()
     assert torch.isfinite(torch.tensor(run.held_out_loss()))
-    channels = registry.facts("models", model)["real"]["sizes"]["hidden_size"] * 2
+    channels = registry.model_facts(model).real.sizes["hidden_size"] * 2
     assert channels >= 384, "one percent of the channels has to be four or more"

@@ -121,13 +121,11 @@ def test_too_short_a_text_is_refused():
 # checkpoints
 
 
-@pytest.mark.parametrize(
-    "model", sorted(n for n in registry.entries("models") if "real" in registry.facts("models", n))
-)
+@pytest.mark.parametrize("model", sorted(n for n in registry.entries("models") if registry.model_facts(n).real))
 def test_a_checkpoint_loads_without_this_library(tmp_path, text, model):
     tokenizer = train_tokenizer(text, 300)
     recipe = TextRecipe(tokens=3000, batch_tokens=512, length=128)
-    sizes = registry.facts("models", model)["stand_in"] | {"tie_word_embeddings": True}
+    sizes = registry.model_facts(model).stand_in | {"tie_word_embeddings": True}
     run = TextRun(
         model, sizes, recipe, encode_training(text, tokenizer), encode_held_out(text, tokenizer),
         tokenizer.get_vocab_size(), tmp_path / "state", report=lambda line: None,

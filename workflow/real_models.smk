@@ -11,9 +11,9 @@ sys.path.insert(0, str(ROOT))
 from ssmpeft_lib.plan import registry
 
 TURNS = {
-    name: registry.facts("models", name)["real"]["turn"]
+    name: registry.model_facts(name).real.turn
     for name in registry.entries("models")
-    if "real" in registry.facts("models", name)
+    if registry.model_facts(name).real
 }
 KNOWN = sorted(TURNS, key=TURNS.get)
 MODELS = str(config.get("models") or "").split() or KNOWN

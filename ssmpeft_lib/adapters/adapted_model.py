@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from ..compat.torch import own_parameter
 from ..compat.transformers import has_loaded_peft
+from .adapter_set import AdapterSet
 from .mixed_class import Mixin
-from .named import Named
 
 
 class AdaptedModel(Mixin):
@@ -61,4 +61,4 @@ class AdaptedModel(Mixin):
 
 
 def _carries(model: nn.Module) -> bool:
-    return any(isinstance(module, Named) for module in model.modules())
+    return any(isinstance(module, AdapterSet) for module in model.modules())

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from torch import nn
 
 from .adapted_model import AdaptedModel
-from .attach import Adapted, AdaptedLinear, AdaptedParameter, release
+from .adapter_set import AdapterSet
+from .attach import Adapted
 from .backbone import Backbone
 from .deltas import Delta
-from .inputs.prompts import Prompts
-from .inputs.starts import Starts
 from .method import Method, build_method
 from .mixed_class import mix_in, take_out
-from .named import Named
 from .slots import Wrappers
 
 
@@ -94,7 +92,7 @@ def adaptation_of(model: nn.Module, adapter: str | None = None) -> Adaptation:
     if adapter is None and len(found) == 1:
         return next(iter(found.values()))
     if adapter is None:
-        named = [module for module in base_model(model).modules() if isinstance(module, Named)]
+        named = [module for module in base_model(model).modules() if isinstance(module, AdapterSet)]
         active = sorted(found.keys() & {name for module in named for name in module.active})
         if len(active) != 1:
             raise ValueError(
@@ -162,10 +160,8 @@ def merge(model: nn.Module) -> nn.Module:
     """
     if hasattr(model, "merge_and_unload"):
         return model.merge_and_unload()
-    for name, module in model.named_modules():
-        if isinstance(module, Starts | Prompts):
-            raise ValueError(f"{name} is a learned input and cannot be merged into a weight; save the adapter instead")
-        if isinstance(module, Adapted):
+    for module in model.modules():
+        if isinstance(module, AdapterSet):
             module.check_mergeable()
     for module in model.modules():
         if isinstance(module, Adapted):
@@ -187,22 +183,12 @@ def remove(model: nn.Module) -> nn.Module:
 
 def _restore(model: nn.Module) -> nn.Module:
     """Take everything away from a model that nothing wraps."""
-    for name, module in list(model.named_modules()):
-        if isinstance(module, AdaptedParameter):
-            release(module)
-        elif isinstance(module, AdaptedLinear):
-            parent, attribute = _parent(model, name)
-            setattr(parent, attribute, module.base_layer)
-        elif isinstance(module, Starts | Prompts):
-            if isinstance(module, Prompts):
-                module.detach()
-            delattr(*_parent(model, name))
+    # what is inside first, as paths change with what is around it
+    for name, module in reversed(list(model.named_modules())):
+        if isinstance(module, AdapterSet):
+            path, _, attribute = name.rpartition(".")
+            module.take_away(model.get_submodule(path), attribute)
     Backbone(model).restore()
     take_out(model, AdaptedModel)
     model.__dict__.pop("ssmpeft", None)
     return model
-
-
-def _parent(model: nn.Module, name: str) -> tuple[nn.Module, str]:
-    path, _, attribute = name.rpartition(".")
-    return model.get_submodule(path), attribute

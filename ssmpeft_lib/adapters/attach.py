@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..compat.torch import own_module, own_parameter
 from ..ops import linear
+from .adapter_set import AdapterSet
 from .deltas import Delta
 from .mixed_class import Mixin, mix_in, take_out
-from .named import Named
 from .quantised import check_additive, quantiser_of
 from .region import Region
 
@@ -18,7 +20,7 @@ HALF = (torch.bfloat16, torch.float16)
 """Types of weights in which a small change is lost in rounding; what an adapter changes is computed in float32."""
 
 
-class Adapted(Named):
+class Adapted(AdapterSet):
     """Deltas of named adapters at one place of a model: `deltas[adapter][slot]`.
 
     Several adapters may be active; a merged adapter is part of the frozen weight and no longer added.
@@ -45,11 +47,14 @@ class Adapted(Named):
             raise ValueError(f"{slot} is adapted twice by {adapter!r}; name each slot once")
         weight = self.frozen()
         check_additive(slot, self.quantiser(), delta)
-        self.deltas[adapter][slot] = beside(delta, weight).train(self.training)
+        self.deltas[adapter][slot] = to_device_of(delta, weight).train(self.training)
         self.regions[slot] = region
-        if hasattr(delta, "start_at"):
-            delta.start_at(region.of(weight))
+        delta.start_at(region.of(weight))
         self.activate(adapter)
+
+    def trained(self) -> Iterator[tuple[str, Delta]]:
+        for deltas in self.deltas.values():
+            yield from deltas.items()
 
     def acting(self) -> list[tuple[Region, Delta]]:
         """Deltas that change what the frozen weight does, with the regions they change."""
@@ -75,7 +80,6 @@ class Adapted(Named):
         self.before_merge[adapter] = before
 
     def check_mergeable(self, adapters: list[str] | None = None) -> None:
-        """Raise a ValueError when adapters, the active ones if none are named, cannot become part of the weight."""
         names = self.active if adapters is None else adapters
         if any(name in self.deltas for name in names) and self.quantiser():
             raise ValueError(
@@ -110,6 +114,9 @@ class AdaptedLinear(Adapted):
 
     def frozen(self) -> Tensor:
         return self.base_layer.weight
+
+    def take_away(self, parent: nn.Module, attribute: str) -> None:
+        setattr(parent, attribute, self.base_layer)
 
     def quantiser(self) -> str:
         return quantiser_of(self.base_layer.weight, self.base_layer)
@@ -175,6 +182,10 @@ class AdaptedParameter(Adapted):
 
     def frozen(self) -> Tensor:
         return own_parameter(self.owner, self.name)
+
+    def take_away(self, parent: nn.Module, attribute: str) -> None:
+        take_out(self.owner, Shows, self.name)
+        delattr(self.owner, f"{self.name}_adapter")
 
     @property
     def wide(self) -> bool:
@@ -245,12 +256,6 @@ def carrier_of(owner: nn.Module, name: str) -> AdaptedParameter | None:
     return own_module(owner, f"{name}_adapter")
 
 
-def release(adapted: AdaptedParameter) -> None:
-    """Let a module show its own parameter again."""
-    take_out(adapted.owner, Shows, adapted.name)
-    delattr(adapted.owner, f"{adapted.name}_adapter")
-
-
 def linear_without_bias(layer: nn.Module, x: Tensor) -> Tensor:
     """Output of a linear layer before its bias, adapted or not; x [..., in_features]."""
     if isinstance(layer, AdaptedLinear):
@@ -262,7 +267,7 @@ def linear_without_bias(layer: nn.Module, x: Tensor) -> Tensor:
     return linear(x, layer.weight)
 
 
-def beside(module: nn.Module, weight: Tensor) -> nn.Module:
+def to_device_of(module: nn.Module, weight: Tensor) -> nn.Module:
     """Move a new module to a frozen weight's device, in float32 (float64 beside float64).
 
     A module on the meta device stays there: its values are about to be loaded.

@@ -10,11 +10,11 @@ from torch import nn
 
 from ..compat.transformers import hooks_of
 from ..ops import Linear
-from ..plan.registry import files, unknown
+from ..plan.registry import unknown
 from .attach import Adapted
 from .inputs.prompts import SoftPrompt
 from .packed import allow_packed_rows, refuse_packed_rows
-from .parts import Part, find_parts, locate, split_at_block
+from .parts import Part, find_parts, locate, split_at_block, ssm_kinds
 from .quantised import quantiser_of
 from .slots import Slot, Wrappers
 
@@ -27,21 +27,23 @@ class Backbone:
         model: any module with SSM mixers: a transformers model, or a deep S4.
         wrappers: the classes that carry deltas.
         adapter: name under which deltas are attached.
+        mixers, others: the SSM mixers, and what stands beside them and holds slots.
     """
 
     model: nn.Module
     wrappers: Wrappers = Wrappers()
     adapter: str = "default"
     mixers: list[Part] = field(init=False)
-    layers: list[Part] = field(init=False)
+    others: list[Part] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.mixers = list(find_parts(self.model, "mixers"))
-        self.layers = list(find_parts(self.model, "layers"))
+        parts = list(find_parts(self.model))
+        self.mixers = [part for part in parts if part.is_ssm]
+        self.others = [part for part in parts if not part.is_ssm]
         if not self.mixers:
             raise ValueError(
                 f"{type(self.model).__name__} has no SSM layers: no module in it holds the parameters of a mixer "
-                f"that is known here ({', '.join(files('mixers'))})"
+                f"that is known here ({', '.join(ssm_kinds())})"
             )
 
     def prepare(self) -> None:
@@ -52,7 +54,7 @@ class Backbone:
         self._check_in_memory()
         refuse_packed_rows(self.model)
         for mixer in self.mixers:
-            mixer.kind.install(mixer.module)
+            mixer.install()
         _exchange(self.model, nn.Linear, Linear)
 
     def _check_in_memory(self) -> None:
@@ -80,13 +82,13 @@ class Backbone:
         """Give every mixer its own forward back."""
         allow_packed_rows(self.model)
         for mixer in self.mixers:
-            mixer.kind.uninstall(mixer.module)
+            mixer.uninstall()
         _exchange(self.model, Linear, nn.Linear)
 
     def groups(self) -> dict[str, tuple[str, ...]]:
         """Names that stand for several slots."""
         groups: dict[str, tuple[str, ...]] = {}
-        for kind in dict.fromkeys(part.kind for part in [*self.mixers, *self.layers]):
+        for kind in dict.fromkeys(part.kind for part in [*self.mixers, *self.others]):
             for name, slots in kind.GROUPS.items():
                 groups[name] = (*groups.get(name, ()), *slots)
         return groups
@@ -161,7 +163,7 @@ class Backbone:
     def all_slots(self) -> list[Slot]:
         """Every slot of the model, mixers first."""
         found = []
-        for part in [*self.mixers, *self.layers]:
+        for part in [*self.mixers, *self.others]:
             for name, spec in part.kind.SLOTS.items():
                 if spec.owner != "backbone" or part is self.mixers[0] or "{layer}" in spec.parameter:
                     found.append(self._locate(part, name))

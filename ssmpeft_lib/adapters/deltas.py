@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ class Delta(nn.Module):
     A linear slot is changed on its output where the delta knows how, which needs no gradient of the full weight.
     Any other slot, and any merge, changes the weight itself.
     """
+
+    how: ClassVar[str]
+    """What it trains of a slot, in a few words, for the book."""
 
     on_output = True
     """Whether a linear layer adds it to its output; otherwise the layer runs with a changed weight."""
@@ -31,8 +35,21 @@ class Delta(nn.Module):
         raise NotImplementedError
 
     def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """`(h, up)`: the output changes by `h @ up.T`; h is [..., k], up is [rows, k]."""
+        """`(h, up)`: the output changes by `h @ up.T`; h is [..., k], up is [rows, k].
+
+        Asked of additive deltas that act on the output.
+        """
         raise NotImplementedError
+
+    def output_change(self, x: Tensor, y: Tensor, block: Tensor) -> Tensor:
+        """What is added to `y`, the rows' frozen output without bias, [..., rows]; `block` is their frozen weight.
+
+        Asked of deltas that act on the output and are not additive.
+        """
+        raise NotImplementedError
+
+    def start_at(self, block: Tensor) -> None:
+        """Take what the delta needs to know of the frozen block when it is put in place; by default nothing."""
 
 
 class LowRank(Delta):
@@ -44,6 +61,8 @@ class LowRank(Delta):
         alpha: numerator of the scale.
         dropout: probability with which an input is dropped on the way to `lora_A`; used on outputs only.
     """
+
+    how = "a low-rank update"
 
     def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
         super().__init__()
@@ -67,6 +86,8 @@ class LowRank(Delta):
 class ComplexLowRank(Delta):
     """A low-rank update of a complex matrix, which a slot holds as pairs side by side, [rows, 2 columns]."""
 
+    how = "a low-rank update of complex numbers"
+
     def __init__(self, shape: tuple[int, int], rank: int, alpha: float):
         super().__init__()
         rows, columns = shape[0], shape[1] // 2
@@ -83,6 +104,7 @@ class ComplexLowRank(Delta):
 class Magnitude(LowRank):
     """DoRA: `magnitude * (W + BA) / |W + BA|` by rows, the norm held constant in the gradient (Liu et al., 2024)."""
 
+    how = "a low-rank update and a magnitude for each row"
     additive = False
 
     def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
@@ -117,6 +139,7 @@ class Magnitude(LowRank):
 class Dense(Delta):
     """Every entry of the block is trained; the delta starts at zero and stands for the weight itself."""
 
+    how = "every entry"
     on_output = False
     replaces = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..plan import registry
 from ..plan.cell import parse_method
@@ -13,6 +13,9 @@ from .backbone import Backbone
 from .deltas import Dense
 from .selection.budget import Selection
 from .selection.warmup import Warmup
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,14 @@ class Method:
     def buffer_size(self, backbone: Backbone) -> int:
         """How many numbers the warm-up holds beside the model to choose by; the paper counts them (Table 5)."""
         return 0
+
+    def stock_peft(self, backbone: Backbone) -> PeftConfig:
+        """What a user of Hugging Face peft would write for this method: a configuration of peft's own tuners.
+
+        Raises:
+            ValueError: peft has no such tuner.
+        """
+        raise ValueError(f"peft has no tuner that does what {registry_name(self)!r} does")
 
     def rate(self) -> float:
         """The learning rate for what the method acts on: the lowest of those of its targets."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..compat.torch import own_parameter
 from ..plan.registry import files
@@ -23,7 +23,7 @@ class Part:
 
     Attributes:
         path, module: where it is.
-        kind: the module of `ssmpeft_lib.mixers` or `ssmpeft_lib.layers` that knows it.
+        kind: the module of `ssmpeft_lib.mixers` that knows it; what such a module has is said there.
         block_path, block: the block around it.
         layer: index of that block.
     """
@@ -34,6 +34,23 @@ class Part:
     block_path: str
     block: nn.Module
     layer: int
+
+    @property
+    def is_ssm(self) -> bool:
+        """Whether it is an SSM mixer, and not what stands beside one."""
+        return _is_ssm(self.kind)
+
+    def install(self) -> None:
+        """Give the mixer the forward of its kind."""
+        getattr(self.kind, "install", _leave)(self.module)
+
+    def uninstall(self) -> None:
+        """Give the mixer its own forward back."""
+        getattr(self.kind, "uninstall", _leave)(self.module)
+
+    def ranks(self, frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[Tensor | None, Tensor | None]:
+        """What SDT trains and silences by, each [channels, states]; None where it goes by the change."""
+        return getattr(self.kind, "ranks", _by_change)(self.module, frozen, warmed, rule)
 
     @property
     def state_shape(self) -> tuple[int, ...]:
@@ -60,9 +77,31 @@ class Part:
         return getattr(self.module, attribute)
 
 
-def find_parts(model: nn.Module, folder: str) -> Iterator[Part]:
-    """The parts of a model that a kind in `ssmpeft_lib/<folder>/` knows, in the order of the model."""
-    kinds = [importlib.import_module(f"ssmpeft_lib.{folder}.{name}") for name in files(folder)]
+def _leave(mixer: nn.Module) -> None:
+    """Leave a mixer as it is."""
+
+
+def _by_change(mixer: nn.Module, frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[None, None]:
+    return None, None
+
+
+def _is_ssm(kind: ModuleType) -> bool:
+    return "ssm" in kind.GROUPS
+
+
+def mixer_kinds() -> dict[str, ModuleType]:
+    """Every kind of mixer, by the name of its file."""
+    return {name: importlib.import_module(f"ssmpeft_lib.mixers.{name}") for name in files("mixers")}
+
+
+def ssm_kinds() -> list[str]:
+    """Names of the kinds of SSM mixers."""
+    return [name for name, kind in mixer_kinds().items() if _is_ssm(kind)]
+
+
+def find_parts(model: nn.Module) -> Iterator[Part]:
+    """The parts of a model that a kind of mixer knows, in the order of the model."""
+    kinds = list(mixer_kinds().values())
     for path, module in model.named_modules():
         # to look for a parameter of an adapted module computes it
         with torch.no_grad():

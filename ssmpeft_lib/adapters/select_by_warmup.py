@@ -21,8 +21,8 @@ from itertools import islice
 import torch
 from torch import nn
 
+from .adapter_set import AdapterSet
 from .api import adaptation_of, base_model
-from .named import Named
 from .selection.budget import Selection
 from .selection.warmup import ADAPTER, Warmup
 
@@ -38,7 +38,7 @@ def begin_warmup(model: nn.Module, adapter: str | None = None) -> Warmup | None:
         ValueError: the model is not adapted, or a warm-up is under way.
     """
     found = adaptation_of(model, adapter)
-    if any(ADAPTER in module.deltas for module in model.modules() if isinstance(module, Named)):
+    if any(ADAPTER in module.deltas for module in model.modules() if isinstance(module, AdapterSet)):
         raise ValueError(
             "a warm-up of this model is under way; end it with ssmpeft_lib.select(model, warmup), or with warmup.undo()"
         )

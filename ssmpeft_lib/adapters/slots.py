@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from .attach import Adapted, AdaptedLinear, AdaptedParameter, carrier_of, carry, release
+from .attach import Adapted, AdaptedLinear, AdaptedParameter, carrier_of, carry
 from .deltas import Delta
 from .inputs.prompts import Prompts
 from .inputs.starts import Starts
@@ -163,10 +163,7 @@ class Slot:
         adapted.remove(adapter)
         if len(adapted.deltas):
             return
-        if isinstance(adapted, AdaptedLinear):
-            setattr(self.parent, self.attribute, adapted.base_layer)
-        else:
-            release(adapted)
+        adapted.take_away(self.parent, self.attribute)
 
     def _base(self) -> nn.Module:
         return self.module.base_layer if isinstance(self.module, AdaptedLinear) else self.module

@@ -30,6 +30,8 @@ class Sparse(Delta):
         count: number of trained entries.
     """
 
+    how = "the chosen entries"
+
     def __init__(self, shape: tuple[int, int], count: int):
         super().__init__()
         self.shape = tuple(shape)
@@ -120,6 +122,7 @@ class SparseOrSilent(Sparse):
         value: what they are set to, for example 0 in C, or 10 in A_log.
     """
 
+    how = "the chosen entries, others silenced"
     on_output = False
     additive = False
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ..compat.transformers import name_or_path
 from ..plan.atomic import replacing, write_text
 from ..plan.reading import read_json
+from .adapter_set import AdapterSet
 from .api import Adaptation, adapt, adaptation_of, base_model, untouched_on_error
-from .named import Named
 from .sparse import Sparse
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -137,7 +137,7 @@ def live_names(model: nn.Module, found: Adaptation | None = None) -> dict[str, s
     """
     found = adaptation_of(model) if found is None else found
     inside, whole = f".deltas.{found.adapter}.", f".modules_to_save.{found.adapter}."
-    carriers = {name for name, module in model.named_modules() if isinstance(module, Named)}
+    carriers = {name for name, module in model.named_modules() if isinstance(module, AdapterSet)}
     carried = {
         key.replace(inside, ".deltas.").replace(whole, "."): key
         for key in model.state_dict()

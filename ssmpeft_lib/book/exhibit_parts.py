@@ -171,7 +171,7 @@ class View:
         sets = {point["dataset"] for row in self.document["rows"] for point in row["points"]}
         members = {member for name in sets for member in registry.groups().get(name, (name,))}
         known = sorted(members & registry.entries("data").keys()) if self.document["scale"] == "quick" else []
-        return [words for name in known if (words := registry.facts("data", name).get("miniature"))]
+        return [words for name in known if (words := registry.dataset_facts(name).miniature)]
 
     @property
     def zeros(self) -> tuple[int, int]:

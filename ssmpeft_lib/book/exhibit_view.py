@@ -9,7 +9,7 @@ from ..compare.join import SHARES
 from ..drawing.axes import linear
 from ..drawing.numbers import fixed, signed
 from ..plan.cell import Cell
-from ..plan.families import LABELS
+from ..plan.registry import family_labels
 from . import links
 from .exhibit_parts import Column, Group, Row, Shown, View, is_compared, is_judged
 
@@ -45,7 +45,7 @@ def exhibit_view(document: dict[str, Any], page: str = "") -> View:
         words = {key: row[key] for key in ("name", "label", "slots", "detail", "note", "family")}
         groups[-1].rows.append(Row(anchor=anchor + number, shown=shown, **words))
     present = {row["family"] for row in document["rows"]}
-    families = {name: label for name, label in LABELS.items() if name in present}
+    families = {name: label for name, label in family_labels().items() if name in present}
     return View(document["id"], document, columns, groups, families)
 
 

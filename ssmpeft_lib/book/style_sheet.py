@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..plan.families import FAMILIES
+from ..plan import registry
 
 
 def style_sheet(prose: Path) -> str:
@@ -20,7 +20,7 @@ def style_sheet(prose: Path) -> str:
 def families() -> str:
     """Colours, and for each family its shape beside a name and its slots in the drawing of a block."""
     rules = [_colours("light"), _colours("dark")]
-    for name, family in FAMILIES.items():
+    for name, family in registry.families().items():
         chosen = f".blockbox:has(#show-{name}:checked)"
         rules.append(f".f-{name} {{ --c: var(--{name}); }}")
         rules.append(f"{chosen} .slot {{ --c: var(--{name}); }}")
@@ -34,5 +34,5 @@ def families() -> str:
 
 
 def _colours(theme: str) -> str:
-    colours = " ".join(f"--{name}: {getattr(family, theme)};" for name, family in FAMILIES.items())
+    colours = " ".join(f"--{name}: {getattr(family, theme)};" for name, family in registry.families().items())
     return f'html[data-theme="{theme}"] {{ {colours} }}'

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from ..adapters.api import base_model, merge
 from ..adapters.attach import HALF, AdaptedParameter, Shows
 from ..adapters.backbone import Backbone
-from ..adapters.inputs.prompts import Prompts
-from ..adapters.inputs.starts import Starts
+from ..adapters.inputs.learned import LearnedInput
 from ..adapters.mixed_class import mix_in, stock_class
 from ..adapters.quantised import dequantised, quantiser_of
 from .fused import fused_kernels
@@ -103,7 +102,7 @@ def merged(model: nn.Module, ids: Tensor, quantised: bool = False) -> tuple[Tens
     Raises:
         NotMergeable: it holds learned inputs, or is a copy of a `quantised` model.
     """
-    if any(isinstance(m, Starts | Prompts) for m in model.modules()) or hasattr(model, "prompt_encoder"):
+    if any(isinstance(m, LearnedInput) for m in model.modules()) or hasattr(model, "prompt_encoder"):
         raise NotMergeable("a learned input is no weight")
     if quantised:
         raise NotMergeable("quantised weights take no adapter in")

@@ -66,8 +66,8 @@ def survey() -> Iterator[dict]:
 
 def build(model: str) -> nn.Module:
     """A stand-in with random weights, always the same, and a small vocabulary."""
-    facts = registry.facts("models", model)
+    sizes = registry.model_facts(model).stand_in
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = registry.load("models", model).build(**(facts["stand_in"] | TOKENS))
+        network = registry.load("models", model).build(**(sizes | TOKENS))
     return network.eval()

@@ -49,7 +49,7 @@ def _described(source, override: Mapping[str, str | None], tokenizer: Path | Non
     yield "official splits: " + ", ".join(f"{name} {len(examples):,}" for name, examples in splits.items())
     roles = sources.assign_roles(source.dataset, splits, override)
     taken = sources.describe_roles(source.dataset, override)
-    facts = registry.facts("data", source.dataset)
+    facts = registry.dataset_facts(source.dataset)
     sizes, lengths = {role: len(examples) for role, examples in roles.items()}, _characters(roles)
     if tokenizer:
         from ..data._encode import prepare
@@ -58,9 +58,9 @@ def _described(source, override: Mapping[str, str | None], tokenizer: Path | Non
         sizes = prepared.description["sizes"]
         lengths = {role: f"{split.lengths.max(initial=0):,} tokens" for role, split in prepared.splits.items()}
     for role, size in sizes.items():
-        yield f"  {role:5} {size:>8,}  (original: {facts[role]:,})  longest {lengths[role]}  from {taken[role]}"
+        yield f"  {role:5} {size:>8,}  (original: {facts.sizes[role]:,})  longest {lengths[role]}  from {taken[role]}"
     if tokenizer:
-        found, printed = prepared.description["max_seq_len"], facts["max_seq_len"]
+        found, printed = prepared.description["max_seq_len"], facts.max_seq_len
         yield f"longest input plus longest label of train: {found:,} tokens (original: {printed:,})"
     yield from _examples(source.dataset, [example for example in roles["train"][:SHOWN] if example.input])
 
@@ -72,8 +72,10 @@ def _characters(roles) -> dict[str, str]:
     return {role: f"{length:,} characters" for role, length in longest.items()}
 
 
-def _examples(dataset: str, examples) -> Iterator[str]:
-    instruction = registry.load("data", dataset).task(dataset).instruction
+def _examples(name: str, examples) -> Iterator[str]:
+    from ..data import dataset
+
+    instruction = dataset(name).task(name).instruction
     for number, example in enumerate(examples, 1):
         yield f"example {number}: {_shortened(instruction + example.input)!r} -> {_shortened(example.label)!r}"
 

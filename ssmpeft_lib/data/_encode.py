@@ -1,12 +1,11 @@
 """Examples as token ids, made once for a data set and a tokenizer and shared by all cells that want them.
 
 Instruction, input and label are tokenised apart and put one after the other, as in the authors' code. On disk a
-split is one safetensors file, mapped into memory when loaded, with the texts beside it for scoring.
+split is a few arrays in NumPy's format, mapped into memory when loaded, with the texts beside them for scoring.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..plan import manifest, registry
+from ..plan import manifest
 from ..plan.atomic import replacing_folder
-from ..plan.results import write_json
 from . import _source as sources
-from ._encoded import Encoded
+from . import dataset
+from ._encoded import Encoded, save_arrays
 from ._source import Source
 from ._task import Example, Task
 
@@ -31,6 +30,10 @@ CHUNK = 4096
 """Texts handed to the tokenizer at a time; bounds memory."""
 
 
+DESCRIBED = ("source", "miniature", "splits", "sizes", "left_out", "max_seq_len")
+"""What a description says: where the data are from and how many there are, for the cell's results."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A data set ready for a model.
@@ -39,7 +42,7 @@ class Prepared:
         task: how it is asked and scored.
         splits: `train`, `val` and, unless overridden away, `test`.
         description: sizes, lengths and source, for the cell's results.
-        folder: where it lies in the cache.
+        folder: where it lies.
         digest: of its files, where it was read from its manifest.
     """
 
@@ -51,97 +54,65 @@ class Prepared:
 
 
 def prepare(
-    dataset: str,
+    name: str,
     source: Source,
     tokenizer: Path | None,
-    cache: Path,
+    folder: Path,
     splits: Mapping[str, str | None] | None = None,
 ) -> Prepared:
-    """A data set as token ids, from the cache if it is there.
+    """Write a data set as token ids into a folder, which appears all at once and replaces one that is there.
 
     Args:
-        dataset: its name.
+        name: of the data set.
         source: where to read it from.
         tokenizer: a tokenizer.json; None for a data set that is no text.
-        cache: folder of encoded data sets; several processes may use it at once.
+        folder: where to write it.
         splits: official splits that stand in for `train`, `val` or `test`.
     Raises:
         LookupError: a split was not found, or the tokenizer has no `END_OF_TEXT`.
         ValueError: a file is damaged, or a class label is not a single token.
     """
-    from filelock import FileLock
-
-    roles = sources.assign_roles(dataset, source.read(), splits) if source.kind == "hub" else None
-    folder = Path(cache) / f"{dataset}-{_key(dataset, source, tokenizer, splits, roles)[:20]}"
-    if not manifest.intact(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not manifest.intact(folder):
-                roles = roles or sources.assign_roles(dataset, source.read(), splits)
-                description = {
-                    "source": source.words,
-                    "miniature": source.kind == "miniature",
-                    "splits": sources.describe_roles(dataset, splits),
-                }
-                _encode(dataset, roles, tokenizer, folder, description)
-    return _load(dataset, folder)
+    roles = sources.assign_roles(name, source.read(), splits)
+    hooks = dataset(name)
+    task = hooks.task(name)
+    description = {
+        "source": source.words,
+        "miniature": source.kind == "miniature",
+        "splits": sources.describe_roles(name, splits),
+        "sizes": {},
+        "left_out": {},
+    }
+    with replacing_folder(Path(folder)) as draft:
+        encoder = hooks.Encoder(task, tokenizer)
+        for role, examples in roles.items():
+            # What is too long to train on is still asked in a test.
+            arrays, kept = encoder.arrays(examples, None if role == "test" else task.drop_longer_than)
+            offsets = _write_texts(draft / f"{role}.jsonl", examples, kept)
+            save_arrays(draft / role, {**arrays, "text_offsets": offsets})
+            description["sizes"][role] = len(kept)
+            description["left_out"][role] = len(examples) - len(kept)
+            if role == "train":
+                description["max_seq_len"] = encoder.max_seq_len(arrays)
+    return _load(name, Path(folder), description)
 
 
 def load_prepared(path: Path) -> Prepared:
     """A data set that was prepared before.
 
     Args:
-        path: a manifest that names the data set (`dataset`) and, relative to itself, its folder (`folder`).
+        path: a manifest with the data set's name (`dataset`) and description; the files lie in the folder of the same
+            name, without .json.
     Raises:
         NotPrepared: a file is missing or damaged.
     """
     document = manifest.read(path)
-    prepared = _load(document["dataset"], Path(path).parent / document["folder"])
+    prepared = _load(document["dataset"], Path(path).with_suffix(""), {key: document[key] for key in DESCRIBED})
     return replace(prepared, digest=manifest.contents(document))
 
 
-def _load(dataset: str, folder: Path) -> Prepared:
-    description = json.loads((folder / "description.json").read_text(encoding="utf-8"))
+def _load(name: str, folder: Path, description: dict[str, Any]) -> Prepared:
     loaded = {role: Encoded.load(folder / role) for role in description["sizes"]}
-    return Prepared(registry.load("data", dataset).task(dataset), loaded, description, folder)
-
-
-def _key(dataset, source: Source, tokenizer: Path, splits, roles) -> str:
-    """What the encoded data depend on: the data, the tokenizer, the splits' roles, and the code that makes them."""
-    digest = hashlib.sha256()
-    # all of it, as one data set may be read by the code of another
-    code = sorted(path for room in ("data", "spider") for path in (registry.PACKAGE / room).rglob("*.py"))
-    for path in filter(None, (*code, tokenizer)):
-        digest.update(Path(path).read_bytes())
-    # Examples of Spider name their databases by path.
-    digest.update(json.dumps([dataset, str(source.folder), source.digest(), splits], sort_keys=True).encode())
-    for examples in (roles or {}).values():
-        for example in examples:
-            digest.update(_line(example))
-    return digest.hexdigest()
-
-
-def _encode(
-    dataset: str, roles: Mapping[str, list[Example]], tokenizer: Path | None, folder: Path, description: dict[str, Any]
-) -> None:
-    """Write every role of a data set into a folder that appears all at once."""
-    module = registry.load("data", dataset)
-    task = module.task(dataset)
-    with replacing_folder(folder) as draft:
-        encoder = getattr(module, "Encoder", TextEncoder)(task, tokenizer)
-        description |= {"sizes": {}, "left_out": {}}
-        for role, examples in roles.items():
-            # What is too long to train on is still asked in a test.
-            limit = None if role == "test" else task.drop_longer_than
-            arrays, kept = encoder.arrays(examples, limit)
-            offsets = _write_texts(draft / f"{role}.jsonl", examples, kept)
-            _write_arrays(draft / f"{role}.safetensors", {**arrays, "text_offsets": offsets})
-            description["sizes"][role] = len(kept)
-            description["left_out"][role] = len(examples) - len(kept)
-            if role == "train":
-                description["max_seq_len"] = encoder.max_seq_len(arrays)
-        write_json(draft / "description.json", description)
-        manifest.write_for_folder(draft)
+    return Prepared(dataset(name).task(name), loaded, description, folder)
 
 
 class TextEncoder:
@@ -207,9 +178,3 @@ def _write_texts(path: Path, examples: Sequence[Example], kept: np.ndarray) -> n
 
 def _line(example: Example) -> bytes:
     return json.dumps(vars(example), ensure_ascii=False, sort_keys=True).encode() + b"\n"
-
-
-def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    from safetensors.numpy import save
-
-    path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

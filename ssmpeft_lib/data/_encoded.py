@@ -33,8 +33,8 @@ class Encoded:
 
     @classmethod
     def load(cls, path: Path) -> Encoded:
-        """The split in `path`.safetensors (token ids) and `path`.jsonl (texts)."""
-        return cls(_map(path.with_suffix(".safetensors")), path.with_suffix(".jsonl"))
+        """The split in `path`.<array>.npy (token ids) and `path`.jsonl (texts)."""
+        return cls(_map(path), path.with_suffix(".jsonl"))
 
     def __len__(self) -> int:
         return len(self._index)
@@ -131,16 +131,18 @@ class _Texts(Sequence[Example]):
                 yield Example(fields["input"], fields["label"], tuple(fields["references"]), fields["info"])
 
 
+ARRAYS = ("input_ids", "input_spans", "label_ids", "label_spans", "text_offsets")
+"""The arrays of a split: all token ids on end, where each example's begin and end, and where its text does."""
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write the `ARRAYS` of a split as `path`.<name>.npy."""
+    for name in ARRAYS:
+        np.save(path.with_name(f"{path.name}.{name}.npy"), arrays[name], allow_pickle=False)
+
+
 def _map(path: Path) -> dict[str, np.ndarray]:
-    """Tensors of a safetensors file as read-only maps; the library's own reader copies them."""
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-    kinds = {"U8": np.uint8, "I32": np.int32, "I64": np.int64, "F32": np.float32}
-    mapped = {}
-    for name, entry in header.items():
-        start, end = entry["data_offsets"]
-        kind, shape, offset = kinds[entry["dtype"]], tuple(entry["shape"]), 8 + size + start
-        # As a plain array: slices of a memmap are slow to make.
-        mapped[name] = np.asarray(np.memmap(path, kind, "r", offset, shape)) if end > start else np.zeros(shape, kind)
-    return mapped
+    """The arrays of a split as read-only maps."""
+    files = {name: path.with_name(f"{path.name}.{name}.npy") for name in ARRAYS}
+    # as plain arrays: slices of a memmap are slow to make
+    return {name: np.asarray(np.load(file, mmap_mode="r", allow_pickle=False)) for name, file in files.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..plan import manifest, registry
+from ..plan import registry
 from ..plan.atomic import replacing_folder
+from . import dataset
 from ._task import Example, Splits
 
 ROLES = ("train", "val", "test")
@@ -45,9 +45,7 @@ class Source:
     @property
     def words(self) -> str:
         """What it is, as a page should say it; a stand-in that is no generated miniature has words of its own."""
-        return (
-            registry.facts("data", self.dataset).get("miniature", self.kind) if self.kind == "miniature" else self.kind
-        )
+        return self.kind == "miniature" and registry.dataset_facts(self.dataset).miniature or self.kind
 
     def read(self) -> Splits:
         """Every official split that the source has.
@@ -56,14 +54,12 @@ class Source:
             ValueError: a file is damaged.
             LookupError: the hub cannot be reached, or nothing was found.
         """
-        module = registry.load("data", self.dataset)
+        found = dataset(self.dataset)
         if self.kind == "hub":
-            return module.read_hub(self.dataset, self.folder)
+            return found.read_hub(self.dataset, self.folder)
         if self.kind == "generated":
-            return module.generate(self.dataset)
-        read = module.read_files
-        if self.kind == "miniature":
-            read = getattr(module, "read_miniature", read)
+            return found.generate(self.dataset)
+        read = found.read_miniature if self.kind == "miniature" else found.read_files
         splits = read(self.dataset, self.folder)
         if not splits:
             there = sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
@@ -74,21 +70,6 @@ class Source:
                 "datasets.save_to_disk as Parquet or JSON lines"
             )
         return splits
-
-    def digest(self) -> str | None:
-        """SHA-256 over the names and contents of the source's files; None for the hub, whose rows have to be read.
-
-        Databases are left out: answers are scored with them, but nothing that a model reads comes from them.
-        """
-        if self.kind == "hub":
-            return None
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*")) if self.folder else ():
-            if path.is_file() and path.suffix != ".sqlite":
-                with path.open("rb") as stream:
-                    content = hashlib.file_digest(stream, "sha256").hexdigest()
-                digest.update(f"{path.relative_to(self.folder)} {content}\n".encode())
-        return digest.hexdigest()
 
 
 def parse_splits(text: str) -> dict[str, str | None]:
@@ -108,60 +89,46 @@ def parse_splits(text: str) -> dict[str, str | None]:
     return splits
 
 
-def find(dataset: str, scale: str, data_dir: Path | None = None, miniatures: Path | None = None) -> Source:
+def find(name: str, scale: str, data_dir: Path | None = None, miniatures: Path | None = None) -> Source:
     """Where a data set is to be read from at a scale.
 
     Args:
-        dataset: its name.
+        name: of the data set.
         scale: quick takes the miniature; real takes files; paper takes files if there are any, else the hub.
         data_dir: folder of original files, one folder a data set.
-        miniatures: where generated miniatures are kept.
+        miniatures: where the generated miniature is written.
     Raises:
         LookupError: scale real and there are no files; says where they were looked for.
         ValueError: scale quick and `miniatures` is None.
     """
-    if registry.facts("data", dataset).get("generated"):
-        return Source(dataset, "generated", None)
+    if registry.dataset_facts(name).generated:
+        return Source(name, "generated", None)
     if scale == "quick":
         if miniatures is None:
             raise ValueError("scale quick needs a folder to keep generated miniatures in")
-        root = miniature(dataset, miniatures)
-        return Source(dataset, "miniature", _first(_candidates(dataset, root)) or root)
+        root = miniature(name, miniatures)
+        return Source(name, "miniature", _first(_candidates(name, root)) or root)
     if data_dir and not Path(data_dir).expanduser().is_dir():
         raise LookupError(f"data_dir is {data_dir}, and there is no such folder")
-    candidates = _candidates(dataset, data_dir) if data_dir else []
+    candidates = _candidates(name, data_dir) if data_dir else []
     found = _first(candidates)
     if found:
-        return Source(dataset, "files", found)
+        return Source(name, "files", found)
     if scale == "real":
         places = ", ".join(map(str, candidates)) or "no data_dir"
-        raise LookupError(f"no files of {dataset} (looked in: {places}); scale real reads original files only")
-    return Source(dataset, "hub", None)
+        raise LookupError(f"no files of {name} (looked in: {places}); scale real reads original files only")
+    return Source(name, "hub", None)
 
 
-def miniature(dataset: str, root: Path, seed: int = 0) -> Path:
-    """Data folder with a generated miniature, made on first use. It is made anew when a generator changes, or a file of
-    it is damaged.
-
-    Safe when several processes want it at once: one makes it, the others wait.
-    """
-    from filelock import FileLock
-
-    code = sorted((registry.PACKAGE / "miniature").rglob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in code))
-    folder = Path(root) / f"{dataset}-{seed}-{digest.hexdigest()[:8]}"
-    if not manifest.intact(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not manifest.intact(folder):
-                with replacing_folder(folder) as draft:
-                    registry.load("data", dataset).write_miniature(dataset, draft, seed)
-                    manifest.write_for_folder(draft)
-    return folder
+def miniature(name: str, root: Path, seed: int = 0) -> Path:
+    """Write the generated miniature of a data set; returns the data folder that holds it, `root/<name>`."""
+    with replacing_folder(Path(root) / name) as draft:
+        dataset(name).write_miniature(name, draft, seed)
+    return Path(root) / name
 
 
 def assign_roles(
-    dataset: str, splits: Splits, override: Mapping[str, str | None] | None = None
+    name: str, splits: Splits, override: Mapping[str, str | None] | None = None
 ) -> dict[str, list[Example]]:
     """What a model trains on, is chosen by and is tested on.
 
@@ -171,7 +138,7 @@ def assign_roles(
     example for each.
 
     Args:
-        dataset: its name.
+        name: of the data set.
         splits: official splits, as read.
         override: official split (or several, joined by `+`) for `train`, `val` or `test`, in place of the paper's.
     Returns:
@@ -182,31 +149,30 @@ def assign_roles(
         ValueError: a role shares some but not all of its splits with train, val and test share one that train does
             not have, or a role has no example.
     """
-    plan = _plan(dataset, override)
-    module = registry.load("data", dataset)
-    roles = {"train": _take(dataset, splits, plan, "train")}
+    plan = _plan(name, override)
+    hooks = dataset(name)
+    roles = {"train": _take(name, splits, plan, "train")}
     for role in _sharing(plan):
-        kept, cut = getattr(module, "cut_indices", cut_indices)(len(roles["train"]))
+        kept, cut = hooks.cut_indices(len(roles["train"]))
         roles[role] = [roles["train"][i] for i in cut]
         roles["train"] = [roles["train"][i] for i in kept]
     for role in ("val", "test"):
         if role not in roles and plan[role]:
-            roles[role] = _take(dataset, splits, plan, role)
-    check = getattr(module, "check_scorable", None)
+            roles[role] = _take(name, splits, plan, role)
     for role, examples in roles.items():
         if not examples:
-            raise ValueError(f"{dataset}: {role} has no example ({plan[role] or plan['train']}); get more of its data")
-        if check and role != "train":
-            check(role, examples)
+            raise ValueError(f"{name}: {role} has no example ({plan[role] or plan['train']}); get more of its data")
+        if role != "train":
+            hooks.check_scorable(role, examples)
     roles["train"] = _one_reference_each(roles["train"])
     return {role: roles[role] for role in ROLES if role in roles}
 
 
-def describe_roles(dataset: str, override: Mapping[str, str | None] | None = None) -> dict[str, str]:
+def describe_roles(name: str, override: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """In words, which official split plays which role; names as in `assign_roles`."""
-    plan = _plan(dataset, override)
+    plan = _plan(name, override)
     sharing = _sharing(plan)
-    cut, kept = CUTS[registry.facts("data", dataset).get("cut", 0.2)]
+    cut, kept = CUTS[registry.dataset_facts(name).cut]
     words, left = dict(plan), plan["train"]
     for role in sharing:
         words[role] = f"{cut} of {left}"
@@ -215,14 +181,14 @@ def describe_roles(dataset: str, override: Mapping[str, str | None] | None = Non
     return {role: text for role, text in words.items() if text}
 
 
-def _plan(dataset: str, override: Mapping[str, str | None] | None) -> dict[str, str | None]:
-    plan = {**registry.facts("data", dataset)["splits"], **(override or {})}
+def _plan(name: str, override: Mapping[str, str | None] | None) -> dict[str, str | None]:
+    plan = {**registry.dataset_facts(name).splits, **(override or {})}
     if unknown := sorted(set(plan) - set(ROLES)):
         raise ValueError(registry.unknown("role", unknown[0], ROLES, "splits"))
     both = set((plan["val"] or "").split("+")) & set((plan["test"] or "").split("+")) - {""}
     if override and both and plan["val"] != plan["train"]:
         raise ValueError(
-            f"{dataset}: val ({plan['val']}) and test ({plan['test']}) share the split {min(both)}, and what is chosen "
+            f"{name}: val ({plan['val']}) and test ({plan['test']}) share the split {min(both)}, and what is chosen "
             "by one would be tested on the same examples; give val null to have it cut off train"
         )
     return plan
@@ -240,9 +206,9 @@ def cut_indices(n: int, share: float = 0.2, seed: int = CUT_SEED) -> tuple[np.nd
     return order[cut:], order[:cut]
 
 
-def _candidates(dataset: str, data_dir: Path) -> list[Path]:
+def _candidates(name: str, data_dir: Path) -> list[Path]:
     """Folders that may hold a data set: where its facts say, and the last part of that, whatever the case."""
-    wanted = Path(registry.facts("data", dataset)["folder"])
+    wanted = Path(registry.dataset_facts(name).folder)
     root = Path(data_dir).expanduser()
     paths = [root / wanted, root / wanted.name]
     return [_as_spelt(root, path.relative_to(root).parts) for path in dict.fromkeys(paths)]
@@ -260,21 +226,21 @@ def _as_spelt(root: Path, parts: Sequence[str]) -> Path:
     return root
 
 
-def _take(dataset: str, splits: Splits, plan: Mapping[str, str | None], role: str) -> list[Example]:
+def _take(name: str, splits: Splits, plan: Mapping[str, str | None], role: str) -> list[Example]:
     names = (plan[role] or "").split("+")
-    missing = [name for name in names if name not in splits]
+    missing = [one for one in names if one not in splits]
     if missing:
         raise LookupError(
-            f"{dataset}: {role} is to be the official split {missing[0]!r}, which was not found "
+            f"{name}: {role} is to be the official split {missing[0]!r}, which was not found "
             f"(found: {', '.join(sorted(splits)) or 'none'}); add its file, or say in config.yaml which split takes "
             f"its place, for example splits: {{{role}: {min(splits, default='dev')}}}"
         )
     if role != "train" and set(names) & set((plan["train"] or "").split("+")):
         raise ValueError(
-            f"{dataset}: {role} ({plan[role]}) and train ({plan['train']}) share a split; "
+            f"{name}: {role} ({plan[role]}) and train ({plan['train']}) share a split; "
             "give both the same splits to have train cut 4:1, or none in common"
         )
-    return [example for name in names for example in splits[name]]
+    return [example for one in names for example in splits[one]]
 
 
 def _one_reference_each(examples: list[Example]) -> list[Example]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ..plan.families import FAMILIES
+from ..plan.registry import families
 
 
 def element(name: str, content: str = "", **attributes: str | float) -> str:
@@ -35,7 +35,7 @@ def path(d: str, class_: str) -> str:
 
 def mark(family: str, x: float, y: float, title: str = "", href: str = "") -> str:
     """A family's mark, with a title on pointing and a link where one is given."""
-    inner = (f"<title>{escape(title)}</title>" if title else "") + FAMILIES[family].mark
+    inner = (f"<title>{escape(title)}</title>" if title else "") + families()[family].mark
     drawn = element("g", inner, class_=f"glyph f-{family}", transform=f"translate({_short(x)} {_short(y)})")
     return element("a", drawn, href=href, aria_label=title) if href else drawn
 

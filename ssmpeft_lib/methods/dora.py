@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from ..adapters.backbone import Backbone
 from ..adapters.deltas import Magnitude
 from ..adapters.slots import Slot
 from .lora import LoRA
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 
 @dataclass(frozen=True)
@@ -16,3 +21,6 @@ class DoRA(LoRA):
     def delta(self, slot: Slot) -> Magnitude:
         """The update of one slot."""
         return Magnitude(slot.shape, self.rank, self.alpha, self.dropout if slot.is_linear else 0.0)
+
+    def stock_peft(self, backbone: Backbone, use_dora: bool = True) -> LoraConfig:
+        return super().stock_peft(backbone, use_dora)

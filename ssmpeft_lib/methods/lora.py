@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..adapters.backbone import Backbone
 from ..adapters.deltas import ComplexLowRank, LowRank
 from ..adapters.method import Method, train_fully
 from ..adapters.slots import Slot
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,20 @@ class LoRA(Method):
         if slot.is_complex:
             return ComplexLowRank(slot.shape, rank, alpha)
         return LowRank(slot.shape, rank, alpha, self.dropout if slot.is_linear else 0.0)
+
+    def stock_peft(self, backbone: Backbone, use_dora: bool = False) -> LoraConfig:
+        from peft import LoraConfig
+
+        slots = backbone.slots(self.targets, within_group=lambda slot: slot.is_projection)
+        # peft cannot address rows of a fused projection, so that in_proj_x becomes all of in_proj
+        modules = sorted({slot.path.split(".")[-2] for slot in slots if slot.attribute})
+        parameters = sorted({slot.path.removeprefix(f"{slot.part}.") for slot in slots if not slot.attribute})
+        return LoraConfig(
+            task_type="CAUSAL_LM",
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=0.0 if parameters else self.dropout,
+            use_dora=use_dora,
+            target_modules=modules,
+            target_parameters=parameters or None,
+        )

@@ -4,7 +4,10 @@ An SSM has no keys and values, so the paper's prefix lives where the mixer's seq
 space of the channels. The counts in the paper's tables fix the two forms (22.69 % and 0.03 % of Mamba-130M).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +15,9 @@ from torch import Tensor, nn
 from ..adapters.backbone import Backbone
 from ..adapters.inputs.starts import Start
 from ..adapters.method import Method
+
+if TYPE_CHECKING:
+    from peft import PrefixTuningConfig
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,15 @@ class Prefix(Method):
                 vectors.shared_tokens = shared[width]
             backbone.attach_start(mixer, PrefixStart(vectors))
 
+    def stock_peft(self, backbone: Backbone) -> PrefixTuningConfig:
+        from peft import PrefixTuningConfig
+
+        # peft asks for a number of heads, which an SSM does not have
+        heads = getattr(backbone.model.config, "num_attention_heads", 1)
+        return PrefixTuningConfig(
+            task_type="CAUSAL_LM", num_virtual_tokens=self.tokens, num_attention_heads=heads, prefix_projection=self.mlp
+        )
+
 
 class PrefixVectors(nn.Module):
     """A prefix that is learned as it is, [tokens, channels]."""
@@ -90,6 +105,8 @@ class PrefixNetwork(nn.Module):
 class PrefixStart(nn.Module):
     """The states that a mixer holds after its prefix: the convolution and the scan are causal, so nothing else of the
     prefix reaches the sequence behind it."""
+
+    how = "the state that a learned prefix leaves behind"
 
     def __init__(self, vectors: nn.Module):
         super().__init__()

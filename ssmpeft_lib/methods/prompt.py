@@ -1,9 +1,15 @@
 """Prompt tuning: learned embeddings in front of the input (Lester et al., 2021)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..adapters.backbone import Backbone
 from ..adapters.method import Method
+
+if TYPE_CHECKING:
+    from peft import PromptTuningConfig
 
 
 @dataclass(frozen=True)
@@ -22,3 +28,10 @@ class Prompt(Method):
         if self.tokens < 1:
             raise self.refuse("tokens", "must be at least 1")
         backbone.attach_prompt(self.tokens)
+
+    def stock_peft(self, backbone: Backbone) -> PromptTuningConfig:
+        from peft import PromptTuningConfig
+
+        # peft asks for a number of heads, which an SSM does not have
+        heads = getattr(backbone.model.config, "num_attention_heads", 1)
+        return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self.tokens, num_attention_heads=heads)

@@ -119,10 +119,8 @@ class SDT(Method):
                 self._choose(choice, selection, backbone, stand_in)
 
     def _select(self, choice: Choice, backbone: Backbone, warmup: Warmup) -> Selection:
-        scores, magnitude = None, None
-        if hasattr(choice.part.kind, "ranks"):
-            frozen, warmed = (backbone.values(choice.part, warmed) for warmed in (False, True))
-            scores, magnitude = choice.part.kind.ranks(choice.part.module, frozen, warmed, self.rule)
+        frozen, warmed = (backbone.values(choice.part, warmed) for warmed in (False, True))
+        scores, magnitude = choice.part.ranks(frozen, warmed, self.rule)
         scores = choice.scores(warmup.change) if scores is None else scores
         return select(scores, self._budget(choice), magnitude, silence_kept=self.rule == "paper")
 

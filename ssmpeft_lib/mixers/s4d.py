@@ -60,14 +60,6 @@ def matches(module: nn.Module) -> bool:
     return isinstance(module, S4D)
 
 
-def install(mixer: nn.Module) -> None:
-    """Nothing to do: every adapter acts in this layer's own forward."""
-
-
-def uninstall(mixer: nn.Module) -> None:
-    """Nothing to do."""
-
-
 def ranks(mixer: S4D, frozen: SimpleNamespace, warmed: SimpleNamespace, rule: str) -> tuple[Tensor, Tensor]:
     """Squared change of A and the magnitude that silencing goes by, each [d_model, d_state] (Algorithm 1).
 

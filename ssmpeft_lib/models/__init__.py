@@ -81,7 +81,7 @@ def load_network(model: str, folder: Path, scale: str) -> nn.Module:
         RuntimeError: it is to be quantised, and there is no GPU.
     """
     module = registry.load("models", model)
-    bits = registry.facts("models", model).get("bits") if scale == "paper" else None
+    bits = registry.model_facts(model).bits if scale == "paper" else None
     device = torch.device("cuda" if scale == "paper" and torch.cuda.is_available() else "cpu")
     if bits and device.type == "cpu":
         raise RuntimeError(

@@ -5,7 +5,7 @@ The configuration of jamba-tiny-319m is inferred: it reproduces every share that
 
 MODELS = {
     "jamba-tiny-319m": {
-        "tokenizer": "jamba",
+        "tokenizer": "ai21labs/Jamba-tiny-dev",
         "hub": "ai21labs/Jamba-tiny-dev",
         "config": {
             "hidden_size": 512,
@@ -43,7 +43,7 @@ MODELS = {
         },
     },
     "jamba-mini-52b": {
-        "tokenizer": "jamba",
+        "tokenizer": "ai21labs/Jamba-tiny-dev",
         "hub": "ai21labs/AI21-Jamba-Mini-1.5",
         # the paper keeps the Mamba layers as they are and has the rest in 4 bits
         "bits": {"load": 4, "keep": ["mamba", "lm_head"]},

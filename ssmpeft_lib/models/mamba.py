@@ -2,7 +2,7 @@
 
 MODELS = {
     "mamba-130m": {
-        "tokenizer": "gpt-neox-20b",
+        "tokenizer": "EleutherAI/gpt-neox-20b",
         "hub": "state-spaces/mamba-130m-hf",
         "config": {"hidden_size": 768, "num_hidden_layers": 24, "vocab_size": 50280},
         "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
@@ -19,7 +19,7 @@ MODELS = {
         },
     },
     "mamba-1.4b": {
-        "tokenizer": "gpt-neox-20b",
+        "tokenizer": "EleutherAI/gpt-neox-20b",
         "hub": "state-spaces/mamba-1.4b-hf",
         "config": {"hidden_size": 2048, "num_hidden_layers": 48, "vocab_size": 50280},
         "stand_in": {"hidden_size": 64, "num_hidden_layers": 2},
@@ -36,7 +36,7 @@ MODELS = {
         },
     },
     "mamba-2.8b": {
-        "tokenizer": "gpt-neox-20b",
+        "tokenizer": "EleutherAI/gpt-neox-20b",
         "hub": "state-spaces/mamba-2.8b-hf",
         "config": {"hidden_size": 2560, "num_hidden_layers": 64, "vocab_size": 50280},
         "stand_in": {"hidden_size": 80, "num_hidden_layers": 2},

@@ -2,7 +2,7 @@
 
 MODELS = {
     "mamba2-130m": {
-        "tokenizer": "gpt-neox-20b",
+        "tokenizer": "EleutherAI/gpt-neox-20b",
         "hub": "state-spaces/mamba2-130m",
         "config": {"hidden_size": 768, "num_hidden_layers": 24, "num_heads": 24},
         "stand_in": {
@@ -30,7 +30,7 @@ MODELS = {
         },
     },
     "mamba2-1.3b": {
-        "tokenizer": "gpt-neox-20b",
+        "tokenizer": "EleutherAI/gpt-neox-20b",
         "hub": "state-spaces/mamba2-1.3b",
         "config": {"hidden_size": 2048, "num_hidden_layers": 48, "num_heads": 64},
         "stand_in": {

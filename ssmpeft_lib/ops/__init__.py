@@ -4,6 +4,11 @@
 On a CPU that is C++, compiled on first use where there is a compiler. `SSMPEFT_BACKEND` forces a backend, `CXX` names
 the compiler and `SSMPEFT_CACHE_DIR` the folder for what it makes. Its results are the same bits on any number of
 threads.
+
+Each op has a folder: `__init__.py` checks what a caller hands over and has the table of the op's backends; each other
+file is one of them, `naive` the reference that the tests compare the rest with. Another backend of an op is a file in
+its folder and a line of its table, with the parameters of `naive`. A new kind of backend is also a file in
+`_backends/`, which says where it runs, and a word of `PREFERENCE` in _dispatch.py.
 """
 
 from ssmpeft_lib.ops._dispatch import backends

@@ -36,7 +36,8 @@ def differentiable(
         backward: (gradient_op, ctx, *gradients of the outputs) -> gradients of the inputs.
         gradient: schema, implementation and fake of the op that `backward` is given as `gradient_op`.
     """
-    implementation, gradient = _precise(implementation), (gradient[0], _precise(gradient[1]), gradient[2])
+    implementation = _without_autocast(implementation)
+    gradient = (gradient[0], _without_autocast(gradient[1]), gradient[2])
     forward_op = register(schema, implementation, fake)
     gradient_op = register(*gradient)
 
@@ -65,7 +66,7 @@ def differentiable(
     return call
 
 
-def _precise(implementation: Callable) -> Callable:
+def _without_autocast(implementation: Callable) -> Callable:
     """The same with the types it is given: autocast would have its products in 16 bits, and the rest in 32."""
 
     @wraps(implementation)

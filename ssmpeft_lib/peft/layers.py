@@ -86,14 +86,6 @@ class InputCarrier(Carrier):
 
     bias = None
 
-    def check_mergeable(self, adapter_names: list[str] | None = None) -> None:
-        """Raise a ValueError, unless nothing here acts."""
-        names = self.active if adapter_names is None else adapter_names
-        if any(name in self.deltas for name in names):
-            raise ValueError(
-                "a learned state, prefix or prompt cannot be merged into a weight; save the adapter instead"
-            )
-
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Refuse, unless nothing here acts."""
         self.check_mergeable(adapter_names)

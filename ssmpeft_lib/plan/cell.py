@@ -62,8 +62,8 @@ class Cell:
         """
         if self.scale not in SCALES:
             raise ValueError(f"cell {self}: no scale {self.scale!r} (have: {', '.join(SCALES)})")
-        reads = registry.facts("models", self.model).get("reads", "text")
-        given = registry.facts("data", self.dataset).get("modality", "text")
+        reads = registry.model_facts(self.model).reads
+        given = registry.dataset_facts(self.dataset).modality
         # a language model reads the pixels of an image as text
         if reads != ("text" if given == "pixels" else given):
             raise ValueError(f"cell {self}: {self.model} reads {reads}, and {self.dataset} is {given}")

@@ -17,6 +17,7 @@ from typing import Any
 
 from . import registry, search
 from .exhibit import Exhibit
+from .facts import DatasetFacts
 from .results import write_json
 
 ROOT = registry.PACKAGE.parent
@@ -86,8 +87,8 @@ def search_seconds(scale: str, model: str, dataset: str, rates: int) -> float:
     whole = cost_of(scale, model, dataset).seconds
     if scale != "paper":
         return whole
-    facts = registry.facts("data", dataset)
-    tried = search.EPOCHS * min(facts["train"], search.TRAIN_EXAMPLES) + min(facts["val"], search.VAL_EXAMPLES)
+    facts = registry.dataset_facts(dataset)
+    tried = search.EPOCHS * min(facts.train, search.TRAIN_EXAMPLES) + min(facts.val, search.VAL_EXAMPLES)
     return rates * whole * min(1.0, tried / _examples(facts))
 
 
@@ -133,23 +134,23 @@ def _from_tables(model: str, dataset: str) -> Cost:
 
     Short sequences save nothing, and scoring an example counts like training on one: no time of generation is printed.
     """
-    timed, facts = (registry.facts("data", name) for name in (TIMED, dataset))
-    steps = timed["epochs"] * timed["train"] / timed["batch_size"]
+    timed, facts = map(registry.dataset_facts, (TIMED, dataset))
+    steps = timed.epochs * timed.train / timed.batch_size
     longer = max(1.0, _batch_tokens(facts) / _batch_tokens(timed))
-    seconds = _of_model("table26", model) / steps * longer * _examples(facts) / facts["batch_size"]
+    seconds = _of_model("table26", model) / steps * longer * _examples(facts) / facts.batch_size
     memory = _of_model("table25", model)
     weights = min(memory, gigabytes(model))
     source = "printed" if model in printed("table26") else "extrapolated"
     return Cost(seconds, weights + (memory - weights) * longer, source)
 
 
-def _examples(facts: dict[str, Any]) -> int:
+def _examples(facts: DatasetFacts) -> int:
     """Examples that a cell trains on and scores, each as often as it does."""
-    return facts["epochs"] * (facts["train"] + facts["val"]) + facts["test"]
+    return facts.epochs * (facts.train + facts.val) + facts.test
 
 
-def _batch_tokens(facts: dict[str, Any]) -> int:
-    return facts["batch_size"] * facts["max_seq_len"]
+def _batch_tokens(facts: DatasetFacts) -> int:
+    return facts.batch_size * facts.max_seq_len
 
 
 def _of_model(table: str, model: str) -> float:

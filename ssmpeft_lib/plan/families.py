@@ -1,6 +1,8 @@
 """The families of methods: a name, a colour and a shape each, by which every table, chart and drawing tells them apart.
 
-A method's class names its family. The style sheet's rules on families and the marks in drawings come from here.
+A method's class names its family. One that is not here stands as `FAMILIES` in the method's own file, a dict of dicts
+with the fields of `Family`; `registry.families()` has all. The style sheet's rules on families and the marks in
+drawings come from here.
 """
 
 from __future__ import annotations
@@ -50,7 +52,4 @@ FAMILIES = {
         "width: 0.76em; height: 2px; border-radius: 0; align-self: center;",
     ),
 }
-"""Every family, by the name that methods give, in the order in which pages list them."""
-
-LABELS = {name: family.label for name, family in FAMILIES.items()}
-"""What each family is called."""
+"""The paper's families, by the name that methods give, in the order in which pages list them."""

@@ -21,9 +21,6 @@ from typing import Any
 from .atomic import remove
 from .results import write_json
 
-OF_FOLDER = ".manifest.json"
-"""Name of a folder's own manifest."""
-
 SEAL = "sealed"
 """Key of the checksum of the document itself."""
 
@@ -54,11 +51,6 @@ def write(path: Path, document: dict[str, Any], files: Iterable[Path], command: 
     return document
 
 
-def write_for_folder(folder: Path) -> None:
-    """Write a manifest of every file in a folder into it."""
-    write(folder / OF_FOLDER, {}, (path for path in sorted(folder.rglob("*")) if path.is_file()))
-
-
 def read(path: Path) -> dict[str, Any]:
     """The document of a manifest, after all its files were found as they were made.
 
@@ -71,15 +63,6 @@ def read(path: Path) -> dict[str, Any]:
     if problem:
         raise NotPrepared(f"{problem}; make it again with: snakemake --cores all --force {path}")
     return document
-
-
-def intact(folder: Path) -> bool:
-    """Whether a folder holds every file of its own manifest, undamaged."""
-    try:
-        read(folder / OF_FOLDER)
-    except NotPrepared:
-        return False
-    return True
 
 
 def ensure(path: Path) -> None:

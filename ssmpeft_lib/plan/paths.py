@@ -16,29 +16,39 @@ CHECKPOINT = "checkpoint.pt"
 NO_TOKENIZER = "none"
 """Stands in paths for the tokenizer of a model that reads no text."""
 
+OWNER_ENDS = "--"
+"""Stands in paths between owner and name of a repository on the hub, as in the hub's own cache: no name has it."""
+
 
 def tokenizer_of(scale: str, model: str) -> str:
     """Name of a model's tokenizer; the small stand-ins share one."""
-    own = registry.facts("models", model).get("tokenizer", NO_TOKENIZER)
-    return own if scale == "paper" or own == NO_TOKENIZER else STAND_IN_TOKENIZER
+    own = registry.model_facts(model).tokenizer
+    if not own:
+        return NO_TOKENIZER
+    return own.replace("/", OWNER_ENDS) if scale == "paper" else STAND_IN_TOKENIZER
+
+
+def tokenizer_on_hub(tokenizer: str) -> str:
+    """The repository on the hub that a tokenizer of scale paper is from, by its name in paths."""
+    return tokenizer.replace(OWNER_ENDS, "/")
 
 
 def checkpoint_of(scale: str, model: str, dataset: str) -> str:
     """Name of the checkpoint that a data set is run on: a stand-in for images was pretrained on pixels."""
     if pretrained_on(model):
         return model
-    modality = registry.facts("data", dataset).get("modality", "text")
+    modality = registry.dataset_facts(dataset).modality
     return model if scale == "paper" or modality == "text" else f"{model}-{modality}"
 
 
 def pretrained_on(model: str) -> str | None:
     """The data set that a model is pretrained on here, at every scale, where it is; it has no checkpoint elsewhere."""
-    return registry.facts("models", model).get("pretrained_on")
+    return registry.model_facts(model).pretrained_on
 
 
 def is_drawn(model: str) -> bool:
     """Whether a model has random weights that the seed of a cell decides: it has no checkpoint."""
-    return registry.facts("models", model).get("drawn", False)
+    return registry.model_facts(model).drawn
 
 
 def model_of(checkpoint: str) -> str:

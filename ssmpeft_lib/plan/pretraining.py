@@ -19,4 +19,5 @@ def steps_of(scale: str, checkpoint: str) -> int | None:
     if paths.pretrained_on(model):
         return ON_DATA.get(scale)
     # a model's own number is that of its stand-in for texts
-    return registry.facts("models", model).get("pretraining_steps", STEPS) if checkpoint == model else STEPS
+    own = registry.model_facts(model).pretraining_steps if checkpoint == model else None
+    return STEPS if own is None else own

@@ -24,7 +24,7 @@ def publishable(name: str, content: bytes, dataset: str) -> bytes:
         content: what lies there.
         dataset: name of the cell's data set.
     """
-    allowed = registry.facts("data", dataset).get("recordable", "answers")
+    allowed = registry.dataset_facts(dataset).recordable
     if allowed == "texts" or name == "metrics.json":
         return content
     if name == "predictions.jsonl":

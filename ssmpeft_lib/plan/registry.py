@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import ast
 import importlib
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .families import FAMILIES
+from .facts import DatasetFacts, ModelFacts, read_facts
+from .families import FAMILIES, Family
+from .unknown import unknown
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
-FACTS = {"models": "MODELS", "data": "DATASETS"}
-"""For each folder whose files serve several names: the dict literal that lists them."""
+FACTS = {"models": ("MODELS", ModelFacts), "data": ("DATASETS", DatasetFacts)}
+"""For each folder whose files serve several names: the dict literal that lists them, and what it says of each."""
 
 NEEDED = {"models": ("MODELS", "build"), "data": ("DATASETS", "task")}
 """Names that every file of a folder has; the class of a method has `family` and `learning_rate`."""
+
+SOURCE_HOOKS = {False: ("read_files", "write_miniature"), True: ("generate",)}
+"""What a file of data sets has besides, by whether they are generated."""
 
 EXAMPLES = {"models": "mamba", "data": "dart", "methods": "lora"}
 """A file of each folder to start from."""
@@ -53,16 +57,35 @@ def entries(folder: str) -> dict[str, str]:
     """
     for module in files(folder):
         _check_complete(folder, module)
-    constant = FACTS.get(folder)
-    if constant is None:
+    if folder not in FACTS:
         return {name: name for name in files(folder)}
-    served = {}
+    served: dict[str, str] = {}
     for module in files(folder):
-        for name in literal(folder, module, constant):
+        for name in facts_in(folder, module):
             if name in served:
                 raise ValueError(f"ssmpeft_lib/{folder}/: {name!r} is served by {served[name]}.py and by {module}.py")
             served[name] = module
     return served
+
+
+@cache
+def facts_in(folder: str, module: str) -> dict[str, Any]:
+    """The facts of every name that a module serves.
+
+    Raises:
+        ValueError: a key of the literal is missing, unknown or of another type.
+    """
+    constant, kind = FACTS[folder]
+    where = f"ssmpeft_lib/{folder}/{module}.py: {constant}"
+    listed = literal(folder, module, constant) or {}
+    if not isinstance(listed, dict):
+        raise ValueError(f"{where} must be a dict of names, got {listed!r}")
+    return {name: read_facts(kind, given, f"{where}[{name!r}]") for name, given in listed.items()}
+
+
+def family_labels() -> dict[str, str]:
+    """What each family is called."""
+    return {name: family.label for name, family in families().items()}
 
 
 def _check_complete(folder: str, module: str) -> None:
@@ -71,18 +94,45 @@ def _check_complete(folder: str, module: str) -> None:
     for name in NEEDED.get(folder, ()):
         if name not in there:
             raise ValueError(f"{where}: {name} is missing (needed: {', '.join(NEEDED[folder])}); {see}")
+    if folder == "data":
+        kinds = {facts.generated for facts in facts_in(folder, module).values()}
+        for name in [hook for generated in sorted(kinds) for hook in SOURCE_HOOKS[generated]]:
+            if name not in there:
+                raise ValueError(f"{where}: {name} is missing; ssmpeft_lib/data/__init__.py says what it is, {see}")
     if folder == "methods":
         family, rate = (class_literal(folder, module, name, None) for name in ("family", "learning_rate"))
-        if family not in FAMILIES:
-            allowed = ", ".join(FAMILIES)
+        if family not in families():
+            allowed = ", ".join(families())
             raise ValueError(f"{where}: the class needs a `family`, one of {allowed}; got {family!r}; {see}")
         if not isinstance(rate, int | float):
             raise ValueError(f"{where}: the class needs a `learning_rate`, such as 1e-2; got {rate!r}; {see}")
 
 
-def facts(folder: str, name: str) -> dict:
-    """The facts that a folder's file lists for `name`, for example sizes of a data set."""
-    return literal(folder, module_of(folder, name), FACTS[folder])[name]
+@cache
+def families() -> dict[str, Family]:
+    """Every family of methods: the paper's, and those that files of methods bring along as `FAMILIES`.
+
+    Raises:
+        ValueError: a file's family is not complete, or its name is taken.
+    """
+    found = dict(FAMILIES)
+    for module in files("methods"):
+        for name, given in (literal("methods", module, "FAMILIES") or {}).items():
+            where = f"ssmpeft_lib/methods/{module}.py: FAMILIES[{name!r}]"
+            if name in found:
+                raise ValueError(f"{where}: there is a family of that name (have: {', '.join(found)})")
+            found[name] = read_facts(Family, given, where)
+    return found
+
+
+def dataset_facts(name: str) -> DatasetFacts:
+    """What the file of a data set says of it; raises as `module_of` and `facts_in` do."""
+    return facts_in("data", module_of("data", name))[name]
+
+
+def model_facts(name: str) -> ModelFacts:
+    """What the file of a model says of it; raises as `module_of` and `facts_in` do."""
+    return facts_in("models", module_of("models", name))[name]
 
 
 def module_of(folder: str, name: str) -> str:
@@ -190,12 +240,3 @@ def _bound(node: ast.stmt) -> list[str]:
 
 def _is_classvar(item: ast.AnnAssign) -> bool:
     return ast.unparse(item.annotation).startswith("ClassVar")
-
-
-def unknown(kind: str, name: str, known: Any, where: str) -> str:
-    """Message for a name that is not there: what it was, where it was looked for, what there is, what may be meant."""
-    names = sorted(map(str, known))
-    close = get_close_matches(name, names, n=1)
-    return f"no {kind} {name!r} in {where} (have: {', '.join(names)})" + (
-        f"; did you mean {close[0]!r}?" if close else ""
-    )

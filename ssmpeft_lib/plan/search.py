@@ -35,10 +35,10 @@ def searched(cell: Cell, overrides: Mapping[str, Any]) -> bool:
     It does not where nothing is trained or scored, where an override sets the rate, or where the data set's recipe has
     rates that every run tries itself.
     """
-    method, facts = MethodString.parse(cell.method).name, registry.facts("data", cell.dataset)
+    method, facts = MethodString.parse(cell.method).name, registry.dataset_facts(cell.dataset)
     trains = registry.class_literal("methods", method, "learning_rate") > 0
-    tries_itself = "learning_rates" in facts.get("recipe", {})
-    return trains and not facts.get("generated") and not tries_itself and "learning_rate" not in overrides
+    tries_itself = "learning_rates" in facts.recipe
+    return trains and not facts.generated and not tries_itself and "learning_rate" not in overrides
 
 
 def folder(cell: Cell) -> PurePosixPath:

@@ -13,9 +13,10 @@ from torch import nn
 
 from ..adapters.api import adapt, count
 from ..adapters.method import Method, build_method
+from ..data import dataset
 from ..data._encode import Prepared, load_prepared
 from ..models import Checkpoint, load_checkpoint
-from ..plan import manifest, paths, registry
+from ..plan import manifest, paths
 from ..plan.cell import Cell
 from ..plan.method_string import MethodString
 from ..plan.reading import read_json
@@ -99,12 +100,12 @@ def with_dropout(method: Method, dropout: float | None, text: str) -> Method:
 def _problem(cell: Cell, checkpoint: Checkpoint, prepared: Prepared, recipe: Recipe) -> Problem:
     """The data set's problem: numbers where its module says how a model reads them, else text."""
     network, task, splits = checkpoint.network, prepared.task, prepared.splits
-    module, facts = registry.load("data", cell.dataset), registry.facts("data", cell.dataset)
-    if facts.get("modality") == "numbers":
-        return SeriesProblem(network, task, splits, module.normalised, recipe)
-    if facts.get("modality") == "series":
-        drawn = module.drawn if facts.get("resampled") else None
-        return RegressionProblem(network, checkpoint.target, task, splits, module.normalised, recipe, drawn)
+    hooks, facts = dataset(cell.dataset), registry.dataset_facts(cell.dataset)
+    if facts.modality == "numbers":
+        return SeriesProblem(network, task, splits, hooks.normalised, recipe)
+    if facts.modality == "series":
+        drawn = hooks.drawn if facts.resampled else None
+        return RegressionProblem(network, checkpoint.target, task, splits, hooks.normalised, recipe, drawn)
     tokenizer = Tokenizer.from_file(str(checkpoint.tokenizer))
     return TextProblem(network, task, splits, tokenizer, checkpoint.eos, recipe)
 

@@ -31,7 +31,7 @@ def run_to_file(path: Path, dataset: str, methods: Sequence[str], seeds: Sequenc
         ValueError: the files hold runs of another data set or other seeds.
         NotPrepared: the data set was not prepared; names the command that does.
     """
-    steps = registry.facts("data", dataset)["epochs"]
+    steps = registry.dataset_facts(dataset).epochs
     setting = {"version": RECORDS_VERSION, "dataset": dataset, "seeds": list(seeds), "steps": steps}
     about = path.with_suffix(".json")
     made = read_json(about) if about.exists() else {"setting": setting, "cpu_seconds": 0}

@@ -50,7 +50,7 @@ def pretrain(
     """
     torch.manual_seed(seed)
     network = registry.load("models", model).build(
-        **registry.facts("models", model)["stand_in"],
+        **registry.model_facts(model).stand_in,
         vocab_size=vocabulary,
         eos_token_id=eos,
         pad_token_id=eos,
@@ -60,7 +60,7 @@ def pretrain(
     start = perf_counter()
     losses = _train(network, _blocks(documents, eos), steps)
     for mixer in Backbone(network).mixers:
-        mixer.kind.uninstall(mixer.module)
+        mixer.uninstall()
     with replacing_folder(Path(folder) / WEIGHTS) as draft:
         network.save_pretrained(draft)
     about = {

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..data import dataset
 from ..data._encode import load_prepared
 from ..metrics import score_all
 from ..plan import paths, registry
@@ -53,8 +54,8 @@ def pretrain_on_data(
     prepared = load_prepared(data)
     module = registry.load("models", model)
     on_gpu = scale == "paper" and torch.cuda.is_available()
-    network = module.build(**registry.facts("models", model)["config"]).to("cuda" if on_gpu else "cpu")
-    normalised = registry.load("data", paths.pretrained_on(model)).normalised
+    network = module.build(**registry.model_facts(model).config).to("cuda" if on_gpu else "cpu")
+    normalised = dataset(paths.pretrained_on(model)).normalised
     problem = SeriesProblem(network, prepared.task, prepared.splits, normalised, RECIPE)
     total = ON_DATA.get(scale, EPOCHS * problem.steps_an_epoch) if steps is None else steps
     start = perf_counter()

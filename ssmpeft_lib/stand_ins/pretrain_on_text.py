@@ -38,11 +38,11 @@ def sizes_and_recipe(model: str) -> tuple[dict[str, Any], TextRecipe]:
     Raises:
         LookupError: the model's facts have no `real`.
     """
-    facts = registry.facts("models", model)
-    if "real" not in facts:
-        known = [name for name in registry.entries("models") if "real" in registry.facts("models", name)]
+    real = registry.model_facts(model).real
+    if real is None:
+        known = [name for name in registry.entries("models") if registry.model_facts(name).real]
         raise LookupError(f"{model} has no sizes at scale real; these have: {', '.join(known)}")
-    return facts["real"]["sizes"], TextRecipe(**facts["real"]["recipe"])
+    return real.sizes, TextRecipe(**real.recipe)
 
 
 class TextRun:

@@ -77,19 +77,18 @@ def recipe_for(
     cell: Cell, method: Method, task: Task, overrides: dict[str, Any], searched_rate: float | None = None
 ) -> Recipe:
     """The recipe of a cell: the scale's defaults, the method's learning rate, the data set's facts, then overrides."""
-    facts = registry.facts("data", cell.dataset)
+    facts = registry.dataset_facts(cell.dataset)
     if cell.scale == "paper":
         recipe = Recipe(
             learning_rate=method.rate(),
-            batch_size=facts["batch_size"],
-            epochs=facts["epochs"],
-            selection_steps=facts.get("selection_steps", Recipe.selection_steps),
+            batch_size=facts.batch_size,
+            epochs=facts.epochs,
+            selection_steps=Recipe.selection_steps if facts.selection_steps is None else facts.selection_steps,
             max_new_tokens=task.max_new_tokens,
         )
     else:
-        modality = facts.get("modality")
-        kind = modality if modality in MINIATURE else "text" if task.generates else "labels"
-        numbers = MINIATURE[kind] | facts.get("miniature_recipe", {})
+        kind = facts.modality if facts.modality in MINIATURE else "text" if task.generates else "labels"
+        numbers = MINIATURE[kind] | facts.miniature_recipe
         recipe = Recipe(
             learning_rate=method.rate(),
             warmup_steps=10,
@@ -101,7 +100,7 @@ def recipe_for(
             beams=1,
             **numbers,
         )
-    own = facts.get("recipe", {})
+    own = facts.recipe
     # what trains nothing has the rate of zero that says so
     recipe = replace(
         recipe, **{key: value for key, value in own.items() if key != "learning_rate" or recipe.learning_rate}

@@ -20,6 +20,7 @@ rule data:
         splits=plan.data.splits,
         tokenizer=plan.data.tokenizer_option,
         version=plan.version,
+        code=plan.data.code,
     shell:
         "ssmpeft prepare-data {wildcards.scale} {wildcards.dataset} {params.source} --splits {params.splits:q}"
         " {params.tokenizer} --output {output:q} &> {log:q}"

@@ -6,19 +6,21 @@ import torch
 from torch import Tensor, nn
 
 from ...compat.transformers import find_cache
-from ..attach import beside
-from ..named import Named
+from ..attach import to_device_of
 from ..padding import first_token
+from .learned import LearnedInput
 from .prompted_cache import enter, leave, prompt_in
 
 
-class Prompts(Named):
+class Prompts(LearnedInput):
     """The soft prompts of one model, one for each adapter; a submodule of the backbone named `soft_prompt`.
 
     Before the backbone runs, the prompt is put in front of the first real token of each row; behind it the prompt's
     outputs are cut off again, so that losses, logits and generation need not know of it. When the cache holds a
     state already the prompt is part of that state and nothing is added.
     """
+
+    slot = "soft_prompt"
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
@@ -30,13 +32,13 @@ class Prompts(Named):
 
     def add(self, adapter: str, prompt: nn.Module) -> None:
         """Put a prompt in place and make its adapter an active one."""
-        self.deltas[adapter] = beside(prompt, prompt.prompt)
+        self.deltas[adapter] = to_device_of(prompt, prompt.prompt)
         self.activate(adapter)
 
-    def detach(self) -> None:
-        """Let the backbone run without prompts again."""
+    def take_away(self, parent: nn.Module, attribute: str) -> None:
         for hook in self.hooks:
             hook.remove()
+        super().take_away(parent, attribute)
 
     def acting(self) -> Tensor | None:
         """The embeddings to prepend, [tokens, d_model], or None."""
@@ -99,6 +101,8 @@ class SoftPrompt(nn.Module):
         tokens: length of the prompt, at least 1.
         embedding: the model's token embedding, [vocabulary, d_model].
     """
+
+    how = "embeddings in front of the input"
 
     def __init__(self, tokens: int, embedding: Tensor):
         super().__init__()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..attach import beside
-from ..named import Named
+from ..attach import to_device_of
+from .learned import LearnedInput
 
 
 @dataclass
@@ -27,8 +27,10 @@ class Start:
     first: Tensor | None = None
 
 
-class Starts(Named):
+class Starts(LearnedInput):
     """The learned starts of one mixer, one for each adapter; a submodule of the mixer named `start`."""
+
+    slot = "initial_state"
 
     def __init__(self, mixer: nn.Module):
         super().__init__()
@@ -36,8 +38,9 @@ class Starts(Named):
         object.__setattr__(self, "mixer", mixer)
 
     def add(self, adapter: str, start: nn.Module) -> None:
-        """Put a start in place; it is a module whose call `start(mixer, dtype)` returns a `Start`."""
-        self.deltas[adapter] = beside(start, next(self.mixer.parameters()))
+        """Put a start in place: a module that says `how` it works and whose call `start(mixer, dtype)` returns a
+        `Start`."""
+        self.deltas[adapter] = to_device_of(start, next(self.mixer.parameters()))
         self.activate(adapter)
 
     def forward(self, dtype: torch.dtype | None = None) -> Start | None:
@@ -59,6 +62,8 @@ class LearnedStart(nn.Module):
         state_shape: shape of the mixer's state for one sequence.
         columns_shape: shape of the convolution's columns, or None to leave them zero.
     """
+
+    how = "the state before the first token"
 
     def __init__(self, state_shape: tuple[int, ...], columns_shape: tuple[int, int] | None = None):
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...plan.families import LABELS
+from ...plan.registry import family_labels
 from .. import links
 from ..block import SLOTS, block_drawing
 from ..documents import Book
@@ -17,5 +17,6 @@ def myst(book: Book, page: str) -> str:
     href = {slot: links.href(page, "glossary", links.slot_anchor(slot)) for slot in SLOTS}
     label = "A Mamba block: its slots from the embedding to the output, marked with the families that act on them"
     drawing = block_drawing(families, href, label)
-    shown = {family: name for family, name in LABELS.items() if any(family in present for present in families.values())}
+    acts = {family for present in families.values() for family in present}
+    shown = {family: label for family, label in family_labels().items() if family in acts}
     return raw(render("block.html", drawing=drawing, families=shown))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...plan.families import LABELS
+from ...plan.registry import family_labels
 from ..documents import Book
 from ..environment import render
 from ..page import raw
@@ -10,4 +10,4 @@ from ..page import raw
 
 def myst(book: Book, page: str) -> str:
     """A line of marks and names."""
-    return raw(render("families.html", families=LABELS))
+    return raw(render("families.html", families=family_labels()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 from latex2mathml.converter import convert
 
-from ...plan.families import LABELS
+from ...plan.registry import family_labels
 from ..documents import Book
 from ..environment import render
 from ..links import slot_anchor
@@ -36,7 +36,7 @@ def myst(book: Book, page: str) -> str:
         for name, one in described.items()
         if name in facts or name in HANDLES
     ]
-    return raw(render("slots.html", lines=lines, names=LABELS))
+    return raw(render("slots.html", lines=lines, names=family_labels()))
 
 
 def _axes(facts):

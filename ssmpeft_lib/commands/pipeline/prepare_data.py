@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, help="folder of original data, one folder a data set")
     parser.add_argument("--splits", default="{}", help="official splits to use for train, val, test, as JSON")
     parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json, for texts")
-    parser.add_argument("--output", type=Path, required=True, help="says where the token ids lie; they go beside it")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="describes the token ids, which go into a folder beside it"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -24,15 +26,14 @@ def run(arguments: argparse.Namespace) -> None:
     from ...data import _source as sources
     from ...data._encode import prepare
 
-    cache = arguments.output.parent / "encoded"
     if arguments.tokenizer:
         manifest.ensure(arguments.tokenizer.with_name("manifest.json"))
     source = sources.find(
         arguments.dataset, arguments.scale, arguments.data_dir, arguments.output.parent / "miniatures"
     )
-    prepared = prepare(arguments.dataset, source, arguments.tokenizer, cache, sources.parse_splits(arguments.splits))
-    relative = prepared.folder.relative_to(arguments.output.parent)
-    document = {"dataset": arguments.dataset, "folder": str(relative), **prepared.description}
+    splits, folder = sources.parse_splits(arguments.splits), arguments.output.with_suffix("")
+    prepared = prepare(arguments.dataset, source, arguments.tokenizer, folder, splits)
+    document = {"dataset": arguments.dataset, **prepared.description}
     # answers are scored with the databases; original ones are the user's
     databases = source.folder.rglob("*.sqlite") if source.kind == "miniature" else ()
     manifest.write(arguments.output, document, [*prepared.folder.iterdir(), *databases], arguments.words)

@@ -116,7 +116,7 @@ def _fetch(model: str, output: Path, words: list[str]) -> None:
 
     from ...models._convert import FILES, convert
 
-    hub = registry.facts("models", model)["hub"]
+    hub = registry.model_facts(model).hub
     # weights as pickles are not fetched, but where there is nothing else: the converter runs no code of theirs
     path = _downloaded(hub, ["*.safetensors", "*.json"])
     if "model_type" not in json.loads((path / "config.json").read_text(encoding="utf-8")):

@@ -7,12 +7,9 @@ import shutil
 from itertools import chain, islice
 from pathlib import Path
 
-from ...plan import manifest
+from ...plan import manifest, paths
 from ...plan.atomic import replacing
 from ...plan.cell import SCALES
-
-HUB = {"gpt-neox-20b": "EleutherAI/gpt-neox-20b", "jamba": "ai21labs/Jamba-tiny-dev"}
-"""Where the hub keeps the tokenizers of the paper's models."""
 
 DOCUMENTS = 12_000
 """How many documents the stand-ins' tokenizer learns from."""
@@ -21,7 +18,7 @@ DOCUMENTS = 12_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `prepare-tokenizer`."""
     parser.add_argument("scale", choices=SCALES)
-    parser.add_argument("name", help="stand-in, or the name of a tokenizer of the hub")
+    parser.add_argument("name", help="stand-in, or owner--name of a repository on the hub")
     parser.add_argument("--given", type=Path, help="a tokenizer.json to use for the stand-ins (scale real)")
     parser.add_argument("--data-dir", type=Path, help="folder of original data; its corpora/ is what is learned from")
     parser.add_argument("--output", type=Path, required=True, help="tokenizer.json; manifest.json goes beside it")
@@ -33,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.scale == "paper":
             from huggingface_hub import hf_hub_download
 
-            shutil.copyfile(hf_hub_download(HUB[arguments.name], "tokenizer.json"), draft)
+            shutil.copyfile(hf_hub_download(paths.tokenizer_on_hub(arguments.name), "tokenizer.json"), draft)
         elif arguments.given:
             shutil.copyfile(arguments.given, draft)
         else:
@@ -50,10 +47,11 @@ def corpora(scale: str, data_dir: Path | None) -> Path | None:
 
 
 def _train(folder: Path | None, path: Path) -> None:
+    from ...data import dataset
     from ...plan import registry
     from ...stand_ins import corpus, tokenizer
 
-    instructions = {registry.load("data", name).task(name).instruction for name in registry.entries("data")}
+    instructions = {dataset(name).task(name).instruction for name in registry.entries("data")}
     inputs = chain.from_iterable(map(corpus.training_inputs, corpus.WRITTEN_OUT))
     texts = chain(islice(corpus.documents(folder=folder), DOCUMENTS), inputs)
     tokenizer.save(tokenizer.train(texts, sorted(instructions)), path)

@@ -54,7 +54,7 @@ MODULES = (
 )
 """What is imported ahead. A module that is not installed is left to the command that needs it."""
 
-OURS = ("data", "layers", "methods", "metrics", "mixers", "models", "training")
+OURS = ("data", "methods", "metrics", "mixers", "models", "training")
 """Folders of the library of which every module is imported ahead."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import (
     accumulation_dtype,
     cast,
@@ -67,5 +67,5 @@ def causal_conv1d(
     if activation not in ACTIVATIONS:
         raise ValueError(f"{op}: activation is {activation!r}, expected one of {ACTIVATIONS}")
     compute = accumulation_dtype(x.dtype)
-    run = resolve(op, BACKENDS, backend, x.device, x.dtype)
+    run = pick_backend(op, BACKENDS, backend, x.device, x.dtype)
     return run(x, cast(weight, compute), cast(bias, compute), activation, initial_columns)

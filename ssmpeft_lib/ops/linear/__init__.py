@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ssmpeft_lib.compat.torch import are_transforms_active, onednn_linear
 from ssmpeft_lib.ops._autograd import needs_gradient
-from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops.linear import cpp
 
 FEW_ROWS = 8
@@ -47,7 +47,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, backend: str =
         y = linear(x, weight, None, backend)
         return (y + bias).to(y.dtype)
     if backend != "auto":
-        return resolve("linear", BACKENDS, backend, x.device, x.dtype)(x, weight, bias)
+        return pick_backend("linear", BACKENDS, backend, x.device, x.dtype)(x, weight, bias)
     weights, entries = weight.numel(), x.numel()
     few = entries <= FEW_ROWS * weight.shape[-1] and not torch.is_grad_enabled()
     if few and weights >= LEAST_READ and _own_kernels_pay(x, weight):
@@ -58,7 +58,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, backend: str =
         table = FOR_MANY_ROWS
     else:
         return F.linear(x, weight, bias)
-    return resolve("linear", table, backend, x.device, x.dtype)(x, weight, bias)
+    return pick_backend("linear", table, backend, x.device, x.dtype)(x, weight, bias)
 
 
 class Linear(nn.Linear):

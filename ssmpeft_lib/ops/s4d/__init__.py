@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import accumulation_dtype, check_floating
 from ssmpeft_lib.ops.s4d import naive
 from ssmpeft_lib.ops.s4d._geometric import GeometricSum
@@ -53,7 +53,7 @@ def s4d_kernel(log_A_bar: Tensor, C_bar: Tensor, seq_len: int, backend: str = "a
             f"s4d_kernel: log_A_bar and C_bar have shapes {tuple(log_A_bar.shape)} and {tuple(C_bar.shape)},"
             " expected both to be (channels, d_state)"
         )
-    run = resolve("s4d_kernel", KERNEL_BACKENDS, backend, C_bar.device, C_bar.dtype)
+    run = pick_backend("s4d_kernel", KERNEL_BACKENDS, backend, C_bar.device, C_bar.dtype)
     return run(log_A_bar, C_bar, seq_len)
 
 
@@ -80,7 +80,7 @@ def fft_conv(u: Tensor, kernel: Tensor, D: Tensor | None = None, backend: str = 
         raise ValueError(
             f"fft_conv: kernel has shape {tuple(kernel.shape)}, expected (channels, seq_len) = {tuple(u.shape[1:])}"
         )
-    return resolve("fft_conv", CONV_BACKENDS, backend, u.device, u.dtype)(u, kernel, D)
+    return pick_backend("fft_conv", CONV_BACKENDS, backend, u.device, u.dtype)(u, kernel, D)
 
 
 def _fft_conv(u: Tensor, kernel: Tensor, D: Tensor | None) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ssmpeft_lib.ops._autograd import needs_gradient
-from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import (
     accumulation_dtype,
     cast,
@@ -95,7 +95,7 @@ def selective_scan(
     compute = accumulation_dtype(u.dtype)
     through_last_state = return_last_state and needs_gradient(u, delta, A, B, initial_state)
     table = BACKENDS_THROUGH_LAST_STATE if through_last_state and backend == "auto" else BACKENDS
-    run = resolve(op, table, backend, u.device, u.dtype)
+    run = pick_backend(op, table, backend, u.device, u.dtype)
     y, last_state = run(
         u,
         delta,

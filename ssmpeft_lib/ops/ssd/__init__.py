@@ -6,7 +6,7 @@ from math import inf
 
 from torch import Tensor
 
-from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import (
     accumulation_dtype,
     cast,
@@ -83,7 +83,7 @@ def ssd_scan(
     check_initial(op, "initial_state", initial_state, state_dims, batch, (heads, head_dim, d_state))
     compute = accumulation_dtype(x.dtype)
     A, D, delta_bias, initial_state = (cast(tensor, compute) for tensor in (A, D, delta_bias, initial_state))
-    run = resolve(op, BACKENDS, backend, x.device, x.dtype)
+    run = pick_backend(op, BACKENDS, backend, x.device, x.dtype)
     y, last_state = run(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk)
     return (y, last_state) if return_last_state else y
 

@@ -9,7 +9,7 @@ from math import inf
 
 from torch import Tensor, dtype, no_grad
 
-from ssmpeft_lib.ops._dispatch import resolve
+from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import accumulation_dtype, cast, check_floating, check_like, check_same_dtype
 from ssmpeft_lib.ops.step import cpp, torch
 
@@ -69,7 +69,7 @@ def selective_state_step(
     check_same_dtype(op, u, (("delta", delta), ("B", B), ("C", C), ("z", z)))
     compute = _check_state(op, state, u)
     A, D, delta_bias = cast(A, compute), cast(D, compute), cast(delta_bias, compute)
-    run = resolve(op, STATE_BACKENDS, backend, u.device, u.dtype)
+    run = pick_backend(op, STATE_BACKENDS, backend, u.device, u.dtype)
     return run(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus)
 
 
@@ -112,7 +112,7 @@ def causal_conv1d_step(
     )
     check_same_dtype(op, x, (("columns", columns),))
     compute = accumulation_dtype(x.dtype)
-    run = resolve(op, CONV_BACKENDS, backend, x.device, x.dtype)
+    run = pick_backend(op, CONV_BACKENDS, backend, x.device, x.dtype)
     return run(columns, x, cast(weight, compute), cast(bias, compute), activation)
 
 
@@ -168,7 +168,7 @@ def ssd_state_step(
     check_same_dtype(op, x, (("delta", delta), ("B", B), ("C", C)))
     compute = _check_state(op, state, x)
     A, D, delta_bias = cast(A, compute), cast(D, compute), cast(delta_bias, compute)
-    run = resolve(op, SSD_BACKENDS, backend, x.device, x.dtype)
+    run = pick_backend(op, SSD_BACKENDS, backend, x.device, x.dtype)
     return run(state, x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit)
 
 

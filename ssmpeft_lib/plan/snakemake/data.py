@@ -6,6 +6,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
+from .. import code, registry
 from ..config import Config
 from .files import option, tokenizer_files
 
@@ -29,6 +30,10 @@ class DataRules:
     def tokenizer_option(self, wildcards: Any, input: Any) -> str:
         """The tokenizer as an option of a command."""
         return option("tokenizer", list(input.tokenizer)[:1])
+
+    def code(self, wildcards: Any) -> str:
+        """Digest of the code that reads a data set: a parameter of its rule, so that an edit runs it again."""
+        return code.digest("data", registry.module_of("data", wildcards.dataset))
 
     def splits(self, wildcards: Any) -> str:
         """The splits that an override gives a data set, as JSON."""

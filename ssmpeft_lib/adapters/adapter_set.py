@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import nn
 
 
-class Named(nn.Module):
+class AdapterSet(nn.Module):
     """What named adapters put at one place of a model.
 
     Attributes:
@@ -18,6 +20,22 @@ class Named(nn.Module):
         self.deltas = nn.ModuleDict()
         self.active: list[str] = []
         self.enabled = True
+
+    def trained(self) -> Iterator[tuple[str, nn.Module]]:
+        """What is trained here, each with the slot that it counts for."""
+        raise NotImplementedError
+
+    def check_mergeable(self, adapters: list[str] | None = None) -> None:
+        """Raise a ValueError when adapters, the active ones if none are named, cannot become part of a weight."""
+        raise NotImplementedError
+
+    def take_away(self, parent: nn.Module, attribute: str) -> None:
+        """Leave the model as it was before anything was put here.
+
+        Args:
+            parent, attribute: where this module hangs.
+        """
+        raise NotImplementedError
 
     def activate(self, adapter: str) -> None:
         """Let an adapter act beside those that act already."""
