@@ -195,7 +195,6 @@ EDITS = {
     "data/__init__.py": "random-tokens",
     "spider/grammar.py": "spider",
     "miniature/language/words.py": "dart",
-    "theory/regression.py": "synthetic-regression",
 }
 """Files, each with a data set whose own file imports it, or is read by it, at one remove or more."""
 

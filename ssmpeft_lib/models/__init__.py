@@ -2,9 +2,8 @@
 
 A family's file has
 
-- `MODELS`: for each name a literal with the sizes of the model (`config`) and of its stand-in (`stand_in`), and where
-  its weights and its tokenizer are from; with `real`, also the sizes and the recipe of a small model that is pretrained
-  on real text, and which one's turn comes first (`stand_ins/pretrain_on_text.py`);
+- `MODELS`: for each name a literal dict with the fields of `ModelFacts` (ssmpeft_lib/plan/facts.py), which planning
+  reads without running the file;
 - `build(**sizes)`: a model with random weights;
 - `load(name, folder)` and `save(network, folder)`: only where transformers does not know the model;
 - `draw(name, seed)`: only where a model says `drawn`, that is, has random weights which the seed of a cell decides. It

@@ -16,7 +16,7 @@ from ..adapters.method import Method, build_method
 from ..data import dataset
 from ..data._encode import Prepared, load_prepared
 from ..models import Checkpoint, load_checkpoint
-from ..plan import manifest, paths
+from ..plan import manifest, paths, registry
 from ..plan.cell import Cell
 from ..plan.method_string import MethodString
 from ..plan.reading import read_json
