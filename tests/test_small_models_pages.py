@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fake_results import fake_results
 from reference import REPOSITORY
 from test_real_protocol import PROTOCOL, WORKFLOW, by_name, write
 
 from ssmpeft_lib.book.documents import Book
+from ssmpeft_lib.book.exhibit_page import exhibit_csv, exhibit_page
 from ssmpeft_lib.book.insert import with_pieces
+from ssmpeft_lib.book.notice import Notice
 from ssmpeft_lib.book.pieces import answers, gates, pretraining
+from ssmpeft_lib.compare.join import exhibit_document
 from ssmpeft_lib.drawing.numbers import grouped
-from ssmpeft_lib.plan.archive import pack
+from ssmpeft_lib.plan.archive import pack, unpack
 from ssmpeft_lib.plan.config import Config
 from ssmpeft_lib.plan.exhibit import load_exhibits
 from ssmpeft_lib.plan.results import write_json
+from ssmpeft_lib.plan.snakemake.exhibits import ExhibitRules
 
 PAGES = REPOSITORY / "book"
 
@@ -128,3 +136,65 @@ def test_a_checkpoint_fills_the_page_of_pretraining(recorded, tmp_path):
 def test_a_model_worse_than_the_ngrams_is_shown_as_such(recorded, tmp_path):
     write_json(recorded / "checkpoints" / "mamba-130m" / "model.json", about(1.8))
     assert "−20.0" in page("pretraining", tmp_path).replace("-20.0", "−20.0")
+
+
+@pytest.fixture(scope="module")
+def lanes(tmp_path_factory) -> dict[str, dict]:
+    """Table 8 at scale quick, with and without recorded runs of small models, in which one method is missing."""
+    folder = tmp_path_factory.mktemp("lanes")
+    fake_results(folder / "real", ["table08"], scale="real", seeds=3, missing=["bitfit"])
+    (table,) = fake_results(folder / "results", ["table08"], scale="quick", seeds=1)
+    pack(folder / "real", "real", folder / "real.tar.gz")
+    unpack(folder / "real.tar.gz", folder / "recorded")
+    shares = json.loads((folder / "results" / "shares.json").read_text(encoding="utf-8"))
+    given = {"with": folder / "recorded", "without": folder / "nothing"}
+    return {
+        name: exhibit_document(table, "quick", range(1), folder / "results", shares, small=small)
+        for name, small in given.items()
+    }
+
+
+def shown(document: dict) -> str:
+    return str(exhibit_page(document, "in miniature", lambda name: None, Notice("quick")))
+
+
+def test_small_models_are_a_lane_of_their_own(lanes):
+    document = lanes["with"]
+    points = {(row["name"], point["metric"]): point for row in document["rows"] for point in row["points"]}
+    full = points["Everything / Full", "val.bleu"]
+    assert len(full["small"]["by_seed"]) == 3 and full["small"]["mean"] != full["ours"]["mean"]
+    assert "small" not in points["Biases / BitFit conv1d, dt_proj", "val.bleu"]
+    text = shown(document)
+    assert f"{full['small']['mean']:.1f}" in text and 'data-key="small"' in text
+    assert "small models were not run here" in text and "Printed against small models" in text
+    verdicts = {lane for claim in document["claims"] for lane in claim["lanes"]}
+    assert verdicts == {"printed", "small", "counted"} and '<span class="whose">small models</span>' in text
+
+
+def test_small_models_are_in_the_csv(lanes):
+    rows = list(csv.DictReader(io.StringIO(exhibit_csv(lanes["with"]))))
+    full = next(row for row in rows if row["method"] == "full" and row["metric"] == "val.bleu")
+    assert full["small"] and full["small_seeds"] == "3" and full["scale"] == "quick"
+
+
+def test_without_recorded_runs_there_is_no_such_lane(lanes):
+    text = shown(lanes["without"])
+    assert "small models" not in text and 'data-key="small"' not in text
+    assert not any(row["small"] for row in csv.DictReader(io.StringIO(exhibit_csv(lanes["without"]))))
+
+
+def test_where_small_models_are_what_is_shown_they_are_no_second_lane(lanes, tmp_path):
+    (table,) = fake_results(tmp_path, ["table08"], scale="real", seeds=1)
+    document = exhibit_document(table, "real", range(1), tmp_path, {}, small=tmp_path)
+    assert not any("small" in point for row in document["rows"] for point in row["points"])
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_archive_is_unpacked_where_there_is_one(tmp_path, there):
+    config = Config.load(REPOSITORY / "config.yaml")
+    (tmp_path / "recorded").mkdir()
+    if there:
+        (tmp_path / "recorded" / "real.tar.gz").touch()
+    rules = ExhibitRules(config, tmp_path)
+    assert rules.small_models(SimpleNamespace(scale="quick")) == (["results/recorded/unpacked"] if there else [])
+    assert rules.small_models(SimpleNamespace(scale="real")) == []

@@ -74,7 +74,7 @@ def _natural(number: str) -> tuple[int, str]:
 
 
 def _claim(claim: Claim, whose: str, where: tuple[str, str] | None) -> Claim:
-    names = {"printed": "printed", "counted": "counted", "recorded": "recorded", "ours": whose}
+    names = {"printed": "printed", "counted": "counted", "recorded": "recorded", "small": "small models", "ours": whose}
     lanes = [_lane(claim["lanes"][lane]) | {"whose": name} for lane, name in names.items() if lane in claim["lanes"]]
     margins = [column["margin"] for lane in lanes for column in lane["columns"] if column["margin"] is not None]
     longest = max(map(abs, margins), default=0) or 1

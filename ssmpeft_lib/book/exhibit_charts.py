@@ -13,6 +13,9 @@ from .page import Page
 
 COST_AXES = {"train_seconds": "training time, seconds", "peak_memory_gb": "peak memory, GB"}
 
+NAMES = {"printed": "printed", "small": "small models", "ours": "ours"}
+"""What the kinds of numbers are called beside a chart."""
+
 _COST = (
     "Mean over the runs of a row, on the machine that ran them, beside other work: a rough picture. Where there is no "
     "GPU the memory is that of the whole process."
@@ -26,7 +29,7 @@ _FRONT = (
     "line joins the rows that no other row beats in both. Pointing at a mark names it, and it leads to its row."
 )
 _AGREEMENT = (
-    "Each mark is a row. On the line, ours equals the printed value; the axes differ, so that what shows is whether "
+    "Each mark is a row. On the line, {} and print have the same value; the axes differ, so that what shows is whether "
     "the rows come in the same order. The correlation is that of the ranks: 1 for the same order, 0 for none."
 )
 
@@ -36,34 +39,41 @@ def add_charts(page: Page, view: View) -> None:
 
     Numbers of miniatures are not drawn: a drawing would compare them, with each other or with printed ones.
     """
-    kinds = ("printed", "ours") if view.judged else ("printed",)
+    kinds = ("printed", *(["small"] if view.small else []), *(["ours"] if view.judged else []))
     fronts = [front_chart(view, column, kinds=kinds) for column in _telling(view)]
     if any(fronts):
         page.heading("Against the number of parameters", "front-" + view.id)
         drawn = [chart for pair in fronts for chart in pair]
         page.html(render("charts.html", charts=drawn, caption=_DRAWN if _is_figure(view) else _FRONT, kind="large"))
+    if view.small:
+        _add_agreement(page, view, "small")
     if not view.judged:
         return
     costs = [chart for column in _telling(view)[:1] for chart in cost_charts(view, column)]
     if costs:
         page.heading("Against time and memory", "cost-" + view.id)
         page.html(render("charts.html", charts=costs, caption=_COST, kind="large"))
-    pairs = [(column, chart) for column in view.scores if (chart := agreement_chart(view, column))]
-    if pairs:
-        page.heading("Printed against ours", "agreement-" + view.id)
-        page.html(render("charts.html", charts=[chart for _, chart in pairs], caption=_AGREEMENT, kind=""))
+    _add_agreement(page, view, "ours")
+
+
+def _add_agreement(page: Page, view: View, kind: str) -> None:
+    """Add the charts of a kind of own numbers over the printed ones, if any column has enough of both."""
+    found = [chart for column in view.scores if (chart := agreement_chart(view, column, kind))]
+    if found:
+        page.heading(f"Printed against {NAMES[kind]}", ("agreement-" if kind == "ours" else "small-") + view.id)
+        page.html(render("charts.html", charts=found, caption=_AGREEMENT.format(NAMES[kind]), kind=""))
 
 
 def front_chart(view: View, column: Column, address: str = "", kinds: Sequence[str] = ("printed",)) -> list[str]:
     """Scores over trainable share, a chart for printed and for own ones; none where fewer than four rows have both.
 
-    `address` is that of the exhibit's page where the chart stands on another; `kinds` is which charts to draw.
+    `address` is that of the exhibit's page where the chart stands on another; `kinds` is which of `NAMES` to draw.
     """
     drawn = []
     for key in kinds:
         dots = _dots(view, column, "share", key, address)
         if len(dots) > 3:
-            title = f"{_named(view, column)}, {key}"
+            title = f"{_named(view, column)}, {NAMES[key]}"
             figure = _is_figure(view)
             said = _described(title, "over the share of trained parameters", dots, lower=figure)
             x_title = "share of parameters that is trained" + (", %" if figure else "")
@@ -82,14 +92,14 @@ def cost_charts(view: View, column: Column) -> list[str]:
     return drawn
 
 
-def agreement_chart(view: View, column: Column) -> str:
-    """Own values over printed ones; empty where fewer than four rows have both."""
-    dots = _dots(view, column, "printed", "ours")
+def agreement_chart(view: View, column: Column, kind: str = "ours") -> str:
+    """Draw own values, or those of small models, over printed ones; empty where fewer than four rows have both."""
+    dots = _dots(view, column, "printed", kind)
     if len(dots) < 4:
         return ""
     rank = rank_correlation([dot.x for dot in dots], [dot.y for dot in dots])
     title = _named(view, column) + (f": rank correlation {rank:.2f}".replace("-", "\u2212") if rank is not None else "")
-    return charts.agreement(dots, title, _described(title, "ours over printed", dots))
+    return charts.agreement(dots, title, _described(title, f"{NAMES[kind]} over printed", dots))
 
 
 def _named(view: View, column: Column) -> str:
@@ -121,12 +131,14 @@ def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list
             "share": point.get("share"),
             "printed": (point["printed"] or {}).get("value"),
             "ours": point["ours"].get("mean"),
+            "small": point.get("small", {}).get("mean"),
             **{key: point["ours"].get(key) for key in COST_AXES},
         }
         if values[x] is None or values[y] is None or (x == "share" and values[x] <= 0):
             continue
         own = f"ours {shown.own}" if shown.own and view.judged else ""
-        said = [f"printed {shown.printed}" if shown.printed else "", own]
+        small = f"small models {shown.small}" if shown.small else ""
+        said = [f"printed {shown.printed}" if shown.printed else "", small, own]
         share = f"{values['share']:.2g} % trained" if values["share"] is not None else ""
         dots.append(
             charts.Dot(
@@ -136,7 +148,7 @@ def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list
                 label=_short_name(view, row),
                 title=", ".join(filter(None, [row.name, *said, share])),
                 href=f"{address}#{row.anchor}",
-                spread=point["ours"].get("std") if y == "ours" else None,
+                spread=point.get(y, {}).get("std") if y in ("ours", "small") else None,
             )
         )
     return dots

@@ -29,7 +29,8 @@ MARKS = {
 
 CSV_COLUMNS = (
     "exhibit", "group", "row", "slots", "detail", "column", "model", "method", "dataset", "metric", "printed",
-    "printed_std", "mark", "scale", "ours", "ours_std", "seeds", "of_full", "difference", "problems",
+    "printed_std", "mark", "small", "small_std", "small_seeds", "scale", "ours", "ours_std", "seeds", "of_full",
+    "difference", "problems",
 )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def exhibit_csv(document: dict[str, Any]) -> str:
     writer.writeheader()
     for row in document["rows"]:
         for column, point in zip(document["columns"], row["points"], strict=True):
-            printed, ours = point["printed"] or {}, point["ours"]
+            printed, ours, small = point["printed"] or {}, point["ours"], point.get("small", {})
             heading = " ".join(filter(None, [column.get("group"), column["label"]]))
             bound = "<" if printed.get("bound") else ""
             writer.writerow(
@@ -92,6 +93,11 @@ def exhibit_csv(document: dict[str, Any]) -> str:
                     "printed": f"{bound}{printed.get('value', '')}",
                     "printed_std": printed.get("std"),
                     "mark": printed.get("mark"),
+                }
+                | {
+                    "small": small.get("mean"),
+                    "small_std": small.get("std"),
+                    "small_seeds": len(small.get("by_seed", {})) or None,
                 }
                 | {
                     "of_full": ours.get("of_full"),

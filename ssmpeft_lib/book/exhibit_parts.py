@@ -55,6 +55,7 @@ class Shown:
         best, best_own: whether it is the best of its column below 100 % trainable.
         own, own_spread: mean and standard deviation over seeds, or empty.
         some: `2/3` where not every seed gave a value, else empty.
+        small, small_spread, small_some: the same of the small models on real text; empty where there are none.
         hole: a word that stands where there is no value: `failed`, `not run`, `not counted`.
         reason: why there is a hole or not every run counts.
         difference: own minus printed, at the scale of the paper.
@@ -75,6 +76,9 @@ class Shown:
     own: str
     own_spread: str
     some: str
+    small: str
+    small_spread: str
+    small_some: str
     hole: str
     reason: str
     difference: str
@@ -154,6 +158,11 @@ class View:
     def judged(self) -> bool:
         """Whether own numbers are evidence of anything."""
         return is_judged(self.document)
+
+    @property
+    def small(self) -> bool:
+        """Whether a lane of small models on real text stands beside the own numbers."""
+        return any("small" in point for row in self.document["rows"] for point in row["points"])
 
     @property
     def third(self) -> tuple[str, str, str]:

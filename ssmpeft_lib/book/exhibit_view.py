@@ -80,7 +80,8 @@ def _shown(document: dict, page: str, column: Column, point: dict[str, Any], bes
     some = f"{len(seeds)}/{document['seeds']}" if seeds and len(seeds) < document["seeds"] else ""
     value = printed and printed["value"]
     compared, drawn = difference is not None, is_compared(document)
-    keys = {"printed": value, "ours": mean, "difference": difference, "of_full": of_full}
+    small = point.get("small", {}).get("mean")
+    keys = {"printed": value, "small": small, "ours": mean, "difference": difference, "of_full": of_full}
     return Shown(
         column=column,
         printed=_printed(printed, column) if printed else "",
@@ -91,6 +92,7 @@ def _shown(document: dict, page: str, column: Column, point: dict[str, Any], bes
         own=fixed(mean, digits) if mean is not None else "",
         own_spread=fixed(spread, digits) if spread is not None else "",
         some=some,
+        **_small(document, point, digits),
         hole=hole,
         reason=reason or ("; ".join(ours.get("problems", [])) if some else ""),
         difference=signed(difference, digits) if compared else "",
@@ -103,6 +105,20 @@ def _shown(document: dict, page: str, column: Column, point: dict[str, Any], bes
         href=_href(document["id"], page, ours.get("cells", [])),
         keys={name: number for name, number in keys.items() if number is not None},
     )
+
+
+def _small(document: dict, point: dict[str, Any], digits: int) -> dict[str, str]:
+    """The lane of small models, as text."""
+    small = point.get("small", {})
+    mean, spread, seeds = small.get("mean"), small.get("std"), len(small.get("by_seed", {}))
+    asked = document.get("small_seeds", 0)
+    return {
+        "small": fixed(mean, digits) if mean is not None else "",
+        "small_spread": fixed(spread, digits) if spread is not None else "",
+        "small_some": f"{seeds}/{asked}" if 0 < seeds < asked else "",
+        if 0 < len(seeds) < document.get("small_seeds", 0)
+        else "",
+    }
 
 
 def _printed(printed: dict[str, Any], column: Column) -> str:

@@ -17,7 +17,7 @@ from .comparison import Column, Comparison, Row
 from .rank_correlation import rank_correlation
 from .values import interval, unsettled
 
-LANES = ("printed", "counted", "recorded", "ours")
+LANES = ("printed", "counted", "recorded", "small", "ours")
 
 OPEN = {"verdict": "open", "held": 0, "tested": 0, "undecided": 0, "needed": 0, "support": None, "columns": []}
 """A lane in which nothing was tested."""

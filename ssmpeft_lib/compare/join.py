@@ -31,6 +31,7 @@ def exhibit_document(
     results: Path,
     shares: dict[str, dict[str, dict]],
     recorded: Path | None = None,
+    small: Path | None = None,
 ) -> dict[str, Any]:
     """Everything a page of the exhibit shows, as JSON.
 
@@ -40,16 +41,19 @@ def exhibit_document(
         results: the results directory.
         shares: counted parameters, by model and method.
         recorded: folder of results at paper scale that are kept in the repository.
+        small: results directory with the recorded runs of scale real, where they are to stand beside those of another.
     Returns:
         `id, title, source, scale, columns, rows, notes, claims`, and `kept`, what is known of recorded points that
         stand in place of miniatures; each row has its spec's words, its method's family, and `points`, one for each
         column: `printed`, `ours` (mean, std, by_seed, cells, problems; `of_full`, its percentage of full fine-tuning's
-        in the same exhibit), `recorded` (the same, where there are such results) and, at the scales of `COMPARED`,
-        `difference`. Claims are as `claims.evaluated` returns them, with our own numbers at the scales of `JUDGED`.
+        in the same exhibit), `recorded` and `small` (the same, where there are such results) and, at the scales of
+        `COMPARED`, `difference`. Claims are as `claims.evaluated` returns them, with our own numbers at the scales of `JUDGED`.
     """
     sources = {"ours": Results(results, scale, seeds)}
     if recorded is not None and (found := Results.recorded(recorded)).seeds:
         sources["recorded"] = found
+    if small is not None and scale != "real" and (found := Results.recorded(small, "real")).seeds:
+        sources["small"] = found
     # claims may span exhibits, whose specs lie beside this one
     tables = {table.id: table for table in (exhibit, *load_exhibits(exhibit.path.parent, sorted(exhibit.spans)))}
     kept = {id: {} if scale in COMPARED else kept_points(recorded, id) for id in tables}
@@ -62,6 +66,7 @@ def exhibit_document(
         "source": exhibit.spec["source"],
         "kind": exhibit.spec.get("kind", "table"),
         "scale": scale,
+        "small_seeds": len(sources["small"].seeds) if "small" in sources else 0,
         "seeds": kept[exhibit.id].get("seeds", len(seeds)),
         "kept": {key: value for key, value in kept[exhibit.id].items() if key != "points"},
         "fixed": exhibit.spec.get("fixed", {}),
@@ -135,8 +140,9 @@ def _joined(point: Point, sources: Mapping[str, Results], shares: dict, scale: s
             numbers[lane], values[lane] = source.measured(point)
         if scale not in JUDGED:
             del values["ours"]
-        if "mean" not in numbers.get("recorded", {}):
-            numbers.pop("recorded", None)
+        for lane in ("recorded", "small"):
+            if "mean" not in numbers.get(lane, {}):
+                numbers.pop(lane, None)
     document = _point_document(point, numbers, compared=counted or scale in COMPARED)
     return _Joined(point, document | {"share": _share_of(point, shares)}, values)
 

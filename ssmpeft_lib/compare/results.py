@@ -33,10 +33,10 @@ class Results:
     _known: dict[Cell, dict[str, Any] | None] = field(default_factory=dict)
 
     @classmethod
-    def recorded(cls, folder: Path) -> Results:
-        """Results at paper scale that are kept in the repository, with whatever seeds there are."""
-        found = {path.name.removeprefix("seed") for path in Path(folder).glob("paper/cells/*/*/*/seed*")}
-        return cls(Path(folder), "paper", sorted(int(seed) for seed in found))
+    def recorded(cls, folder: Path, scale: str = "paper") -> Results:
+        """Take the results of a scale that are kept in the repository, with whatever seeds there are."""
+        found = {path.name.removeprefix("seed") for path in Path(folder).glob(f"{scale}/cells/*/*/*/seed*")}
+        return cls(Path(folder), scale, sorted(int(seed) for seed in found))
 
     def measured(self, point: Point) -> tuple[dict[str, Any], Value | None]:
         """What the cells of a point came to: for its page, and with what an interval is taken from.

@@ -17,7 +17,7 @@ def myst(book: Book, page: str) -> str:
 
 def _section(book, page, finding):
     anchor = f"(finding-{finding['number']})=\n## Finding {finding['number']}: {plain(finding['title'])}"
-    kinds = {"printed": "printed", "recorded": "recorded", "ours": book.whose}
+    kinds = {"printed": "printed", "recorded": "recorded", "small": "small models", "ours": book.whose}
     lanes = {name: overall(finding["claims"], lane) for lane, name in kinds.items()}
     values = {
         "finding": finding,

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shares", type=Path, required=True, help="the counted parameters, from `shares`")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--recorded", type=Path, default=PACKAGE.parent / "recorded", help="(default: %(default)s)")
+    parser.add_argument("--small-models", type=Path, help="folder of the recorded runs of scale real, unpacked")
     parser.add_argument("--output", type=Path, required=True)
 
 
@@ -29,5 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     shares = json.loads(arguments.shares.read_text(encoding="utf-8"))
     exhibit = Exhibit.load(arguments.spec)
     seeds = range(arguments.seeds)
-    document = exhibit_document(exhibit, arguments.scale, seeds, arguments.results, shares, arguments.recorded)
+    document = exhibit_document(
+        exhibit, arguments.scale, seeds, arguments.results, shares, arguments.recorded, arguments.small_models
+    )
     write_json(arguments.output, document)

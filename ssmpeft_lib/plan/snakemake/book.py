@@ -21,7 +21,9 @@ class BookRules:
     @property
     def measured(self) -> list[Path]:
         """What was measured and is kept in the repository, for the pages that show it."""
-        return sorted((self.root / "recorded").glob("*.json"))
+        recorded = self.root / "recorded"
+        found = [*recorded.glob("*.json"), *recorded.glob("checkpoints/*/model.json")]
+        return sorted([*found, self.root / "workflow" / "questions.yaml"])
 
     @property
     def chapters(self) -> list[str]:

@@ -61,6 +61,11 @@ class ExhibitRules:
         """The numbers of an exhibit that no cell makes and that are kept in the repository, if there are any."""
         return list((self.root / "recorded" / "exhibits").glob(f"{wildcards.exhibit}.json"))
 
+    def small_models(self, wildcards: Any) -> list[str]:
+        """What says that the recorded runs of scale real are unpacked; none where there are none, or they are run."""
+        there = (self.root / "recorded" / "real.tar.gz").exists()
+        return [result("recorded/unpacked")] if there and wildcards.scale != "real" else []
+
     def unmatched_globs(self) -> list[str]:
         """What to say of globs in config.yaml that match no cell of any exhibit, chosen or not."""
         if not self.config.overrides and self.config.only == ["*"]:
