@@ -20,7 +20,7 @@ from ssmpeft_lib.book.notice import Notice
 from ssmpeft_lib.book.pieces import answers, gates, pretraining
 from ssmpeft_lib.compare.join import exhibit_document
 from ssmpeft_lib.drawing.numbers import grouped
-from ssmpeft_lib.plan.archive import pack, unpack
+from ssmpeft_lib.plan.archive import pack
 from ssmpeft_lib.plan.config import Config
 from ssmpeft_lib.plan.exhibit import load_exhibits
 from ssmpeft_lib.plan.results import write_json
@@ -144,10 +144,8 @@ def lanes(tmp_path_factory) -> dict[str, dict]:
     folder = tmp_path_factory.mktemp("lanes")
     fake_results(folder / "real", ["table08"], scale="real", seeds=3, missing=["bitfit"])
     (table,) = fake_results(folder / "results", ["table08"], scale="quick", seeds=1)
-    pack(folder / "real", "real", folder / "real.tar.gz")
-    unpack(folder / "real.tar.gz", folder / "recorded")
     shares = json.loads((folder / "results" / "shares.json").read_text(encoding="utf-8"))
-    given = {"with": folder / "recorded", "without": folder / "nothing"}
+    given = {"with": folder / "real", "without": folder / "nothing"}
     return {
         name: exhibit_document(table, "quick", range(1), folder / "results", shares, small=small)
         for name, small in given.items()

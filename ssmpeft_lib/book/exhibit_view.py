@@ -116,8 +116,6 @@ def _small(document: dict, point: dict[str, Any], digits: int) -> dict[str, str]
         "small": fixed(mean, digits) if mean is not None else "",
         "small_spread": fixed(spread, digits) if spread is not None else "",
         "small_some": f"{seeds}/{asked}" if 0 < seeds < asked else "",
-        if 0 < len(seeds) < document.get("small_seeds", 0)
-        else "",
     }
 
 

@@ -47,7 +47,8 @@ def exhibit_document(
         stand in place of miniatures; each row has its spec's words, its method's family, and `points`, one for each
         column: `printed`, `ours` (mean, std, by_seed, cells, problems; `of_full`, its percentage of full fine-tuning's
         in the same exhibit), `recorded` and `small` (the same, where there are such results) and, at the scales of
-        `COMPARED`, `difference`. Claims are as `claims.evaluated` returns them, with our own numbers at the scales of `JUDGED`.
+        `COMPARED`, `difference`. Claims are as `claims.evaluated` returns them, with our own numbers at the scales of
+        `JUDGED`.
     """
     sources = {"ours": Results(results, scale, seeds)}
     if recorded is not None and (found := Results.recorded(recorded)).seeds:
