@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -22,6 +23,7 @@ from ssmpeft_lib.plan.config import Config
 from ssmpeft_lib.plan.exhibit import load_exhibits
 from ssmpeft_lib.plan.results import RESULTS_VERSION
 from ssmpeft_lib.plan.snakemake.exhibits import ExhibitRules
+from ssmpeft_lib.plan.snakemake.models import ModelRules
 from ssmpeft_lib.training.recipe import Recipe, for_search
 
 WORKFLOW = REPOSITORY / "workflow"
@@ -83,6 +85,11 @@ def test_no_cell_runs_on_a_stand_in(config, tmp_path):
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_text("{}", encoding="utf-8")
     assert {cell.model for cell in ExhibitRules(config, tmp_path).cells} == {"mamba2-130m"}
+
+
+def test_a_cell_that_is_asked_for_by_name_runs_on_no_stand_in_either(config, tmp_path):
+    with pytest.raises(FileNotFoundError, match="make real-models TEXT=DIR MODELS=mamba2-130m"):
+        ModelRules(config, tmp_path).recorded(SimpleNamespace(checkpoint="mamba2-130m"))
 
 
 @pytest.mark.parametrize(

@@ -58,11 +58,16 @@ class ModelRules:
         return option("data", [input.data] if isinstance(input.data, str) else input.data)
 
     def recorded(self, wildcards: Any) -> str:
-        """A checkpoint that was pretrained on real text, as an argument of a command; nothing where there is none."""
-        return option(
-            "recorded",
-            (
-                path.parent
-                for path in recorded_checkpoints(self.config, self.root, f"{wildcards.checkpoint}/model.json")
-            ),
-        )
+        """Give a checkpoint that was pretrained on real text, as an argument of a command; nothing where there is none.
+
+        Raises:
+            FileNotFoundError: there is none, and the configuration lets no stand-in take its place.
+        """
+        name = wildcards.checkpoint
+        found = recorded_checkpoints(self.config, self.root, f"{name}/model.json")
+        if not found and not self.config.stand_ins:
+            raise FileNotFoundError(
+                f"recorded/checkpoints/{name}/model.json is not there, and `stand_ins: false` lets no stand-in take "
+                f"its place; make real-models TEXT=DIR MODELS={name} pretrains it"
+            )
+        return option("recorded", (path.parent for path in found))
