@@ -34,7 +34,7 @@ rule shares:
 # The recorded runs of scale real, for their numbers to stand beside those of the scale that is shown.
 rule small_models:
     input:
-        ROOT / "recorded" / "real.tar.gz",
+        plan.root / "recorded" / "real.tar.gz",
     output:
         touch("results/recorded/unpacked"),
     log:
