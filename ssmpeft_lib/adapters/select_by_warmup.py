@@ -97,6 +97,7 @@ def initialize_sdt_weights(
 def _train(
     model: nn.Module, parameters: list[nn.Parameter], batches: Iterable, learning_rate: float, steps: int
 ) -> int:
+    """Take steps on a user's batches, for whoever has a training loop of their own; returns how many there were."""
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
     done = 0

@@ -162,6 +162,7 @@ def _warm_up(run: Run, rates: Sequence[float]) -> list[Version]:
 
 
 def _train(run: Run, versions: list[Version], steps: int) -> None:
+    """Take steps with all versions; no `loop.fit`, for one forward serves several trainers, which stop one by one."""
     together, batches = Together(run.model), run.problem.losses(run.cell.seed)
     run.model.train()
     for step in range(steps):

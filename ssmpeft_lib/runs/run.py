@@ -27,7 +27,7 @@ from ..plan.paths import CHECKPOINT
 from ..plan.results import RESULTS_VERSION, write_metrics
 from ..training import provenance
 from ..training.checkpoint import Checkpoint
-from ..training.loop import Progress, Timer, Trainer, Watch, restore, snapshot
+from ..training.loop import Progress, Timer, Trainer, Watch, fit, restore, snapshot
 from ..training.memory import PeakMemory
 from ..training.problem import Problem
 from ..training.progress_log import ProgressLog
@@ -120,22 +120,25 @@ class Run:
         groups = parameter_groups(self.model, self.recipe.learning_rate)
         trainer = Trainer(groups, self.recipe, self.total_steps, watch)
         best = snapshot(self.trained) if found is None else self._resume(trainer, found)
-        every, losses = self._steps_between_validations(), []
-        steps = self.problem.losses(self.cell.seed, trainer.step)
         log = ProgressLog(str(self.cell), self.total_steps, trainer.step)
-        while trainer.step < self.total_steps:
-            with self.timers["train"]:
-                if not self.model.training:
-                    self.model.train()
-                losses.append(trainer.take(next(steps)))
-            log.step(trainer.step, losses[-1], self.progress.best_score)
-            if trainer.step % every == 0 or trainer.step == self.total_steps:
-                self.progress.step, self.progress.seconds = trainer.step, self.timers["train"].seconds
-                if self._validate(losses):
-                    best = snapshot(self.trained)
-                losses.clear()
-                if checkpoint and checkpoint.due:
-                    checkpoint.save(trainer, self.progress, self.trained, best, self.fixed, self._told_of_warmup())
+
+        def validate(losses: list[float]) -> None:
+            nonlocal best
+            self.progress.step, self.progress.seconds = trainer.step, self.timers["train"].seconds
+            if self._validate(losses):
+                best = snapshot(self.trained)
+            if checkpoint and checkpoint.due:
+                checkpoint.save(trainer, self.progress, self.trained, best, self.fixed, self._told_of_warmup())
+
+        fit(
+            trainer,
+            self.model,
+            self.problem.losses(self.cell.seed, trainer.step),
+            every=self._steps_between_validations(),
+            report=validate,
+            timer=self.timers["train"],
+            after_step=lambda loss: log.step(trainer.step, loss, self.progress.best_score),
+        )
         self.memory.stop()
         restore(self.trained, best)
         return self.progress
@@ -204,14 +207,11 @@ class Run:
         warmup = begin_warmup(self.model)
         if warmup is None:
             return
-        self.model.train()
         # the schedule's horizon is the whole run, as in the authors' code
         groups = [{"params": warmup.parameters, "lr": self.recipe.selection_rate or self.recipe.learning_rate}]
         trainer = Trainer(groups, self.recipe, self.total_steps)
-        steps = self.problem.losses(self.cell.seed)
         with self.timers["selection_train"]:
-            while trainer.step < self.selection_steps:
-                trainer.take(next(steps))
+            fit(trainer, self.model, self.problem.losses(self.cell.seed), until=self.selection_steps)
         with self.timers["selection_choose"]:
             self.selection = select(self.model, warmup)
 

@@ -88,6 +88,7 @@ def write_about(
 
 
 def _train(network: nn.Module, blocks: Iterator[Tensor], steps: int) -> list[dict]:
+    """Take steps; no `loop.fit`, for pretraining has a schedule, betas and weight decay of its own."""
     decayed = [p for p in network.parameters() if p.dim() >= 2]
     others = [p for p in network.parameters() if p.dim() < 2]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]

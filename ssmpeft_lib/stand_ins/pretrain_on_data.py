@@ -17,7 +17,7 @@ from ..metrics import score_all
 from ..plan import paths, registry
 from ..plan.atomic import replacing_folder
 from ..plan.pretraining import ON_DATA
-from ..training.loop import Trainer, restore, snapshot
+from ..training.loop import Trainer, fit, restore, snapshot
 from ..training.recipe import Recipe
 from ..training.series import SeriesProblem
 from .pretrain import WEIGHTS, write_about
@@ -76,16 +76,15 @@ def pretrain_on_data(
 def _train(network: nn.Module, problem: SeriesProblem, seed: int, total_steps: int) -> list[dict[str, float]]:
     weights = dict(network.named_parameters())
     trainer = Trainer([{"params": list(weights.values()), "lr": RECIPE.learning_rate}], RECIPE, total_steps)
-    steps, best, history = problem.losses(seed), snapshot(weights), []
-    every, losses = min(problem.steps_an_epoch, total_steps), []
-    while trainer.step < total_steps:
-        network.train()
-        losses.append(trainer.take(next(steps)))
-        if trainer.step % every == 0:
-            score = score_all(problem.task, problem.answers("val"), problem.splits["val"].examples, intervals=False)
-            history.append({"step": trainer.step, "train_loss": fmean(losses), "val_score": score["score"]})
-            losses.clear()
-            if score["score"] >= max(entry["val_score"] for entry in history):
-                best = snapshot(weights)
+    best, history = snapshot(weights), []
+
+    def validate(losses: list[float]) -> None:
+        nonlocal best
+        score = score_all(problem.task, problem.answers("val"), problem.splits["val"].examples, intervals=False)
+        history.append({"step": trainer.step, "train_loss": fmean(losses), "val_score": score["score"]})
+        if score["score"] >= max(entry["val_score"] for entry in history):
+            best = snapshot(weights)
+
+    fit(trainer, network, problem.losses(seed), every=problem.steps_an_epoch, report=validate)
     restore(weights, best)
     return history

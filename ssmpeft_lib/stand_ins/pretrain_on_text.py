@@ -172,6 +172,7 @@ class TextRun:
         return registry.load("models", self.model).build(**self.sizes, **special).train()
 
     def _train(self, most_tokens: int) -> None:
+        """Take steps; no `loop.fit`, for they are counted in tokens, end at a signal, and are saved by the clock."""
         recipe, now = self.recipe, self.progress
         batches = blocks.epochs(self.text, recipe.length, recipe.batch_tokens, recipe.seed, now.epoch, now.index)
         clock = saved = reported = monotonic()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ..data._encoded import Encoded
 from ..models import load_checkpoint
 from ..plan import paths
 from ..training.batches import Batch, epochs_of_indices, label_logits, loss_of, to_batch
-from ..training.loop import Trainer
+from ..training.loop import Trainer, fit
 from ..training.recipe import Recipe
 
 SCALE, MODEL, DATASET = "quick", "mamba-130m", "dart"
@@ -88,9 +88,7 @@ class Stage:
     def train(self, model: nn.Module, rate: float, seed: int, loss: Loss = loss_of, steps: int = STEPS) -> nn.Module:
         """Train what a method trains, in place; the rate falls to zero in a straight line."""
         trainer = Trainer(parameter_groups(model, rate), Recipe(learning_rate=rate, precision="fp32"), steps)
-        model.train()
-        for batch in islice(self.batches(seed), steps):
-            trainer.take(lambda batch=batch: loss(model, batch))
+        fit(trainer, model, (partial(loss, model, batch) for batch in self.batches(seed)))
         return model.eval()
 
     @torch.no_grad()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .recipe import Recipe
 
@@ -129,6 +129,42 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
+
+
+def fit(
+    trainer: Trainer,
+    network: nn.Module,
+    losses: Iterator[Callable[[], Tensor]],
+    until: int | None = None,
+    every: int | None = None,
+    report: Callable[[list[float]], None] = lambda losses: None,
+    timer: AbstractContextManager | None = None,
+    after_step: Callable[[float], None] = lambda loss: None,
+) -> None:
+    """Take steps.
+
+    Args:
+        trainer: goes on from where it is.
+        network: in training mode at every step, whatever a report did to it.
+        losses: of one step after another.
+        until: the step to end at; None for the trainer's last.
+        every: how many steps lie between two reports; None for a report at the end alone.
+        report: called with the losses since the report before.
+        timer: entered at each step, and left before what follows it.
+        after_step: called with each step's loss.
+    Raises:
+        Diverged: a loss is NaN or infinite, or has run away.
+    """
+    until, since = trainer.total_steps if until is None else until, []
+    while trainer.step < until:
+        with timer or nullcontext():
+            if not network.training:
+                network.train()
+            since.append(trainer.take(next(losses)))
+        after_step(since[-1])
+        if trainer.step == until or (every and trainer.step % every == 0):
+            report(since)
+            since = []
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
