@@ -15,7 +15,7 @@ Start from mamba.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def load_checkpoint(model: str, dataset: str, scale: str, results: Path, seed: i
     """
     if paths.is_drawn(model):
         network, target = registry.load("models", model).draw(model, seed)
-        drawn_by = manifest.digest([registry.facts("models", model), seed])
+        drawn_by = manifest.digest([asdict(registry.model_facts(model)), seed])
         return Checkpoint(network, Path(), eos=0, digest=drawn_by, target=target)
     name = paths.checkpoint_of(scale, model, dataset)
     about = Path(results) / paths.checkpoint_folder(scale, name) / "model.json"
