@@ -35,3 +35,9 @@ def test_planning_does_not_import_torch(module):
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, encoding="utf-8", check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_process_that_runs_sql_needs_no_other_package():
+    code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import ssmpeft_lib.spider.worker"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr

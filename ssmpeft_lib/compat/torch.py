@@ -28,7 +28,7 @@ def _find(path: str, otherwise: Callable[..., Any]) -> Callable[..., Any]:
         found = getattr(found, name, None)
     if callable(found):
         return found
-    warn_changed("torch", f"torch.{path}", str(TORCH.specifier), VMAP_STOPS)
+    warn_changed("torch", f"torch.{path}", TORCH.removeprefix("torch"), VMAP_STOPS)
     return otherwise
 
 

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import warnings
 from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 PACKAGE = "ssmpeft-lib"
 TRIED = ("torch", "transformers", "peft")
-TORCH = Requirement("torch>=2.13,<2.14")
+TORCH = "torch>=2.13,<2.14"
 
 
 def tried() -> dict[str, Requirement]:
     """Requirements of the libraries whose internals matter here, by name; empty in a copy that was not installed."""
+    # not above: the process that runs SQL imports the library where no other package is
+    from packaging.requirements import Requirement
+
     try:
         stated = [Requirement(text) for text in requires(PACKAGE) or ()]
     except PackageNotFoundError:
         return {}
     ranges = {requirement.name: requirement for requirement in stated if requirement.name in TRIED}
-    return ranges | {TORCH.name: TORCH}
+    return ranges | {"torch": Requirement(TORCH)}
 
 
 def outside() -> dict[str, str]:
