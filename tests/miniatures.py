@@ -8,9 +8,17 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from ssmpeft_lib import miniature
+from ssmpeft_lib.data import dataset
+from ssmpeft_lib.plan import registry
 
 Split = list[tuple[tuple[str, ...] | bytes, str]]
+
+GENERATED = [
+    name
+    for name in registry.entries("data")
+    if not registry.dataset_facts(name).generated and not registry.dataset_facts(name).miniature
+]
+"""Data sets with a generated miniature."""
 
 # Folder, split files, columns of the sentences and of the label; a negative index counts from the end.
 GLUE = {
@@ -27,8 +35,8 @@ GLUE = {
 @cache
 def folder() -> tempfile.TemporaryDirectory:
     kept = tempfile.TemporaryDirectory()
-    for name in miniature.MINIATURES:
-        miniature.write(name, Path(kept.name))
+    for name in GENERATED:
+        dataset(name).write_miniature(name, Path(kept.name), 0)
     return kept
 
 

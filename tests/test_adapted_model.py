@@ -157,4 +157,4 @@ def test_copies_made_after_the_selection_compute_the_selection(family, method):
     expected = logits(model, ids())
     for other in (copy.deepcopy(model), copy.deepcopy(copy.deepcopy(model))):
         torch.testing.assert_close(logits(other, ids()), expected, rtol=0, atol=0)
-        assert not any(module.provisional for module in other.modules() if isinstance(module, Sparse))
+        assert not any(module.is_placeholder for module in other.modules() if isinstance(module, Sparse))

@@ -10,7 +10,7 @@ from miniatures import GLUE, examples
 from tokenizers import Tokenizer
 
 from ssmpeft_lib.miniature.language import words
-from ssmpeft_lib.miniature.language.shares import kept_for_tasks
+from ssmpeft_lib.miniature.language.holdout import kept_for_tasks
 from ssmpeft_lib.stand_ins import corpus, tokenizer
 
 pytestmark = pytest.mark.slow

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import GLUE, examples, written
+from miniatures import GENERATED, GLUE, examples, written
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from ssmpeft_lib import miniature
+from ssmpeft_lib.data import dataset
 from ssmpeft_lib.plan import registry
 
-EVERY = pytest.mark.parametrize("name", miniature.MINIATURES)
+EVERY = pytest.mark.parametrize("name", GENERATED)
 PAIRS = [name for name, (_, _, columns, _) in GLUE.items() if len(columns) == 2]
 
 
@@ -27,7 +27,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @EVERY
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(name, tmp_path):
     for folder, seed in (("same", 0), ("other", 1)):
-        miniature.write(name, tmp_path / folder, seed)
+        dataset(name).write_miniature(name, tmp_path / folder, seed)
     same, other = contents(tmp_path / "same"), contents(tmp_path / "other")
     before = contents(written())
     assert same and all(before[path] == data for path, data in same.items())
@@ -112,10 +112,3 @@ def test_development_databases_of_spider_are_new():
         for split in ("train_spider", "dev")
     }
     assert not databases["train_spider"] & databases["dev"]
-
-
-@EVERY
-def test_preview_shows_the_first_examples(name):
-    shown = miniature.preview(name)
-    assert len(shown) == 3
-    assert all(label and given for given, label in shown)

@@ -13,8 +13,6 @@ from miniatures import glue_rows, written
 from PIL import Image
 from reference import shared
 
-from ssmpeft_lib import miniature
-
 GLUE_COLUMNS = {
     "RTE": "index sentence1 sentence2 label",
     "MRPC": "Quality|#1 ID|#2 ID|#1 String|#2 String",
@@ -144,8 +142,3 @@ def test_celeba_has_a_picture_and_forty_attributes_for_each_name():
     assert set(partition.values()) == {"0", "1", "2"}
     with Image.open(folder / "img_align_celeba/000001.jpg") as image:
         assert image.size == (178, 218) and image.mode == "RGB"
-
-
-def test_an_unknown_miniature_is_named_with_what_there_is(tmp_path):
-    with pytest.raises(LookupError, match="did you mean 'glue-rte'"):
-        miniature.write("glue-rtee", tmp_path)

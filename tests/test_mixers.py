@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
@@ -13,7 +15,11 @@ from ssmpeft_lib import SSMPeftConfig
 from ssmpeft_lib.adapters.api import adapt, remove
 from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.adapters.inputs.starts import Start
+from ssmpeft_lib.adapters.parts import mixer_kinds
+from ssmpeft_lib.adapters.slots import SlotSpec
 from ssmpeft_lib.compat.transformers import NAMES, cache_keyword
+from ssmpeft_lib.mixers import MixerKind
+from ssmpeft_lib.plan import registry
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -191,3 +197,17 @@ def test_positions_at_padding_are_no_new_document():
     for filling in (0, 1):
         positions = (padded["attention_mask"].cumsum(1) - 1).masked_fill(padded["attention_mask"] == 0, filling)
         logits(model, padded["input_ids"], attention_mask=padded["attention_mask"], position_ids=positions)
+
+
+@pytest.mark.parametrize("name", registry.files("mixers"))
+def test_every_kind_keeps_the_contract(name):
+    """A hook of another name or with other parameters would be passed over, or fail in a run."""
+    kind = mixer_kinds()[name]
+    own = {key: value for key, value in vars(kind).items() if inspect.isfunction(value) and not key.startswith("_")}
+    hooks = {key: value for key, value in own.items() if value.__module__ == kind.__name__}
+    contract = dict(inspect.getmembers(MixerKind, inspect.isfunction))
+    assert hooks.keys() <= contract.keys() and "matches" in hooks
+    for key, hook in hooks.items():
+        assert list(inspect.signature(hook).parameters) == list(inspect.signature(contract[key]).parameters), key
+    assert {slot for slots in kind.GROUPS.values() for slot in slots} <= set(kind.SLOTS)
+    assert all(isinstance(spec, SlotSpec) for spec in kind.SLOTS.values())

@@ -61,7 +61,7 @@ def test_warmup_is_undone_and_its_change_decides(family, rule, through_peft):
     found = adaptation_of(model)
     wanted = {}
     for choice in found.method.choices(found.backbone(base_model(model))):
-        slot = choice.ranked[0]
+        slot = choice.deciding[0]
         change = warmup.change(slot) if slot.channel_axis == 0 else warmup.change(slot).t()
         wanted[choice.name] = select_dimensions(change, 0.9, 0.5)
     chosen = select(model, warmup)
@@ -71,7 +71,7 @@ def test_warmup_is_undone_and_its_change_decides(family, rule, through_peft):
     assert str(model) == structure
     assert {name for name, p in model.named_parameters() if p.requires_grad} == trainable
     assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
-    assert not any(module.provisional for module in sparse(model).values())
+    assert not any(module.is_placeholder for module in sparse(model).values())
     in_warmup = {name.partition(".warmup.")[2].partition(".")[0] for name in names if ".warmup." in name}
     maps = {"in_proj_B", "in_proj_C"} if family == "Mamba2" else {"A_log"}
     assert in_warmup == maps if rule == "upstream" else in_warmup > maps | {"D", "conv1d"}
@@ -196,7 +196,7 @@ def test_training_without_a_selection_warns_once_and_loading_ends_it(tmp_path):
         copy.deepcopy(model)(ids())
     assert ["no warm-up has selected" in str(warning.message) for warning in caught] == [True]
     loaded = load(build("Mamba"), tmp_path).train()
-    assert not any(module.provisional for module in sparse(loaded).values())
+    assert not any(module.is_placeholder for module in sparse(loaded).values())
 
 
 @pytest.mark.filterwarnings("error:training entries that no warm-up")

@@ -23,7 +23,7 @@ def first_token(mask: Tensor) -> Tensor:
 
 
 def in_front(first: Tensor, seq_len: int) -> Tensor:
-    """Where the padding in front of the first real tokens is, bool [batch, seq_len]."""
+    """Mark the padding in front of the first real tokens, bool [batch, seq_len]."""
     return torch.arange(seq_len, device=first.device) < first[:, None]
 
 

@@ -78,7 +78,7 @@ class Sparse(Delta):
         return x[..., columns].to(self.values.dtype), up
 
     @property
-    def points_inside(self) -> bool:
+    def indices_in_range(self) -> bool:
         """Whether every index is one of the block's entries."""
         indices = torch.cat([buffer for name, buffer in self.named_buffers() if name.endswith("indices")])
         return bool(((indices >= 0) & (indices < math.prod(self.shape))).all())
@@ -90,7 +90,7 @@ class Sparse(Delta):
         return all(len(buffer.unique()) == len(buffer) for buffer in buffers)
 
     @property
-    def provisional(self) -> bool:
+    def is_placeholder(self) -> bool:
         """Whether the entries still are those that stand in for a choice, and no others were chosen or loaded."""
         return self._stand_in is not None
 

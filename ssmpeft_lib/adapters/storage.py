@@ -123,7 +123,7 @@ def check_indices(module: nn.Module) -> None:
     for name, delta in module.named_modules():
         if not isinstance(delta, Sparse):
             continue
-        wrong = "" if delta.points_inside else f"an index lies outside of its weight {list(delta.shape)}"
+        wrong = "" if delta.indices_in_range else f"an index lies outside of its weight {list(delta.shape)}"
         wrong = wrong or ("" if delta.chooses_once else "an index is there twice")
         if wrong:
             raise ValueError(f"{name or 'a sparse delta'}: {wrong}; the file was damaged, copy it again")

@@ -47,7 +47,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Kind:
-    """In place of `numpy.ndarray` and of a dtype."""
+    """Stands in for `numpy.ndarray` and for a dtype."""
 
     __slots__ = ("name",)
 
@@ -59,7 +59,7 @@ class _Kind:
 
 
 class _Bytes(bytes):
-    """In place of `_codecs.encode`, by which Python 3 writes bytes for Python 2."""
+    """Stand in for `_codecs.encode`, by which Python 3 writes bytes for Python 2."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class _Bytes(bytes):
 
 
 class _Array:
-    """In place of an array: an empty one first, which is then told its shape, kind and contents."""
+    """Stands in for an array: an empty one first, which is then told its shape, kind and contents."""
 
     __slots__ = ("pixels",)
 

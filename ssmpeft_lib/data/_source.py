@@ -90,7 +90,7 @@ def parse_splits(text: str) -> dict[str, str | None]:
 
 
 def find(name: str, scale: str, data_dir: Path | None = None, miniatures: Path | None = None) -> Source:
-    """Where a data set is to be read from at a scale.
+    """Find where a data set is to be read from at a scale.
 
     Args:
         name: of the data set.
@@ -169,7 +169,7 @@ def assign_roles(
 
 
 def describe_roles(name: str, override: Mapping[str, str | None] | None = None) -> dict[str, str]:
-    """In words, which official split plays which role; names as in `assign_roles`."""
+    """Say in words which official split plays which role; names as in `assign_roles`."""
     plan = _plan(name, override)
     sharing = _sharing(plan)
     cut, kept = CUTS[registry.dataset_facts(name).cut]

@@ -39,7 +39,7 @@ ATTRIBUTES = (
     "Straight_Hair", "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat", "Wearing_Lipstick", "Wearing_Necklace",
     "Wearing_Necktie", "Young",
 )  # fmt: skip
-"""In the order of the official list, which is the order of the answer."""
+"""The attributes in the order of the official list, which is the order of the answer."""
 
 EASY = (
     "Eyeglasses", "Wearing_Hat", "Bald", "Male", "Gray_Hair", "Sideburns", "Bangs", "Blond_Hair", "Goatee", "Mustache",
@@ -50,7 +50,7 @@ HARD = (
     "Big_Nose", "Straight_Hair", "Pointy_Nose", "Wearing_Necklace", "Big_Lips", "Oval_Face",
 )  # fmt: skip
 LEVELS = "".join("e" if name in EASY else "h" if name in HARD else "m" for name in ATTRIBUTES)
-"""For each attribute e, m or h: easy, medium or hard."""
+"""The level of each attribute: e, m or h for easy, medium or hard."""
 
 SIDE = 32
 FACE = (25, 57, 153, 185)
@@ -84,7 +84,7 @@ def read_files(name: str, folder: Path) -> Splits:
 
 
 def read_miniature(name: str, folder: Path) -> Splits:
-    """As `read_files`, with small grey images."""
+    """Read as `read_files` does, with small grey images."""
     return _read(folder, MINIATURE_SIDE)
 
 

@@ -55,7 +55,7 @@ def read_files(name: str, folder: Path) -> Splits:
 
 
 def read_miniature(name: str, folder: Path) -> Splits:
-    """As `read_files`, with small grey images; what is the same as a training picture then is not tested on."""
+    """Read as `read_files` does, with small grey images; what then equals a training picture is not tested on."""
     splits = _as_splits(read_images(folder), lambda images: shrunk(_cropped(images), MINIATURE_SIDE))
     trained = {example.input for example in splits["train"]}
     return splits | {"test": [example for example in splits["test"] if example.input not in trained]}

@@ -26,7 +26,7 @@ DATASETS = {
 """What the paper leaves open is that of the authors' script: AdamW, batches of 64, a warm-up of one epoch."""
 
 MEAN, SPREAD = 122.6, 61.0
-"""Of CIFAR-10 in grey, which the authors normalise with."""
+"""Mean and standard deviation of CIFAR-10 in grey, which the authors normalise with."""
 
 DIGIT_BLOCK = 4
 LUMA = (19595, 38470, 7471)
@@ -45,7 +45,7 @@ def read_files(name: str, folder: Path) -> Splits:
 
 
 def read_miniature(name: str, folder: Path) -> Splits:
-    """As `read_files`; each digit's pixel is a block of 4 x 4, of which one is read."""
+    """Read as `read_files` does; each digit's pixel is a block of 4 x 4, of which one is read."""
     return _as_splits(cifar10.read_images(folder), lambda images: grey(images)[:, ::DIGIT_BLOCK, ::DIGIT_BLOCK])
 
 

@@ -26,7 +26,7 @@ class LoRA(Method):
     alpha: float = 8.0
     """The update is scaled by alpha / rank (Sec. C.1)."""
     dropout: float = 0.1
-    """Of the adapter's input (Sec. C.1)."""
+    """Dropout of the adapter's input (Sec. C.1)."""
     also: str = ""
     """Slots or groups, joined by dots, that are trained in full as well."""
 

@@ -20,10 +20,10 @@ class SDLoRA(SDT):
     alpha: float = 8.0
     """The updates are scaled by alpha / rank (Sec. C.1)."""
     dropout: float = 0.1
-    """Of the updates' input (Sec. C.1)."""
+    """Dropout of the updates' input (Sec. C.1)."""
 
     def choices(self, backbone: Backbone) -> list[Choice]:
-        """As in SDT, but without columns of projections, which get low-rank updates instead."""
+        """Return the selections of SDT without columns of projections, which get low-rank updates instead."""
         return choices(backbone, [])
 
     def adapt_projections(self, backbone: Backbone) -> None:

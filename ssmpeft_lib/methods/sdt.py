@@ -107,13 +107,13 @@ class SDT(Method):
         return {choice.name: selection for choice, selection in made}
 
     def buffer_size(self, backbone: Backbone) -> int:
-        return sum(slot.block.numel() for choice in self.choices(backbone) for slot in choice.ranked)
+        return sum(slot.block.numel() for choice in self.choices(backbone) for slot in choice.deciding)
 
     def _stand_in(self, backbone: Backbone) -> None:
         """Choose by the frozen values, so that the model runs before a warm-up has chosen."""
         stand_in = StandIn()
         for choice in self.choices(backbone):
-            if not any(slot.block.is_meta for slot in choice.ranked):
+            if not any(slot.block.is_meta for slot in choice.deciding):
                 scores = choice.scores(lambda slot: slot.block.detach().float())
                 selection = select(scores, self._budget(choice), silence_kept=self.rule == "paper")
                 self._choose(choice, selection, backbone, stand_in)
@@ -152,17 +152,17 @@ class SDT(Method):
         for slot in choice.slots:
             delta = backbone.delta(slot)
             trained = selection.columns if self._in_whole_channels(slot, choice) else selection.trained
-            delta.choose(choice.laid_out(trained, slot), stand_in)
+            delta.choose(choice.mask_for(trained, slot), stand_in)
             if isinstance(delta, SparseOrSilent):
                 silent = selection.silent
                 if not self._silences_states(slot, choice):
                     silent = silent.all(dim=1, keepdim=True).expand_as(silent)
-                delta.silence(choice.laid_out(silent, slot), stand_in)
+                delta.silence(choice.mask_for(silent, slot), stand_in)
 
     def _in_whole_channels(self, slot: Slot, choice: Choice) -> bool:
         # the released code trains all rows of the chosen columns of W_B and W_C
-        return self.rule == "upstream" and slot in choice.followers and slot.is_projection
+        return self.rule == "upstream" and slot in choice.following and slot.is_projection
 
     def _silences_states(self, slot: Slot, choice: Choice) -> bool:
         # the released code silences single states through C, but not through A_log
-        return self.rule == "paper" or slot in choice.followers
+        return self.rule == "paper" or slot in choice.following

@@ -52,7 +52,7 @@ class LoadableMetric(evaluate.Metric):
 
 
 class TextMetric(LoadableMetric):
-    """Of texts with one reference or several."""
+    """A metric of texts with one reference or several."""
 
     references = (ListOf(STRING), STRING)
 
@@ -63,7 +63,7 @@ class TextMetric(LoadableMetric):
 
 
 class QueryMetric(LoadableMetric):
-    """Of SQL: a reference is a query, the path of its database, its level (or `unknown`) and pairs of columns.
+    """A metric of SQL: a reference is a query, the path of its database, its level (or `unknown`) and pairs of columns.
 
     A pair is a column and the one that stands for it, as foreign keys join them; only the variant `upstream` asks.
     """
@@ -77,7 +77,7 @@ class QueryMetric(LoadableMetric):
 
 
 class GroupedMetric(LoadableMetric):
-    """Of several answers at once: a reference has the right ones and, for each, the first letter of its group."""
+    """A metric of several answers at once: a reference has the right ones and the first letter of each one's group."""
 
     references = ({"answer": STRING, "levels": STRING},)
 

@@ -65,7 +65,7 @@ def describe(variant: str) -> str:
 
 
 def _matches(answer: list[str], references: list[list[str]]) -> tuple[list[int], list[int]]:
-    """For each order, how many n-grams of the answer a reference has too (as often as there), and how many it has."""
+    """Count for each order the n-grams of the answer that a reference has too, as often as there, and all of them."""
     matching, possible = [], []
     for order in range(1, ORDER + 1):
         found = _ngrams(answer, order)

@@ -35,7 +35,7 @@ def applies(variant: str, examples: Sequence[Example]) -> bool:
 def statistics(
     predictions: Sequence[str], examples: Sequence[Example], variant: str = "exec_single", labels: Sequence[str] = ()
 ) -> np.ndarray:
-    """For each level right answers and answers, [examples, 10]."""
+    """Count right answers and answers of each level, [examples, 10]."""
     reasons = judge(predictions, examples, variant)
     table = np.zeros((len(examples), 2 * len(GROUPS)))
     level = np.array([GROUPS.index(example.info["hardness"]) for example in examples])
@@ -61,7 +61,7 @@ def describe(variant: str) -> str:
 
 
 def judge(predictions: Sequence[str], examples: Sequence[Example], variant: str = "exec_single") -> list[str]:
-    """For each answer why it is wrong; empty where it is right.
+    """Say for each answer why it is wrong; empty where it is right.
 
     Raises:
         FileNotFoundError: a question's database is missing.

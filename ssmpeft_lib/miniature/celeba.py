@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from PIL import Image
-
 from .faces import ATTRIBUTES, attributes, face
 
 SIZES = {0: 640, 1: 128, 2: 256}
@@ -28,10 +26,3 @@ def write(name: str, folder: Path, seed: int = 0) -> None:
     header = [str(len(parts)), " ".join(ATTRIBUTES)]
     (target / "list_attr_celeba.txt").write_text("\n".join(header + marks) + "\n", encoding="utf-8")
     (target / "list_eval_partition.txt").write_text("\n".join(partition) + "\n", encoding="utf-8")
-
-
-def preview(name: str, count: int, seed: int = 0) -> list[tuple[Image.Image, str]]:
-    """The first faces, with the names of what they have."""
-    rng = Random(f"celeba {seed}")
-    drawn = [attributes(rng) for _ in range(count)]
-    return [(face(has, rng), ", ".join(sorted(has))) for has in drawn]

@@ -170,9 +170,3 @@ def write(name: str, folder: Path, seed: int = 0) -> None:
         b"num_vis": 3072,
     }
     (target / "batches.meta").write_bytes(dumps(meta))
-
-
-def preview(name: str, count: int, seed: int = 0) -> list[tuple[Image.Image, str]]:
-    """Pictures and names of the first classes."""
-    rng, noise = generators(seed)
-    return [(Image.fromarray(picture(label, rng, noise)), tuple(CLASSES)[label]) for label in range(count)]

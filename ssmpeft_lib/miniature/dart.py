@@ -35,11 +35,3 @@ def write(name: str, folder: Path, seed: int = 0) -> None:
     for split, records in splits(seed).items():
         entries = [entry(told, several=split != "train" or index % 8 == 0) for index, told in enumerate(records)]
         (target / f"dart-v1.1.1-full-{split}.json").write_text(json.dumps(entries, indent=2), encoding="utf-8")
-
-
-def preview(name: str, count: int, seed: int = 0) -> list[tuple[tuple[str, ...], str]]:
-    """The triples and sentences of the first training entries."""
-    entries = [entry(told, several=False) for told in splits(seed)["train"][:count]]
-    return [
-        (tuple(" : ".join(triple) for triple in made["tripleset"]), made["annotations"][0]["text"]) for made in entries
-    ]

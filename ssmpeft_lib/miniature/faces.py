@@ -14,7 +14,7 @@ ATTRIBUTES = tuple(
     " Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick"
     " Wearing_Necklace Wearing_Necktie Young".split()
 )
-"""In the order of the original's columns."""
+"""The attributes in the order of the original's columns."""
 
 SIZE = (178, 218)
 HAIR = {

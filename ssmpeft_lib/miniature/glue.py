@@ -224,9 +224,3 @@ def table(form: Format, split: str, items: list[Item]) -> str:
     ]
     lines = [tuple(rows[0])] * form.header + [tuple(row.values()) for row in rows]
     return "".join("\t".join(map(str, line)) + "\n" for line in lines)
-
-
-def preview(name: str, count: int, seed: int = 0) -> list[tuple[Sentences, str]]:
-    """The sentences and labels of the first training examples."""
-    task = name.partition("-")[2]
-    return [(item.sentences, FORMATS[task].labels[item.label]) for item in splits(task, seed)["train"][:count]]

@@ -31,8 +31,3 @@ def write(name: str, folder: Path, seed: int = 0) -> None:
     for split, rows in splits(seed).items():
         named = [{"id": f"{split}-{index}", **row} for index, row in enumerate(rows)]
         (target / f"{split}.json").write_text(json.dumps(named, indent=2), encoding="utf-8")
-
-
-def preview(name: str, count: int, seed: int = 0) -> list[tuple[tuple[str, ...], str]]:
-    """The lines and summaries of the first training dialogues."""
-    return [(tuple(row["dialogue"].splitlines()), row["summary"]) for row in splits(seed)["train"][:count]]

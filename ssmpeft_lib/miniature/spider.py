@@ -119,8 +119,3 @@ def question(item: Query, pair: tuple[str, str]) -> dict:
         "question": f"{item.question}?",
         "question_toks": [*item.question.split(), "?"],
     }
-
-
-def preview(name: str, count: int, seed: int = 0) -> list[tuple[tuple[str, ...], str]]:
-    """The questions with their databases, and the SQL, of the first training examples."""
-    return [((f"{item.question}?", "_".join(pair)), item.sql) for item, pair in splits(seed)["train_spider"][:count]]

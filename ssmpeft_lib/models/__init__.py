@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class LoadedModel:
     """A loaded model.
 
     Attributes:
@@ -47,7 +47,7 @@ class Checkpoint:
     target: nn.Module | None = None
 
 
-def load_checkpoint(model: str, dataset: str, scale: str, results: Path, seed: int = 0) -> Checkpoint:
+def load_checkpoint(model: str, dataset: str, scale: str, results: Path, seed: int = 0) -> LoadedModel:
     """Load what the pipeline prepared for a model on a data set, or draw what a seed decides.
 
     Raises:
@@ -56,7 +56,7 @@ def load_checkpoint(model: str, dataset: str, scale: str, results: Path, seed: i
     if paths.is_drawn(model):
         network, target = registry.load("models", model).draw(model, seed)
         drawn_by = manifest.digest([asdict(registry.model_facts(model)), seed])
-        return Checkpoint(network, Path(), eos=0, digest=drawn_by, target=target)
+        return LoadedModel(network, Path(), eos=0, digest=drawn_by, target=target)
     name = paths.checkpoint_of(scale, model, dataset)
     about = Path(results) / paths.checkpoint_folder(scale, name) / "model.json"
     facts = manifest.read(about)
@@ -65,7 +65,7 @@ def load_checkpoint(model: str, dataset: str, scale: str, results: Path, seed: i
         made_from.append(manifest.read(Path(results) / paths.tokenizer_manifest(scale, tokenizer)))
     network = load_network(model, about.parent / facts.get("path", "."), scale)
     path = Path(results) / paths.tokenizer_file(scale, tokenizer)
-    return Checkpoint(network, path, facts["eos"], manifest.digest([*map(manifest.contents, made_from)]))
+    return LoadedModel(network, path, facts["eos"], manifest.digest([*map(manifest.contents, made_from)]))
 
 
 def load_network(model: str, folder: Path, scale: str) -> nn.Module:

@@ -65,7 +65,7 @@ class DeepS4(nn.Module):
         self.decoder = None if d_output is None else nn.Linear(layer.d_model, d_output)
 
     def forward(self, x: Tensor, form: str = "convolution") -> Tensor:
-        """From [batch, seq_len, d_model] to the same shape; with an encoder from [batch, seq_len, d_input] to
+        """Map x [batch, seq_len, d_model] to the same shape; with an encoder, map [batch, seq_len, d_input] to
         logits [batch, d_output]."""
         if self.encoder is None:
             for layer in self.layers:

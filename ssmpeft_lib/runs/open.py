@@ -15,7 +15,7 @@ from ..adapters.api import adapt, count
 from ..adapters.method import Method, build_method
 from ..data import dataset
 from ..data._encode import Prepared, load_prepared
-from ..models import Checkpoint, load_checkpoint
+from ..models import LoadedModel, load_checkpoint
 from ..plan import manifest, paths, registry
 from ..plan.cell import Cell
 from ..plan.method_string import MethodString
@@ -97,7 +97,7 @@ def with_dropout(method: Method, dropout: float | None, text: str) -> Method:
     return replace(method, dropout=dropout)
 
 
-def _problem(cell: Cell, checkpoint: Checkpoint, prepared: Prepared, recipe: Recipe) -> Problem:
+def _problem(cell: Cell, checkpoint: LoadedModel, prepared: Prepared, recipe: Recipe) -> Problem:
     """The data set's problem: numbers where its module says how a model reads them, else text."""
     network, task, splits = checkpoint.network, prepared.task, prepared.splits
     hooks, facts = dataset(cell.dataset), registry.dataset_facts(cell.dataset)

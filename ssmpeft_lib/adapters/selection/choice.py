@@ -20,33 +20,33 @@ class Choice:
 
     Attributes:
         part: the mixer.
-        ranked: slots whose change decides; each has a channel axis and a state axis.
-        followers: slots that are trained where these are; those without a state axis, in whole channels.
+        deciding: slots whose change decides; each has a channel axis and a state axis.
+        following: slots that are trained where these are; those without a state axis, in whole channels.
     """
 
     part: Part
-    ranked: list[Slot]
-    followers: list[Slot] = field(default_factory=list)
+    deciding: list[Slot]
+    following: list[Slot] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """Path of the mixer, and the slot that decides."""
-        return f"{self.part.path}.{self.ranked[0].name}"
+        return f"{self.part.path}.{self.deciding[0].name}"
 
     @property
     def slots(self) -> list[Slot]:
         """All slots, those that decide first."""
-        return [*self.ranked, *self.followers]
+        return [*self.deciding, *self.following]
 
     @property
     def shape(self) -> tuple[int, int]:
         """(channels, states)."""
-        first = self.ranked[0]
+        first = self.deciding[0]
         return first.shape[first.channel_axis], first.shape[first.state_axis]
 
     def scores(self, change: Callable[[Slot], Tensor]) -> Tensor:
         """Squared change of each entry, summed over the deciding slots, [channels, states]."""
-        changes = [change(slot) if slot.channel_axis == 0 else change(slot).t() for slot in self.ranked]
+        changes = [change(slot) if slot.channel_axis == 0 else change(slot).t() for slot in self.deciding]
         return sum(change.square() for change in changes)
 
     def size(self, slot: Slot, channels: int, states: int) -> int:
@@ -55,7 +55,7 @@ class Choice:
         numbers = math.prod(slot.shape) // in_all
         return channels * numbers * (1 if slot.state_axis is None else states)
 
-    def laid_out(self, entries: Tensor, slot: Slot) -> Tensor:
+    def mask_for(self, entries: Tensor, slot: Slot) -> Tensor:
         """A mask [channels, states] in the layout of a slot; complex states are two numbers side by side."""
         if slot.state_axis is None:
             mask = entries.any(dim=1, keepdim=True)

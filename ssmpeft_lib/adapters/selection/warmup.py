@@ -36,7 +36,7 @@ class Warmup:
         self.parameters: list[nn.Parameter] = [p for p in backbone.model.parameters() if p.requires_grad]
 
     def change(self, slot: Slot) -> Tensor | None:
-        """By what the warm-up changed a slot; None where it did not train the slot."""
+        """Return what the warm-up changed a slot by; None where it did not train the slot."""
         delta = self._deltas.get(slot.path + slot.name)
         return None if delta is None else delta.delta.detach().clone()
 

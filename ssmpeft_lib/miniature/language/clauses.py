@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from .shares import draw_for
+from .holdout import draw_for
 from .words import ADJECTIVES, NOUNS, PLACES, PLURALS, VERBS, Verb
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from .shares import draw_for
+from .holdout import draw_for
 from .words import DAYS, ITEMS, PEOPLE
 
 ANSWERS = {True: ("sure", "yes, of course", "ok"), False: ("sorry, i am busy", "no, i can not")}

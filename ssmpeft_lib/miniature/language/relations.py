@@ -11,7 +11,7 @@ from random import Random
 
 from . import clauses
 from .clauses import Fact
-from .shares import draw_for
+from .holdout import draw_for
 from .words import ADJECTIVES, BLAME, DAYS, NOUNS, PLACES, PLURALS, PRAISE, WORKS
 
 ENTAILED = {("all", "all"): 25, ("all", "some"): 12, ("some", "some"): 18, ("no", "no"): 45}
@@ -33,7 +33,7 @@ QUESTIONS = {
     "time": ("when did {agents} {base} the {patient}", "on what day did {agents} {base} the {patient}"),
     "reason": ("why did {agents} {base} the {patient}", "for what reason did {agents} {base} the {patient}"),
 }
-"""For each kind of question, two ways to put it."""
+"""Two ways to put each kind of question."""
 
 CIRCUMSTANCES = {
     "place": ("where", lambda rng: f"in the {rng.choice(PLACES)}"),

@@ -41,7 +41,7 @@ OPENMP = "-fopenmp"
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", OPENMP, "-fno-math-errno", "-w")
 
 TARGETS = {"AVX512": "x86-64-v4", "AVX2": "x86-64-v3"}
-"""For the processor's ability, as torch names it, the instructions to compile for; else the compiler's default."""
+"""Instructions to compile for, by the processor's ability as torch names it; else the compiler's default."""
 
 
 VECTOR_BYTES = {"avx512": 64, "avx2": 32, "baseline": 16}
@@ -53,7 +53,7 @@ class BuildError(RuntimeError):
 
 
 def cache_dir() -> Path:
-    """Where compiled kernels are kept."""
+    """Return the folder in which compiled kernels are kept."""
     override = os.environ.get("SSMPEFT_CACHE_DIR")
     return Path(override) if override else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ssmpeft"
 

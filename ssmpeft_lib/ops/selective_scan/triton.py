@@ -18,7 +18,7 @@ CHANNELS, STEPS = 16, 16
 d_state / 16 each."""
 
 FORWARD_WARPS, BACKWARD_WARPS = 4, 8
-"""With fewer, the compiled backward spills registers."""
+"""Warps of a program: with fewer, the compiled backward spills registers."""
 
 
 def _sizes(u: Tensor, A: Tensor) -> tuple[int, int, int, int]:
@@ -27,7 +27,7 @@ def _sizes(u: Tensor, A: Tensor) -> tuple[int, int, int, int]:
 
 
 def _strides(*tensors: Tensor | None) -> list[int]:
-    """Of batch, channel and step; an argument that is not given, or not wanted, has none."""
+    """Strides of batch, channel and step; an argument that is not given, or not wanted, has none."""
     return [s for tensor in tensors for s in ((0, 0, 0) if tensor is None or tensor.dim() != 3 else tensor.stride())]
 
 

@@ -187,7 +187,7 @@ def _pass_back(grad_before: Tensor, before: Tensor, decays: Tensor, grad_state: 
 
 
 def _gradients_of_inputs(grad_inputs, grad_B, grad_C, grad_log_decay, grad_y, x, delta, A, D, grad_initial):
-    """From chunks back to sequences, and from inputs and log decays to x, delta and A."""
+    """Go from chunks back to sequences, and from inputs and log decays to x, delta and A."""
     batch, seq_len, heads, head_dim = x.shape
     grad_log_decay = grad_log_decay.flip(2).cumsum(2).flip(2).to(x.dtype)
 

@@ -12,7 +12,7 @@ from zlib import crc32
 T = TypeVar("T")
 
 START = 2278
-"""Of the checksum; chosen so that every noun acts, suffers, is in a place and has a quality in either share."""
+"""Seed of the checksum; chosen so that every noun acts, suffers, is in a place and has a quality in either share."""
 
 
 def kept_for_tasks(*content: object) -> bool:
