@@ -11,6 +11,7 @@ from ssmpeft_lib.book.claims_view import claims_html, overall
 from ssmpeft_lib.book.pieces import findings_in_short
 from ssmpeft_lib.compare.claims import evaluated
 from ssmpeft_lib.compare.comparison import Column, Row
+from ssmpeft_lib.compare.effects import Effect
 from ssmpeft_lib.compare.values import Value
 
 ROWS = [Row("Linear / LoRA", "Linear", "LoRA"), Row("SSM / LoRA", "SSM", "LoRA")]
@@ -78,12 +79,20 @@ def test_a_sentence_without_a_number_says_so():
     assert "not tested" in shown and "No row leaves it out." in shown and "<table" not in shown
 
 
-def test_a_finding_in_short_names_the_exhibits_that_test_it():
-    def claim(title: str, tested: int) -> dict:
-        lane = {"verdict": "holds" if tested else "open", "held": tested, "tested": tested}
-        return {"document": {"title": title}, "lanes": {"printed": lane}}
+def test_a_finding_in_short_shows_its_effect_and_what_small_models_say():
+    effect = Effect(2.3, 0.8, 4.3, {("a", "dart"): 4.0, ("b", "dart"): 0.6})
+    finding = {"number": 4, "title": "SDLoRA beats LoRA", "compares": "SDLoRA minus LoRA", "effect": effect}
+    answer = {"label": "without it", "mean": -0.4, "interval": (-1.0, 0.2), "verdict": "unclear", "seeds": 3}
+    for answers, expected in (([], "not run yet"), ([answer], "without it, 3 seeds")):
+        book = SimpleNamespace(findings=[finding], noise=1.4, answers_of=lambda number, answers=answers: answers)
+        shown = findings_in_short.myst(book, "index")
+        assert "+2.3" in shown and "+0.8 to +4.3" in shown and "1 of 2 differ by more than 1.4" in shown
+        assert expected in shown
 
-    claims = [claim("Table 4: a", 1), claim("Table 10: b", 2), claim("Figure 1: c", 0)]
-    book = SimpleNamespace(findings=[{"number": 4, "title": "SDLoRA beats LoRA", "claims": claims}])
-    shown = findings_in_short.myst(book, "index")
-    assert "2 of 2 claims hold in full; Tables 4, 10<" in shown
+
+def test_a_margin_of_zero_has_no_bar():
+    rows = [Row("a", "", "a"), Row("b", "", "b")]
+    column = Column("score", "higher", {"printed": {"a": Value(1.0), "b": Value(1.0)}})
+    claim = {"says": "a is above b", "where": "Sec. 1", "quote": "above", "rows": "a", "beat": "b"}
+    shown = claims_html([evaluated(claim, rows, [column], "spec.yaml")], "ours")
+    assert 'against zero"' in shown

@@ -98,6 +98,13 @@ def test_snippets_of_the_readme_run_one_behind_the_other(hub, tmp_path):
     assert "ok     every tensor trains" in said and "WRONG" not in said, said
 
 
+def test_the_snippet_of_the_landing_page_is_a_part_of_the_tested_one():
+    page = (REPOSITORY / "book" / "index.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    lines = iter(SNIPPETS[0].splitlines())
+    assert all(line in lines for line in snippet.splitlines())
+
+
 BEFORE = ("import peft", "import transformers.trainer", "from ssmpeft_lib import SSMPeftConfig")
 
 

@@ -24,11 +24,17 @@ def claims_html(claims: list[Claim], whose: str, where: dict[int, tuple[str, str
     """A list of claims.
 
     Args:
-        claims: as `claims.evaluated` made them.
+        claims: as `claims.evaluated` made them; those of scores share an axis, and those of costs another.
         whose: what our own numbers are called.
         where: for a claim's place in the list, the name and address of its exhibit.
     """
-    shown = [_claim(claim, whose, (where or {}).get(index)) for index, claim in enumerate(claims)]
+    longest: dict[bool, float] = {}
+    for claim in claims:
+        longest[_is_of_cost(claim)] = max([longest.get(_is_of_cost(claim), 0), *map(abs, _margins(claim))])
+    shown = [
+        _claim(claim, whose, (where or {}).get(index), longest[_is_of_cost(claim)] or 1)
+        for index, claim in enumerate(claims)
+    ]
     return render("claims.html", claims=shown, words=WORDS)
 
 
@@ -73,11 +79,20 @@ def _natural(number: str) -> tuple[int, str]:
     return (int(number), "") if number.isdigit() else (0, number)
 
 
-def _claim(claim: Claim, whose: str, where: tuple[str, str] | None) -> Claim:
+def _margins(claim: Claim) -> list[float]:
+    columns = (column for lane in claim["lanes"].values() for column in lane["columns"])
+    return [column["margin"] for column in columns if column["margin"] is not None]
+
+
+def _is_of_cost(claim: Claim) -> bool:
+    """Whether its numbers are costs or errors, which do not share an axis with scores."""
+    columns = claim.get("document", {}).get("columns", [])
+    return any(column.get("better") == "lower" for column in columns)
+
+
+def _claim(claim: Claim, whose: str, where: tuple[str, str] | None, longest: float) -> Claim:
     names = {"printed": "printed", "counted": "counted", "recorded": "recorded", "small": "small models", "ours": whose}
     lanes = [_lane(claim["lanes"][lane]) | {"whose": name} for lane, name in names.items() if lane in claim["lanes"]]
-    margins = [column["margin"] for lane in lanes for column in lane["columns"] if column["margin"] is not None]
-    longest = max(map(abs, margins), default=0) or 1
     columns = zip(*(lane["columns"] for lane in lanes), strict=True)
     evidence = [{"label": own[0]["label"], "lanes": [_bar(column, longest) for column in own]} for own in columns]
     name, address = where or ("", "")
@@ -116,6 +131,7 @@ def _bar(column: dict[str, Any], longest: float) -> dict[str, Any]:
     return {
         "text": _margin(margin),
         "held": column.get("held", margin > 0),
+        "zero": not margin,
         "seeds": "undecided" if column.get("undecided") else "spreads overlap" if overlap else seeds,
         "interval": "" if low is None else f"{_margin(low)} to {_margin(high)}",
         "start": f"{edges[0]:.1f}",

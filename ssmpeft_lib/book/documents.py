@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..compare.effects import Contest, contests, effect, noise
 from ..plan.cell import Cell
 from ..plan.registry import PACKAGE
 from ..plan.results import read_metrics
@@ -103,13 +104,48 @@ class Book:
 
     @cached_property
     def findings(self) -> list[dict[str, Any]]:
-        """The paper's findings, each with its claims and the exhibits that they stand in."""
+        """The paper's findings, each with its claims, the exhibits that they stand in, and its effect as printed."""
         findings = yaml.safe_load((self.prose / "findings.yml").read_text(encoding="utf-8"))
         claims = [claim | {"document": document} for document in self.documents for claim in document["claims"]]
         return [
-            finding | {"claims": [claim for claim in claims if claim.get("finding") == finding["number"]]}
+            finding
+            | {
+                "claims": [claim for claim in claims if claim.get("finding") == finding["number"]],
+                "effect": effect(self.contests, finding["ahead"], finding["behind"], finding["best"]),
+            }
             for finding in findings
         ]
+
+    @cached_property
+    def contests(self) -> list[Contest]:
+        """The printed scores of every table on every model and data set."""
+        return contests(self.documents)
+
+    @cached_property
+    def noise(self) -> float | None:
+        """The most by which one table prints one setting with two scores; None where none does."""
+        return noise(self.printed_twice)
+
+    @cached_property
+    def _answers(self) -> list[dict[str, Any]]:
+        """What `python -m ssmpeft_lib answers` wrote of the small models on real text."""
+        path = PACKAGE.parent / "recorded" / "answers.json"
+        return json.loads(path.read_text(encoding="utf-8"))["questions"] if path.exists() else []
+
+    def answers_of(self, number: int) -> list[dict[str, Any]]:
+        """The answers to a finding's question that have results: label, mean, interval, verdict and seeds of each."""
+        return [
+            answer
+            for question in self._answers
+            if question["number"] == number
+            for answer in question["answers"]
+            if "mean" in answer
+        ]
+
+    @property
+    def done(self) -> list[Cell]:
+        """The cells of this book that have a result."""
+        return [cell for cell, metrics in self.metrics.items() if metrics and metrics["status"] == "ok"]
 
     @cached_property
     def _found_in_tables(self) -> dict[str, list[dict[str, Any]]]:

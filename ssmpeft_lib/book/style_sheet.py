@@ -35,4 +35,6 @@ def families() -> str:
 
 def _colours(theme: str) -> str:
     colours = " ".join(f"--{name}: {getattr(family, theme)};" for name, family in registry.families().items())
-    return f'html[data-theme="{theme}"] {{ {colours} }}'
+    # paper is white, whatever the screen shows
+    rule = f'html[data-theme="{theme}"] {{ {colours} }}'
+    return f"html[data-theme] {{ {colours} }}" if theme == "light" else f"@media not print {{ {rule} }}"

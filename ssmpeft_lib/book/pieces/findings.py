@@ -25,6 +25,8 @@ def _section(book, page, finding):
         "tables": together(name for claim in finding["claims"] for name in exhibits_of(claim)),
         "readings": sum(not is_literal(claim) for claim in finding["claims"]),
         "why": prose(finding["why"], book.link_from(page)),
+        "caveat": prose(finding["caveat"], book.link_from(page)),
+        "erratum": {"name": finding["erratum"], "href": links.href(page, "errata", finding["erratum"])},
     }
     top = render("finding_top.html", **values)
     where = {}
@@ -32,4 +34,5 @@ def _section(book, page, finding):
         document = claim["document"]
         where[index] = (document["title"].partition(":")[0], links.href(page, links.exhibit_page(document["id"])))
     claims = claims_html(finding["claims"], book.whose, where) if finding["claims"] else ""
-    return f"{anchor}\n\n{raw(top + claims)}"
+    folded = f"<details class='folded'><summary>{len(finding['claims'])} comparisons</summary>{claims}</details>"
+    return f"{anchor}\n\n{raw(top + (folded if claims else ''))}"
