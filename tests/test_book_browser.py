@@ -66,8 +66,9 @@ def test_search_of_runs_is_offered_and_filters(visit):
     page = visit("search.html?q=bitfit").page
     page.click(".search-runs a")
     page.wait_for_url("**/runs.html*")
-    shown = page.locator("#runs tbody tr:not(.away)").all_inner_texts()
-    assert shown and all("bitfit" in line for line in shown)
+    lines = page.locator("#runs tbody tr")
+    shown = [line.inner_text() for line in lines.all() if line.is_visible()]
+    assert 0 < len(shown) < lines.count() and all("bitfit" in line for line in shown)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -120,13 +121,16 @@ def test_keyboard_reaches_menus_and_table_tools(visit):
 
 def test_table_sorts_filters_and_goes_back(visit):
     page = visit("exhibits/table08.html").page
-    names = "#table08 tbody tr:not(.group):not(.away) th.method"
+    names = "#table08 tbody tr:not(.group):visible th.method"
     printed = page.locator(names).all_inner_texts()
     page.locator("#table08 thead button", has_text="printed").last.click()
     scores = page.locator("#table08 tbody tr:not(.group) td.score:last-of-type").evaluate_all(
         "cells => cells.map(cell => Number(cell.dataset.printed))"
     )
     assert scores == sorted(scores, reverse=True)
+    assert page.locator("#table08 tr.group:visible").count() == 0
+    sorted_names = page.locator(names).all_inner_texts()
+    assert len(set(sorted_names)) == len(sorted_names), "rows carry the names of their groups once these are gone"
     page.click(".tools [data-reset]")
     assert page.locator(names).all_inner_texts() == printed
     page.click(".tools [data-family=lora]")
@@ -134,6 +138,43 @@ def test_table_sorts_filters_and_goes_back(visit):
     page.click(".tools [data-family='']")
     page.fill(".tools input", "conv1d")
     assert all("conv1d" in name for name in page.locator(names).all_inner_texts())
+
+
+@pytest.mark.parametrize("width", [390, 820, 1024, 1400])
+@pytest.mark.parametrize("exhibit", ["table02", "table08"])
+def test_a_table_keeps_its_heads_and_names_at_every_width(visit, exhibit, width):
+    page = visit(f"exhibits/{exhibit}.html", width).page
+    table = page.locator(f"#{exhibit}")
+    assert all(head.is_visible() for head in table.locator("thead th button").all())
+    name = table.locator("tbody tr:not(.group) th.method").last
+    page.locator(".scroller").first.evaluate("box => box.scrollTo(9999, 0)")
+    name.scroll_into_view_if_needed()
+    head = table.locator("thead th.method").last
+    assert head.bounding_box()["x"] >= 0 and name.bounding_box()["x"] >= 0, "names stay where columns are moved"
+    on_top = """node => {
+      const box = node.getBoundingClientRect();
+      return node.contains(document.elementFromPoint(box.x + 4, box.bottom - 6));
+    }"""
+    assert head.evaluate(on_top), "heads stay in sight"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_paper_is_white_with_dark_ink(visit, scheme):
+    page = visit("exhibits/table08.html", scheme=scheme).page
+    page.emulate_media(media="print")
+    colours = page.evaluate(
+        """["body", "#table08"].map((name) => getComputedStyle(document.querySelector(name)))
+        .map((style, place) => place ? style.color : style.backgroundColor)"""
+    )
+    assert colours == ["rgb(255, 255, 255)", "rgb(27, 31, 37)"]
+
+
+def test_the_landing_page_says_what_was_found_and_what_was_not_run(visit):
+    page = visit("index.html", 1280).page
+    said = page.locator("ul.answer").inner_text()
+    assert "come out digit for digit" in said and "0 of the" in said and "Not run" in said
+    box = page.locator("ul.answer").bounding_box()
+    assert box["y"] + box["height"] <= 900, "the answer is on the first screen"
 
 
 def test_answers_of_a_model_are_shown_as_text(visit):

@@ -211,6 +211,14 @@ def test_csv_has_every_point_with_its_words(results):
     by_key = {(line["method"], line["column"]): line for line in lines}
     assert by_key[RAN, "BLEU"]["printed"] == "47.0" and float(by_key[RAN, "BLEU"]["ours"])
     assert by_key[MISSING, "BLEU"]["ours"] == "" and "not run" in by_key[MISSING, "BLEU"]["problems"]
+    assert {(line["scale"], line["source"]) for line in lines} == {("quick", document["source"])}
+
+
+def test_csv_has_a_bound_beside_its_number(results):
+    document = json.loads((results / "quick" / "exhibits" / "table08.json").read_text(encoding="utf-8"))
+    document["rows"][0]["points"][0]["printed"] |= {"value": 1.0, "bound": True}
+    first = next(csv.DictReader(io.StringIO(exhibit_csv(document))))
+    assert (first["printed"], first["bound"]) == ("1.0", "<")
 
 
 def test_second_time_touches_only_what_changed(pages, results):

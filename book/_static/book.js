@@ -89,7 +89,7 @@ const start = () => {
   // the bibliography says that it is a list, and of its entries that they are none
   document.querySelectorAll(".citation-list > *").forEach((entry) => (entry.role = "listitem"));
   document.querySelectorAll(".tools[data-for]").forEach((tools) => {
-    new Table(document.getElementById(tools.dataset.for), tools);
+    tools.dataset.for.split(" ").forEach((id) => new Table(document.getElementById(id), tools));
   });
 };
 

@@ -28,9 +28,9 @@ MARKS = {
 """What is uncertain about a printed number: the sign that stands beside it, and what it says."""
 
 CSV_COLUMNS = (
-    "exhibit", "group", "row", "slots", "detail", "column", "model", "method", "dataset", "metric", "printed",
-    "printed_std", "mark", "small", "small_std", "small_seeds", "scale", "ours", "ours_std", "seeds", "of_full",
-    "difference", "problems",
+    "exhibit", "group", "row", "slots", "detail", "column", "model", "method", "dataset", "metric", "source",
+    "printed", "bound", "printed_std", "mark", "small", "small_std", "small_seeds", "scale", "ours", "ours_std", "seeds",
+    "of_full", "difference", "problems",
 )  # fmt: skip
 
 
@@ -76,7 +76,13 @@ def cells_of(document: dict[str, Any]) -> list[Cell]:
 
 
 def exhibit_csv(document: dict[str, Any]) -> str:
-    """Every point of an exhibit on a line of its own, as CSV."""
+    """Every point of an exhibit on a line of its own, as CSV.
+
+    `printed` is a number; where only a bound is printed, `bound` has its sign. `source` is the place in the paper,
+    `mark` what is uncertain in print, and `scale` that of our own numbers, or `recorded` where they were recorded at
+    full size.
+    """
+    scale = "recorded" if document["kept"] else document["scale"]
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -84,13 +90,14 @@ def exhibit_csv(document: dict[str, Any]) -> str:
         for column, point in zip(document["columns"], row["points"], strict=True):
             printed, ours, small = point["printed"] or {}, point["ours"], point.get("small", {})
             heading = " ".join(filter(None, [column.get("group"), column["label"]]))
-            bound = "<" if printed.get("bound") else ""
             writer.writerow(
                 {key: row[key] for key in ("group", "slots", "detail")}
                 | {key: point[key] for key in ("model", "method", "dataset", "metric", "difference")}
-                | {"exhibit": document["id"], "row": row["label"], "column": heading, "scale": document["scale"]}
+                | {"exhibit": document["id"], "row": row["label"], "column": heading, "scale": scale}
                 | {
-                    "printed": f"{bound}{printed.get('value', '')}",
+                    "source": document["source"],
+                    "printed": printed.get("value"),
+                    "bound": "<" if printed.get("bound") else None,
                     "printed_std": printed.get("std"),
                     "mark": printed.get("mark"),
                 }

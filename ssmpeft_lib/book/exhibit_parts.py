@@ -12,6 +12,9 @@ from ..plan import registry
 ROOMY = 2
 """Up to so many scores a row stand side by side; more are stacked."""
 
+WIDE = 9
+"""Up to so many scores make one table; more make one for each group of columns."""
+
 
 def is_compared(document: dict[str, Any]) -> bool:
     """Whether own numbers stand for the paper's models and data, so that they are compared with printed ones."""
@@ -93,6 +96,36 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """Columns that are shown as a table of their own.
+
+    Attributes:
+        id: the table's anchor.
+        columns: in reading order.
+        dense: whether printed and own numbers are stacked.
+    """
+
+    id: str
+    columns: list[Column]
+    dense: bool
+
+    @property
+    def scores(self) -> list[Column]:
+        """The columns that are not shares of trained parameters."""
+        return [column for column in self.columns if not column.share]
+
+    @property
+    def legend_at(self) -> int:
+        """Index of the column before which a dense table says what the lines of a cell are."""
+        return next((column.index for column in self.columns if not column.share), self.columns[0].index)
+
+    @property
+    def spans(self) -> list[tuple[str, int]]:
+        """Headings over groups of columns, each with its width; none where no column has a group."""
+        return _spans(self.columns, self.legend_at if self.dense else None)
+
+
+@dataclass(frozen=True)
 class Row:
     """A row of the exhibit."""
 
@@ -105,10 +138,9 @@ class Row:
     family: str
     shown: list[Shown]
 
-    @property
-    def share(self) -> str:
-        """The first share of the row, for narrow screens."""
-        return next((one.printed or one.own for one in self.shown if one.column.share), "")
+    def within(self, panel: Panel) -> list[Shown]:
+        """Its points in the columns of a panel."""
+        return [one for one in self.shown if one.column in panel.columns]
 
 
 @dataclass(frozen=True)
@@ -135,9 +167,14 @@ class View:
     families: dict[str, str]
 
     @property
-    def spans(self) -> list[tuple[str, int]]:
-        """Headings over groups of columns, each with its width; none where no column has a group."""
-        return _spans(self.columns, self.legend_at if self.dense else None)
+    def panels(self) -> list[Panel]:
+        """The tables that its page shows: one, or one for each group of columns where there are too many for one."""
+        if len(self.scores) <= WIDE:
+            return [Panel(self.id, self.columns, self.dense)]
+        groups = list(dict.fromkeys(column.group for column in self.columns))
+        parts = [[column for column in self.columns if column.group == group] for group in groups]
+        names = [self.id, *(f"{self.id}-{number}" for number in range(2, len(parts) + 1))]
+        return [Panel(name, part, self.dense) for name, part in zip(names, parts, strict=True)]
 
     @property
     def scores(self) -> list[Column]:
@@ -170,9 +207,9 @@ class View:
         return ("difference", "diff.", "difference") if self.compared else ("of_full", "of full", "share of full")
 
     @property
-    def legend_at(self) -> int:
-        """Index of the column before which a dense table says what the lines of a cell are."""
-        return next((column.index for column in self.columns if not column.share), 0)
+    def has_third(self) -> bool:
+        """Whether any point has what stands under the own number."""
+        return any(one.difference or one.of_full for row in self.rows for one in row.shown)
 
     @property
     def stand_ins(self) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from ...compare.effects import Contest
+from ..claims_view import together
 from ..documents import Book
 from ..effects_view import EffectAxis
 from ..environment import render
@@ -37,12 +38,9 @@ def myst(book: Book, page: str) -> str:
         for name, family, *_ in ROWS
         if any(found[name, dataset] for dataset in shown)
     ]
-    tables = sorted({_number(contest.exhibit) for contest in book.contests if contest.dataset in shown})
-    return raw(
-        render(
-            "overview.html", rows=rows, datasets=[DATASETS[name] for name in shown], tables=", ".join(map(str, tables))
-        )
-    )
+    titles = {document["id"]: document["title"].partition(":")[0] for document in book.documents}
+    tables = together({titles[contest.exhibit] for contest in book.contests if contest.dataset in shown})
+    return raw(render("overview.html", rows=rows, datasets=[DATASETS[name] for name in shown], tables=tables))
 
 
 def _differences(contests: Sequence[Contest], dataset: str, ahead: Sequence[str], behind: Sequence[str]) -> list[float]:
@@ -57,7 +55,3 @@ def _differences(contests: Sequence[Contest], dataset: str, ahead: Sequence[str]
 
 def _cell(axis: EffectAxis, values: list[float]) -> dict[str, str] | None:
     return axis.drawn(fmean(values), min(values), max(values)) if values else None
-
-
-def _number(exhibit: str) -> int:
-    return int("".join(filter(str.isdigit, exhibit)))
