@@ -36,7 +36,7 @@ class Use:
 
 
 def uses_of(documents: Iterable[dict[str, Any]]) -> dict[str, list[Use]]:
-    """For each cell, the numbers that it feeds, over all joined exhibits."""
+    """Collect for each cell the numbers that it feeds, over all joined exhibits."""
     from .exhibit_view import exhibit_view
 
     found: dict[str, list[Use]] = {}

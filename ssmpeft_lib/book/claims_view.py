@@ -115,7 +115,7 @@ def _lane(lane: dict[str, Any]) -> dict[str, Any]:
 
 
 def _margin(value: float) -> str:
-    """With a digit behind the point, or with three where that would be nothing: of memory in miniature, say."""
+    """Write a margin with one decimal, or with three where one would show nothing, as of the memory of small models."""
     return signed(value, 3 if 0 < abs(value) < 0.05 else 1)
 
 

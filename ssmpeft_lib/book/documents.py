@@ -76,7 +76,7 @@ class Book:
 
     @cached_property
     def uses(self) -> dict[str, list[Use]]:
-        """For each cell, the numbers that it feeds."""
+        """The numbers that each cell feeds."""
         return uses_of(self.documents)
 
     @cached_property
@@ -159,6 +159,11 @@ class Book:
         known = {document["id"] for document in self.documents}
         found = self._found_in_tables["errata"]
         return [erratum for erratum in found if not erratum["exhibits"] or known & set(erratum["exhibits"])]
+
+    def erratum(self, page: str, id: str) -> dict[str, str] | None:
+        """Id, title and address, as seen from a page, of an erratum of the tables; None where this book lacks it."""
+        title = next((one["title"] for one in self.table_errata if one["id"] == id), None)
+        return title and {"id": id, "title": title, "href": links.href(page, "errata", id)}
 
     @property
     def printed_twice(self) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def add_charts(page: Page, view: View) -> None:
     Numbers of miniatures are not drawn: a drawing would compare them, with each other or with printed ones.
     """
     kinds = ("printed", *(["small"] if view.small else []), *(["ours"] if view.judged else []))
-    fronts = [front_chart(view, column, kinds=kinds) for column in _telling(view)]
+    fronts = [front_chart(view, column, kinds=kinds) for column in _columns_to_plot(view)]
     if any(fronts):
         page.heading("Against the number of parameters", "front-" + view.id)
         drawn = [chart for pair in fronts for chart in pair]
@@ -49,7 +49,7 @@ def add_charts(page: Page, view: View) -> None:
         _add_agreement(page, view, "small")
     if not view.judged:
         return
-    costs = [chart for column in _telling(view)[:1] for chart in cost_charts(view, column)]
+    costs = [chart for column in _columns_to_plot(view)[:1] for chart in cost_charts(view, column)]
     if costs:
         page.heading("Against time and memory", "cost-" + view.id)
         page.html(render("charts.html", charts=costs, caption=_COST, kind="large"))
@@ -108,7 +108,7 @@ def _named(view: View, column: Column) -> str:
     return " ".join(filter(None, [dataset.upper(), column.group, column.label]))
 
 
-def _telling(view: View) -> list[Column]:
+def _columns_to_plot(view: View) -> list[Column]:
     """The columns that are drawn against the share: averages where there are any, else the first two."""
     first = view.document["rows"][0]["points"]
     better = "lower" if _is_figure(view) else "higher"

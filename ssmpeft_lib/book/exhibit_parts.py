@@ -49,7 +49,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Shown:
+class PointView:
     """One point: what the paper prints and what came out, as text.
 
     Attributes:
@@ -136,9 +136,9 @@ class Row:
     detail: str
     note: str
     family: str
-    shown: list[Shown]
+    shown: list[PointView]
 
-    def within(self, panel: Panel) -> list[Shown]:
+    def within(self, panel: Panel) -> list[PointView]:
         """Its points in the columns of a panel."""
         return [one for one in self.shown if one.column in panel.columns]
 

@@ -11,7 +11,7 @@ from ..drawing.numbers import fixed, signed
 from ..plan.cell import Cell
 from ..plan.registry import family_labels
 from . import links
-from .exhibit_parts import Column, Group, Row, Shown, View, is_compared, is_judged
+from .exhibit_parts import Column, Group, PointView, Row, View, is_compared, is_judged
 
 
 def exhibit_view(document: dict[str, Any], page: str = "") -> View:
@@ -71,7 +71,7 @@ def _values(point: dict[str, Any], compared: bool) -> list[float]:
     return ([printed["value"]] if printed else []) + list(own.values())
 
 
-def _shown(document: dict, page: str, column: Column, point: dict[str, Any], best: bool, best_own: bool) -> Shown:
+def _shown(document: dict, page: str, column: Column, point: dict[str, Any], best: bool, best_own: bool) -> PointView:
     printed, ours, digits = point["printed"], point["ours"], column.digits
     mean, spread, seeds = ours.get("mean"), ours.get("std"), ours.get("by_seed", {})
     difference, of_full = point["difference"], ours.get("of_full")
@@ -82,7 +82,7 @@ def _shown(document: dict, page: str, column: Column, point: dict[str, Any], bes
     compared, drawn = difference is not None, is_compared(document)
     small = point.get("small", {}).get("mean")
     keys = {"printed": value, "small": small, "ours": mean, "difference": difference, "of_full": of_full}
-    return Shown(
+    return PointView(
         column=column,
         printed=_printed(printed, column) if printed else "",
         printed_spread=fixed(printed["std"], digits) if printed and printed["std"] is not None else "",
@@ -141,7 +141,7 @@ def _hole(point: dict[str, Any]) -> tuple[str, str]:
 
 
 def _href(exhibit: str, page: str, cells: list[str]) -> str:
-    """To the first run of a point; to the list of runs where a point is an average over data sets."""
+    """Return the address of a point's first run, or of the list of its runs where it is an average over data sets."""
     found = [Cell.parse(cell) for cell in cells]
     if not found:
         return ""

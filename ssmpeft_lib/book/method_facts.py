@@ -21,7 +21,7 @@ def slots_of(shares: Shares, method: str) -> list[dict[str, Any]]:
 
 
 def acting(shares: Shares, slots: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """For each slot, the families of the methods that train it in any counted form.
+    """Collect for each slot the families of the methods that train it in any counted form.
 
     Args:
         shares: counted parameters, by model and method.

@@ -92,7 +92,7 @@ def _each_column(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str
         if numbers.there:
             margin = numbers.margin()
             column |= {"margin": round(margin, 6), "held": numbers.holds(margin)}
-            if numbers.says_nothing or numbers.undecided():
+            if numbers.is_uninformative or numbers.undecided():
                 column |= {"held": None, "undecided": True}
             elif numbers.spreads_overlap:
                 column["spreads_overlap"] = True
@@ -149,7 +149,7 @@ def _along(margins: Sequence[float]) -> float | None:
 
 def _differ(claim: Mapping[str, Any], tables: list[Comparison]) -> dict[str, Any]:
     """Whether no row is best in every column, ties counted for every row that shares them."""
-    there = [numbers for numbers in tables if numbers.there and not numbers.says_nothing]
+    there = [numbers for numbers in tables if numbers.there and not numbers.is_uninformative]
     columns = [
         {"label": numbers.label, "margin": None, "winners": sorted(numbers.winners()) if numbers.there else []}
         for numbers in tables

@@ -92,7 +92,7 @@ class Comparison:
         return first(ahead), second(self.sign * (of_others or of)(value) for value in self.behind)
 
     def margin(self, of: Reading = lambda value: value.mean, of_others: Reading | None = None) -> float:
-        """By how many points the claim holds; see `sides`.
+        """Compute by how many points the claim holds; see `sides`.
 
         With `most` it is the margin of the pair of rows that decides: above zero where more than half of them are.
         """
@@ -105,7 +105,7 @@ class Comparison:
         return self.claim["within"] - (first - second) if "within" in self.claim else first - second
 
     @property
-    def says_nothing(self) -> bool:
+    def is_uninformative(self) -> bool:
         """Whether the numbers cannot decide: both sides at zero where more is better, as of models that know nothing,
         or measured once with nothing to resample, as the time that a single run took."""
         at_zero = self.sign > 0 and not any(self.sides())

@@ -45,8 +45,7 @@ class Contest:
         return [method for method in self.scores if any(fnmatchcase(method, glob) for glob in globs)]
 
     def differences(self, ahead: Iterable[str], behind: Iterable[str], best: bool = False) -> list[float]:
-        """Each method that is said to be ahead minus the mean of the others, or minus their `best`, on average over
-        metrics."""
+        """Return each method of `ahead` minus the mean of the others or their `best`, on average over metrics."""
         others = self.methods(behind)
         found = []
         for method in set(self.methods(ahead)) - set(others):
@@ -77,7 +76,7 @@ class Effect:
     by_pair: Mapping[tuple[str, str], float]
 
     def beyond(self, noise: float) -> int:
-        """In how many pairs the difference is larger than some noise."""
+        """Count the pairs whose difference is larger than some noise."""
         return sum(difference > noise for difference in self.by_pair.values())
 
 
@@ -105,7 +104,10 @@ def contests(documents: Iterable[Mapping[str, Any]]) -> list[Contest]:
 def effect(
     contests: Iterable[Contest], ahead: Sequence[str], behind: Sequence[str], best: bool = False
 ) -> Effect | None:
-    """By how many points some methods are ahead of others, each side a list of globs; None where no table has both."""
+    """Measure by how many points some methods are ahead of others, each side a list of globs.
+
+    Returns None where no table has both sides.
+    """
     pairs: dict[tuple[str, str], list[float]] = defaultdict(list)
     for contest in sorted(contests, key=lambda contest: contest.repeats):
         known = pairs.get((contest.model, contest.dataset))

@@ -57,7 +57,7 @@ def exhibit_document(
         sources["small"] = found
     # claims may span exhibits, whose specs lie beside this one
     tables = {table.id: table for table in (exhibit, *load_exhibits(exhibit.path.parent, sorted(exhibit.spans)))}
-    kept = {id: {} if scale in COMPARED else kept_points(recorded, id) for id in tables}
+    kept = {id: {} if scale in COMPARED else recorded_points(recorded, id) for id in tables}
     joined = {id: _join(table, sources, shares, kept[id].get("points", {}), scale) for id, table in tables.items()}
     own = joined[exhibit.id]
     _add_shares_of_full([one.document for row in own.values() for one in row])
@@ -78,7 +78,7 @@ def exhibit_document(
     }
 
 
-def kept_points(recorded: Path | None, exhibit: str) -> dict[str, Any]:
+def recorded_points(recorded: Path | None, exhibit: str) -> dict[str, Any]:
     """The points of an exhibit whose runs at full size are kept in the repository, by row and column.
 
     Returns:
@@ -190,7 +190,7 @@ def _point_document(point: Point, numbers: dict[str, dict[str, Any]], compared: 
 
 
 def _add_shares_of_full(points: list[dict[str, Any]]) -> None:
-    """To each score where more is better, its percentage of what full fine-tuning has of the same quantity."""
+    """Add to each score where more is better its percentage of what full fine-tuning has of the same quantity."""
 
     def key(point: dict[str, Any]) -> tuple:
         return point["model"], point["dataset"], point["metric"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 MINUS = "\u2212"
 THIN = "\u202f"
-HOLD = "\u00a0"
+NBSP = "\u00a0"
 
 
 def fixed(value: float, digits: int = 1) -> str:
@@ -27,15 +27,15 @@ def grouped(count: int) -> str:
 def duration(seconds: float) -> str:
     """Seconds as a person says them: `0.42 s`, `51 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 10:
-        return f"{seconds:.2g}{HOLD}s" if seconds >= 0.1 or seconds == 0 else f"{seconds:.1g}{HOLD}s"
+        return f"{seconds:.2g}{NBSP}s" if seconds >= 0.1 or seconds == 0 else f"{seconds:.1g}{NBSP}s"
     whole = round(seconds)
     if whole < 60:
-        return f"{whole}{HOLD}s"
+        return f"{whole}{NBSP}s"
     if whole < 3600:
-        return f"{whole // 60}{HOLD}min {whole % 60}{HOLD}s"
-    return f"{grouped(whole // 3600)}{HOLD}h {whole % 3600 // 60}{HOLD}min"
+        return f"{whole // 60}{NBSP}min {whole % 60}{NBSP}s"
+    return f"{grouped(whole // 3600)}{NBSP}h {whole % 3600 // 60}{NBSP}min"
 
 
 def memory(gigabytes: float) -> str:
     """Gigabytes, or megabytes below one."""
-    return f"{1000 * gigabytes:.0f}{HOLD}MB" if gigabytes < 1 else f"{gigabytes:.1f}{HOLD}GB"
+    return f"{1000 * gigabytes:.0f}{NBSP}MB" if gigabytes < 1 else f"{gigabytes:.1f}{NBSP}GB"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..drawing import charts, template
-from ..drawing.numbers import HOLD, duration, fixed, grouped, memory
+from ..drawing.numbers import NBSP, duration, fixed, grouped, memory
 
 if TYPE_CHECKING:
     from ..data._task import Example
@@ -69,7 +69,7 @@ def trained(run: Run) -> Fragment:
         return Fragment("<p>Nothing is trained: the model stays as it is.</p>", "nothing is trained")
     total = sum(parameter.numel() for parameter in run.trained.values())
     share = fixed(100 * total / parameters(run), 2)
-    rows.append(["all together", f"{grouped(total)} of {grouped(parameters(run))}, {share}{HOLD}%", ""])
+    rows.append(["all together", f"{grouped(total)} of {grouped(parameters(run))}, {share}{NBSP}%", ""])
     return table(["tensor", "shape", "times"], rows)
 
 
@@ -168,7 +168,7 @@ def cost(run: Run) -> Fragment:
     metrics = run.metrics()
     spent, made_by = metrics["cost"], metrics["made_by"]
     steps = max(1, spent["steps"])
-    each = f"{1000 * spent['train_seconds'] / steps:.1f}{HOLD}ms a step"
+    each = f"{1000 * spent['train_seconds'] / steps:.1f}{NBSP}ms a step"
     state = " with uncommitted changes" if made_by.get("dirty") else ""
     return facts(
         {

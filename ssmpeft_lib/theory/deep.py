@@ -116,7 +116,7 @@ def construction_bounds(D: int, L: int, L_target: int) -> dict[str, int]:
 
 
 def degrees_of_freedom(D: int, L: int, H_target: int) -> tuple[int, int]:
-    """For targets of two layers: at most how many numbers Theorem 4 lets one tune, and at least how many targets have.
+    """Count, for targets of two layers, what Theorem 4 lets one tune at most, and what the targets have at least.
 
     Tuned are, in each layer, A, B and C of H* states and the step size in each of ceil(2 D / L) channels, u and the
     bias, and W by a matrix of rank r = ceil(L / 2), which has r (2 D - r) degrees of freedom; D^2 in the last layer.

@@ -38,12 +38,12 @@ class Part:
 
 
 def differs(value: float) -> bool:
-    """For claims that something is not possible."""
+    """Hold a claim that something is not possible, where the error is no rounding error."""
     return value > ROUNDING
 
 
 def at_most(bound: float) -> Callable[[float], bool]:
-    """For claims that so many are enough."""
+    """Return what holds a claim that so many are enough."""
     return lambda needed: needed <= bound
 
 

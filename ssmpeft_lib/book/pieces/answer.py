@@ -10,6 +10,7 @@ from .. import links
 from ..claims_view import WORDS, overall
 from ..documents import Book
 from ..environment import render
+from ..exhibit_page import cells_of
 from ..page import raw
 from .missed_shares import missed_shares
 
@@ -114,11 +115,11 @@ def _points(mean: float, interval: tuple[float, float] | None, digits: int = 1) 
 
 def _named(book: Book, page: str) -> list[dict[str, str]]:
     """The errata that bear on the findings."""
-    known = {one["id"]: one for one in book.table_errata}
-    wanted = [finding["erratum"] for finding in book.findings if finding.get("erratum") in known]
-    return [{"title": known[id]["title"], "href": links.href(page, "errata", id)} for id in wanted]
+    return [known for finding in book.findings if (known := book.erratum(page, finding["erratum"]))]
 
 
 def _planned(book: Book) -> int:
-    """How many runs the exhibits of this book are at the paper's scale."""
-    return PAPER_SEEDS * len({(cell.model, cell.method, cell.dataset) for cell in book.cells})
+    """How many runs the tables of this book are at the paper's scale; the figures need no pretrained model."""
+    tables = (document for document in book.documents if document["kind"] == "table")
+    cells = {(cell.model, cell.method, cell.dataset) for table in tables for cell in cells_of(table)}
+    return PAPER_SEEDS * len(cells)

@@ -26,7 +26,7 @@ def _section(book, page, finding):
         "readings": sum(not is_literal(claim) for claim in finding["claims"]),
         "why": prose(finding["why"], book.link_from(page)),
         "caveat": prose(finding["caveat"], book.link_from(page)),
-        "erratum": {"name": finding["erratum"], "href": links.href(page, "errata", finding["erratum"])},
+        "erratum": book.erratum(page, finding["erratum"]),
     }
     top = render("finding_top.html", **values)
     where = {}

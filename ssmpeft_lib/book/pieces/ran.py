@@ -50,7 +50,7 @@ def myst(book: Book, page: str) -> str:
 
 
 def _seconds(metrics):
-    """Of training, of choosing what is trained, and of scoring."""
+    """Seconds of training, of choosing what is trained, and of scoring."""
     return sum(metrics["cost"].get(f"{part}_seconds", 0) for part in ("train", "selection", "val", "test"))
 
 

@@ -8,7 +8,7 @@ from ._checks import check
 from .numbers import Counts, Evidence, PrintedNumbers
 
 LAYERS, CHANNELS = 4, 64
-"""Of the frozen model (Sec. 5.3)."""
+"""Size of the frozen model (Sec. 5.3)."""
 
 SHARE, ERROR = "Params (%)", "Error"
 RANKS = (4, 8, 16)

@@ -15,7 +15,7 @@ DETAILS = {
     "Spider Acc.": ("table10", "(a) Mamba-1.4B All"),
     "CIFAR-10 Acc.": ("table11", "Accuracy"),
 }
-"""For each column of Table 1 the table and column that it sums up."""
+"""The table and column that each column of Table 1 sums up."""
 
 LIMIT = 0.5
 """Percent of the parameters that Table 1 allows on language tasks."""

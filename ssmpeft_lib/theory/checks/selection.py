@@ -44,7 +44,7 @@ def norm_of_a_channel() -> Numbers:
 
 
 def slips_shown() -> list[list[str]]:
-    """For each script and slip: kept and trained channels shared with the formula without slips, and overflows."""
+    """Compare scripts and slips: kept and trained channels shared with the formula without slips, and overflows."""
     rows = []
     for script, lag in (("Table 4", 1), ("Figures 1 and 2", 100)):
         for name, slips in (("no imaginary unit", SLIPS[:1]), ("wrong sign", SLIPS[1:]), ("both", SLIPS)):
