@@ -29,8 +29,8 @@ MARKS = {
 
 CSV_COLUMNS = (
     "exhibit", "group", "row", "slots", "detail", "column", "model", "method", "dataset", "metric", "source",
-    "printed", "bound", "printed_std", "mark", "small", "small_std", "small_seeds", "scale", "ours", "ours_std", "seeds",
-    "of_full", "difference", "problems",
+    "printed", "bound", "printed_std", "mark", "small", "small_std", "small_seeds", "scale", "ours", "ours_std",
+    "seeds", "of_full", "difference", "problems",
 )  # fmt: skip
 
 
