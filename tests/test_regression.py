@@ -114,6 +114,7 @@ def test_the_best_rate_is_kept(results, tmp_path):
     run.score("test")
     metrics = json.loads(run.save(tmp_path).read_text(encoding="utf-8"))
     assert metrics["status"] == "ok" and metrics["cost"]["trainable"] == 3328
+    assert metrics["cost"]["train_seconds"] > 0 and metrics["cost"]["peak_memory_gb"] >= 0
 
 
 def test_a_rate_of_ones_own_is_the_only_one(results):

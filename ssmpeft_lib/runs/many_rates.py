@@ -66,7 +66,9 @@ def train_at_best(run: Run, rates: Sequence[float]) -> None:
         Diverged: at every rate.
         NotTogether: the method or the model cannot do this.
     """
+    run.memory.start()
     versions = train_side_by_side(run, rates, [None] * len(rates))
+    run.memory.stop()
     entries = [outcome(run, version) for version in versions]
     chosen, why = choose(entries)
     if chosen is None:
