@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -82,3 +84,14 @@ def test_a_type_of_ours_is_not_put_into_another_kind_of_enumeration(monkeypatch)
     monkeypatch.setattr(peft, "PeftType", type("Other", (), {"__members__": {}}))
     with pytest.raises(TypeError, match="peft's enumeration of types cannot take SSMPEFT"):
         add_type("SSMPEFT")
+
+
+@pytest.mark.parametrize("read", ["recurrent_state", "convolved_inputs", "begin_anew"])
+@pytest.mark.parametrize("other", [{}, {"recurrent_states": None, "conv_states": [], "has_previous_state": False}])
+def test_a_cache_of_another_form_is_refused_with_what_was_tried(read, other):
+    from ssmpeft_lib.compat import transformers
+
+    with pytest.raises(
+        TypeError, match=r"cache \(SimpleNamespace\) has no .*transformers.*>="
+    ):
+        getattr(transformers, read)(SimpleNamespace(**other))

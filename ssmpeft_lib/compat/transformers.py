@@ -1,14 +1,18 @@
 """What is relied on inside transformers and accelerate: names of the cache, and marks that they leave on a model.
 
-The cache is handed around as `cache` since transformers 5.24, under one of two other names before. The marks are
-attributes that are looked for and need not be there.
+The cache is handed around as `cache` since transformers 5.24, under one of two other names before. Of a recurrent layer
+it holds lists of one state each, which mixers read and write in place; beside them they keep notes of their own on the
+layer, which go when the cache does. The marks are attributes that are looked for and need not be there.
 """
 
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+
+from .window import tried
 
 NAMES = ("cache", "cache_params", "past_key_values")
 """The newest first: its outputs answer to the older ones too, with a warning."""
@@ -38,6 +42,41 @@ def take_cache(arguments: dict):
     for name in NAMES:
         arguments.pop(name, None)
     return cache
+
+
+def recurrent_state(layer: Any) -> Tensor:
+    """The scan's last state in a layer of the cache, to be moved on in place.
+
+    Raises:
+        TypeError: the layer holds it otherwise than in the versions that were tried.
+    """
+    return _first(layer, "recurrent_states")
+
+
+def convolved_inputs(layer: Any) -> Tensor:
+    """The last inputs of the convolution in a layer of the cache, to be moved on in place.
+
+    Raises:
+        TypeError: the layer holds them otherwise than in the versions that were tried.
+    """
+    return _first(layer, "conv_states")
+
+
+def begin_anew(layer: Any) -> None:
+    """Have what is written next into a layer of the cache replace what is there."""
+    _first(layer, "has_previous_state")
+    layer.has_previous_state[0] = False
+
+
+def _first(layer: Any, name: str) -> Any:
+    try:
+        return getattr(layer, name)[0]
+    except (AttributeError, IndexError, KeyError, TypeError):
+        wanted = tried().get("transformers", "those that pyproject.toml names")
+        raise TypeError(
+            f"a layer of transformers' cache ({type(layer).__name__}) has no {name} as it had in the versions that "
+            f"were tried, {wanted}; generate with use_cache=False, or install one of these"
+        ) from None
 
 
 def hooks_of(module: nn.Module) -> list:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..adapters.inputs.starts import Start
 from ..adapters.padding import first_token
+from ..compat.transformers import begin_anew
 
 
 def remember(cache, layer: int, x: Tensor, columns: Tensor | None, width: int, state: Tensor) -> None:
@@ -21,7 +22,7 @@ def remember(cache, layer: int, x: Tensor, columns: Tensor | None, width: int, s
     if columns is not None:
         x = torch.cat([columns.expand(len(x), -1, -1).to(x.dtype), x], dim=-1)
     # a prefill: what came before is in `columns` already, and weights may have changed since
-    cache.layers[layer].has_previous_state[0] = False
+    begin_anew(cache.layers[layer])
     cache.layers[layer].A = None
     cache.update_conv_state(x[..., -width:].detach(), layer, conv_kernel_size=width)
     cache.update_recurrent_state(state.detach(), layer)

@@ -15,7 +15,7 @@ from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import Mixin
 from ..adapters.packed import PACKING, check_one_document
 from ..adapters.padding import first_token
-from ..compat.transformers import take_cache
+from ..compat.transformers import convolved_inputs, recurrent_state, take_cache
 from ..ops import causal_conv1d, causal_conv1d_step
 from ._cache import first_waited_for, wait
 
@@ -78,11 +78,11 @@ class MixerForward(Mixin):
 
     def _continued(self, layer, mask: Tensor | None) -> Start:
         # copies, as the cache is about to be overwritten
-        return Start(layer.recurrent_states[0].clone(), self._columns(layer).clone(), first_waited_for(layer, mask))
+        return Start(recurrent_state(layer).clone(), self._columns(layer).clone(), first_waited_for(layer, mask))
 
     def _columns(self, layer) -> Tensor:
         """A view of the inputs that the convolution remembers, [batch, channels, d_conv - 1]."""
-        remembered = layer.conv_states[0]
+        remembered = convolved_inputs(layer)
         return remembered[..., remembered.shape[-1] - self.conv_kernel_size + 1 :]
 
     def _convolved(self, x: Tensor, columns: Tensor | None) -> Tensor:

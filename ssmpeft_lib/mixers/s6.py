@@ -17,6 +17,7 @@ from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import mix_in, take_out
 from ..adapters.padding import MASKED_DELTA, in_front, place_columns
 from ..adapters.slots import SlotSpec
+from ..compat.transformers import recurrent_state
 from ..ops import selective_scan, selective_state_step
 from ._cache import remember
 from ._forward import MixerForward
@@ -148,7 +149,7 @@ class S6Forward(MixerForward):
         if getattr(layer, "A", None) is None:
             # with the cache, until the next prompt: no weight changes while an answer is written
             layer.A = self._A()
-        state = layer.recurrent_states[0]
+        state = recurrent_state(layer)
         return selective_state_step(state, u, delta, layer.A, B, C, self.D, z, self.dt_proj.bias, True)[:, None]
 
     def _selective(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,6 +14,7 @@ from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import mix_in, take_out
 from ..adapters.padding import in_front, place_columns
 from ..adapters.slots import SlotSpec
+from ..compat.transformers import recurrent_state
 from ..ops import ssd_scan, ssd_state_step
 from ._cache import remember
 from ._forward import MixerForward
@@ -125,7 +126,7 @@ class SSDForward(MixerForward):
         z, xBC, dt = (stream[:, 0] for stream in streams)
         convolved = self._convolved_step(xBC, self._columns(layer))
         x, B, C = (part[:, 0] for part in self._selective(convolved[..., None]))
-        state = layer.recurrent_states[0]
+        state = recurrent_state(layer)
         y = ssd_state_step(state, x, dt, self._A(), B, C, self.D, self.dt_bias, True, self.time_step_limit)
         return self._gated(y.flatten(1), z)[:, None]
 
