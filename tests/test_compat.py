@@ -91,7 +91,5 @@ def test_a_type_of_ours_is_not_put_into_another_kind_of_enumeration(monkeypatch)
 def test_a_cache_of_another_form_is_refused_with_what_was_tried(read, other):
     from ssmpeft_lib.compat import transformers
 
-    with pytest.raises(
-        TypeError, match=r"cache \(SimpleNamespace\) has no .*transformers.*>="
-    ):
+    with pytest.raises(TypeError, match=r"cache \(SimpleNamespace\) has no .*transformers.*>="):
         getattr(transformers, read)(SimpleNamespace(**other))

@@ -2,7 +2,8 @@
 
 peft is imported by other people's programs, before or after this library, and never by this module alone: planning
 imports it too. So the methods are registered when peft is imported. Where that fails with a version of peft, a warning
-says why, and `ssmpeft_lib.adapt`, `save` and `load` go on without it.
+says why, and `ssmpeft_lib.adapt`, `save` and `load` go on without it. The tuner itself, `peft/tuner.py`, overrides what
+peft has every tuner override.
 """
 
 from __future__ import annotations
