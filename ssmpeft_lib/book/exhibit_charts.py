@@ -139,7 +139,7 @@ def _dots(view: View, column: Column, x: str, y: str, address: str = "") -> list
         own = f"ours {shown.own}" if shown.own and view.judged else ""
         small = f"small models {shown.small}" if shown.small else ""
         said = [f"printed {shown.printed}" if shown.printed else "", small, own]
-        share = f"{values['share']:.2g} % trained" if values["share"] is not None else ""
+        share = f"{values['share']:.3g} % trained" if values["share"] is not None else ""
         dots.append(
             charts.Dot(
                 family=row.family,

@@ -209,7 +209,7 @@ class View:
     @property
     def has_third(self) -> bool:
         """Whether any point has what stands under the own number."""
-        return any(one.difference or one.of_full for row in self.rows for one in row.shown)
+        return any(one.difference or one.of_full for row in self.rows for one in row.shown if not one.column.share)
 
     @property
     def stand_ins(self) -> list[str]:
