@@ -17,7 +17,7 @@ from reference import REPOSITORY
 
 from ssmpeft_lib.book import links
 from ssmpeft_lib.book.exhibit_page import exhibit_csv
-from ssmpeft_lib.book.exhibit_view import exhibit_view
+from ssmpeft_lib.book.exhibit_view import cells_with_a_page, exhibit_view
 from ssmpeft_lib.book.insert import with_pieces
 from ssmpeft_lib.book.notice import Notice
 from ssmpeft_lib.book.page import Page, plain, raw
@@ -324,3 +324,9 @@ def test_style_sheet_gives_every_family_its_colours_and_no_hand_written_part_doe
     for name, family in FAMILIES.items():
         assert made.count(f"--{name}: {family.light};") == made.count(f"--{name}: {family.dark};") == 1
         assert f".f-{name}" in made and f".f-{name}" not in written and f"--{name}:" not in written
+
+
+def test_a_number_leads_to_no_run_that_is_not_there():
+    cells = [f"quick/m/lora/dart/seed{seed}" for seed in (0, 1)]
+    known = {"cells": cells, "problems": [f"{cells[0]}: not run", f"{cells[1]}: failed: ValueError: no"]}
+    assert cells_with_a_page(known) == [cells[1]] and cells_with_a_page({}) == []

@@ -102,7 +102,7 @@ def _shown(document: dict, page: str, column: Column, point: dict[str, Any], bes
         at=column.place(value),
         own_at=column.place(mean) if drawn else "",
         seeds_at=[column.place(one) for one in seeds.values()] if drawn else [],
-        href=_href(document["id"], page, ours.get("cells", [])),
+        href=_href(document["id"], page, cells_with_a_page(ours)),
         keys={name: number for name, number in keys.items() if number is not None},
     )
 
@@ -138,6 +138,11 @@ def _hole(point: dict[str, Any]) -> tuple[str, str]:
     if all(problem.endswith("not run") for problem in problems):
         return "not run", "no run of this point has a result"
     return "not counted" if problems == ["not counted"] else "no value", "; ".join(problems)
+
+
+def cells_with_a_page(ours: dict[str, Any]) -> list[str]:
+    """The cells of a point that were run, so that they have a page."""
+    return [cell for cell in ours.get("cells", []) if f"{cell}: not run" not in ours.get("problems", [])]
 
 
 def _href(exhibit: str, page: str, cells: list[str]) -> str:

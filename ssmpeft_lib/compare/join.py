@@ -126,7 +126,8 @@ def _kept(point: Point, numbers: dict[str, Any], own: Results, shares: dict) -> 
         "printed": _printed(point),
         "recorded": Value(numbers["mean"], by_seed=by_seed),
     }
-    numbers = numbers | {"cells": [str(cell) for cell in point.cells(own.scale, own.seeds)]}
+    ran = own.measured(point)[0]
+    numbers = numbers | {"cells": ran["cells"], "problems": ran.get("problems", [])}
     document = _point_document(point, {"ours": numbers}, compared=True) | {"share": _share_of(point, shares)}
     return _Joined(point, document, values)
 
