@@ -55,7 +55,7 @@ class LoRA(Method):
         """The update of one slot. Dropout acts on a layer's input, so a raw parameter has none."""
         rank = self.rank if slot.is_projection else self.rank_ssm or self.rank
         # the same scale everywhere, whatever the rank
-        alpha = self.alpha * rank / self.rank
+        alpha = self.alpha * (rank / self.rank)
         if slot.is_complex:
             return ComplexLowRank(slot.shape, rank, alpha)
         return LowRank(slot.shape, rank, alpha, self.dropout if slot.is_linear else 0.0)
