@@ -17,8 +17,11 @@ from torch import Tensor
 from ..plan.atomic import remove, replacing
 from .loop import Progress, Trainer
 
-EVERY_SECONDS = 60.0
-"""A checkpoint is written at a validation, at most this often: a miniature is over before the first."""
+EVERY_SECONDS = float(os.environ.get("SSMPEFT_CHECKPOINT_SECONDS", "60"))
+"""A checkpoint is written at a validation, at most this often: a miniature is over before the first.
+
+The variable SSMPEFT_CHECKPOINT_SECONDS says another time, such as for a partition that preempts its jobs often.
+"""
 
 DIGEST_BYTES = sha256().digest_size
 """The file ends with the SHA-256 of what stands before, which torch's reader of archives passes over."""

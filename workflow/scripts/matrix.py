@@ -215,12 +215,14 @@ def run_tests(place: Place, options: tuple[str, ...], variables: dict[str, str])
             encoding="utf-8",
             errors="replace",
         )
-        seconds = round(time.monotonic() - start, 1)
+        seconds, today = round(time.monotonic() - start, 1), time.strftime("%Y-%m-%d", time.gmtime())
         if done.returncode not in (0, 1) or not report.exists():
-            raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+            sys.stderr.write(f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n")
+            ended = {"passed": 0, "failed": 1, "skipped": 0, "failures": [f"pytest ended with {done.returncode}"]}
+            return NOT_RUN | ended | {"seconds": seconds, **commit(), "date": today, "not_run_because": None}
         if done.returncode:
             sys.stderr.write(done.stdout[-20000:])
-        made = {"seconds": seconds, **commit(), "date": time.strftime("%Y-%m-%d", time.gmtime())}
+        made = {"seconds": seconds, **commit(), "date": today}
         return NOT_RUN | counts(report) | made | {"not_run_because": None}
 
 
