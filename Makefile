@@ -56,7 +56,7 @@ real-gates: $(STAMP)
 	@.venv/bin/python benchmarks/real_signal.py --output recorded/real_signal.json
 
 test: $(STAMP)
-	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lock: $(STAMP)
 	@.venv/bin/python workflow/scripts/lock.py

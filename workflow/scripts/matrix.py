@@ -29,7 +29,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORD = ROOT / "recorded" / "matrix.json"
 FAST = ("-m", "not slow")
-WORKERS = ("-n", "auto", "--dist", "loadfile")
+WORKERS = ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder")
 NUMPY_VECTORS = "AVX512_SPR AVX512_ICL AVX512_SKX AVX512F AVX2 FMA3"
 
 
