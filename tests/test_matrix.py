@@ -8,7 +8,7 @@ import runpy
 import pytest
 from reference import REPOSITORY
 
-from ssmpeft_lib.book.pieces import faults, tried
+from ssmpeft_lib.book.pieces import tried
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="a" name="passes"/>
@@ -60,17 +60,3 @@ def test_the_page_shows_what_ran_what_failed_and_why_something_did_not_run(monke
 def test_nothing_recorded_is_no_table(monkeypatch, tmp_path):
     monkeypatch.setattr(tried, "RECORDED", {"Machines": tmp_path / "none.json"})
     assert tried.myst(None, "what-ran") == ""
-
-
-def test_the_page_shows_which_faults_were_survived_and_what_was_lost(monkeypatch, tmp_path):
-    none = {"tried": 0, "survived": 0, "commands": {}, "lost": [], "hit": {}, "not_tried_because": "no <root> here"}
-    some = {"tried": 3, "survived": 2, "commands": {"unlock": 1}, "lost": ["a <cell>"], "not_tried_because": None}
-    rows = [{"fault": "a full disk", **none}, {"fault": "kill -9", **some}]
-    path = tmp_path / "faults.json"
-    made_by = {"device": "a machine", "python": "3.11"}
-    path.write_text(json.dumps({"command": "it", "made_by": made_by, "faults": rows}, indent=1), encoding="utf-8")
-    monkeypatch.setattr(faults, "RECORDED", path)
-    text = faults.myst(None, "what-ran")
-    assert "not tried: no &lt;root&gt; here" in text and "unlock (1)" in text and "a &lt;cell&gt;" in text
-    monkeypatch.setattr(faults, "RECORDED", tmp_path / "none.json")
-    assert faults.myst(None, "what-ran") == ""
