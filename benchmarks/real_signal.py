@@ -15,6 +15,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from ssmpeft_lib.plan import paths, search
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.config import Config
+from ssmpeft_lib.plan.exhibit import load_exhibits
+from ssmpeft_lib.plan.method_string import MethodString
 from ssmpeft_lib.plan.results import read_metrics, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +50,7 @@ class Scores:
         """Read the metrics of cells; what failed or did not run is left out."""
         found: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for cell in cells:
-            path = results / cell.path / "metrics.json"
+            path = results / paths.metrics_file(cell)
             metrics = read_metrics(path) if path.exists() else None
             if metrics is not None and metrics["status"] == "ok":
                 found.setdefault((cell.method, cell.dataset), []).append(metrics["test"] | {"cell": cell})
@@ -62,9 +65,18 @@ class Scores:
         return fmean(next(iter(test["among_labels"].values())) for test in self.found["pretrained", dataset])
 
 
+@cache
+def protocol() -> Config:
+    """The configuration of scale real; nothing is read from the data folder, which the scale asks for."""
+    return Config.load(ROOT / "workflow" / "configs" / "real.yaml", data_dir=ROOT)
+
+
+@cache
 def prompt(dataset: str) -> str:
-    """Prompt tuning as the tables have it."""
-    return "prompt" if dataset == "dart" else "prompt,tokens=16"
+    """Prompt tuning as the tables have it for a data set."""
+    exhibits = load_exhibits(ROOT / "workflow" / "exhibits", protocol().exhibits)
+    own = (cell.method for cell in protocol().every_cell(exhibits) if (cell.model, cell.dataset) == (MODEL, dataset))
+    return next(method for method in own if MethodString.parse(method).name == "prompt")
 
 
 def cells(seeds: range) -> list[Cell]:
@@ -157,7 +169,7 @@ def run_on_random_weights(results: Path, config: Config) -> list[Cell]:
     target = Cell("real", MODEL, LORA, "glue-sst2", search.SEED)
     overrides = config.overrides_for(target)
     planned = [Cell("real", MODEL, LORA, "glue-sst2", seed) for seed in config.seeds]
-    missing = [cell for cell in planned if not (folder / cell.path / "metrics.json").exists()]
+    missing = [cell for cell in planned if not (folder / paths.metrics_file(cell)).exists()]
     if missing:
         prepare_random(results, folder)
         rate_file = folder / search.folder(target) / "learning_rate.json"
@@ -208,11 +220,10 @@ def main() -> int:
     parser.add_argument("--cells", action="store_true", help="print the files of the cells that are read, and stop")
     parser.add_argument("--output", type=Path, help="JSON file to write")
     options = parser.parse_args()
-    # nothing is read from the data folder, which the scale asks for
-    config = Config.load(ROOT / "workflow" / "configs" / "real.yaml", data_dir=ROOT)
+    config = protocol()
     wanted = cells(config.seeds)
     if options.cells:
-        print(" ".join(str(Path("results") / cell.path / "metrics.json") for cell in wanted))
+        print(" ".join(str(Path("results") / paths.metrics_file(cell)) for cell in wanted))
         return 0
     scores = Scores.read(options.results, wanted)
     on_random = run_on_random_weights(options.results, config) if (LORA, "glue-sst2") in scores.found else []

@@ -162,6 +162,13 @@ def test_a_kernel_that_hangs_is_a_failed_cell_once_its_time_is_over(tmp_path, en
     assert "stopped after 2 s" in metrics["error"]["message"] and "cell_hours" in metrics["error"]["message"]
 
 
+def test_the_hours_are_those_of_the_whole_cell_and_not_of_each_step(tmp_path, environment):
+    steps = ["import time; time.sleep(1.6)"] * 5
+    own = environment | {"SSMPEFT_CELL_HOURS": str(3 / 3600)}
+    _, metrics = run_cell(tmp_path / "long", own, notebook(tmp_path, *steps))
+    assert metrics["error"]["type"] == "TimedOut"
+
+
 def test_a_notebook_without_a_result_is_a_failed_cell(tmp_path, environment):
     _, metrics = run_cell(tmp_path / "empty", environment, notebook(tmp_path, "pass"))
     assert metrics["error"]["type"] == "MissingResult"

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ..compare.effects import Contest, contests, effect, noise
+from ..plan import paths
 from ..plan.cell import Cell
 from ..plan.registry import PACKAGE
 from ..plan.results import read_metrics
@@ -62,8 +63,8 @@ class Book:
     @cached_property
     def metrics(self) -> dict[Cell, dict[str, Any] | None]:
         """metrics.json of each cell; None where there is none."""
-        paths = {cell: self.results / cell.path / "metrics.json" for cell in self.cells}
-        return {cell: read_metrics(path) if path.exists() else None for cell, path in paths.items()}
+        files = {cell: self.results / paths.metrics_file(cell) for cell in self.cells}
+        return {cell: read_metrics(file) if file.exists() else None for cell, file in files.items()}
 
     @cached_property
     def seeds(self) -> dict[PurePosixPath, list[int]]:

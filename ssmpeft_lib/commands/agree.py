@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..plan import paths
 from ..plan.archive import unpack
 from ..plan.cell import Cell
 from ..plan.results import read_metrics
@@ -40,12 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def differences(cell: Cell, results: Path, recorded: Path) -> Iterator[str]:
     """Say in a line each what differs between a cell here and in another results directory."""
-    paths = [folder / cell.path / "metrics.json" for folder in (results, recorded)]
-    missing = [word for path, word in zip(paths, ("here", "in the archive"), strict=True) if not path.exists()]
+    files = [folder / paths.metrics_file(cell) for folder in (results, recorded)]
+    missing = [word for file, word in zip(files, ("here", "in the archive"), strict=True) if not file.exists()]
     if missing:
         yield f"there is no result {' and none '.join(missing)}"
         return
-    here, there = (_numbers(read_metrics(path)) for path in paths)
+    here, there = (_numbers(read_metrics(file)) for file in files)
     for name in sorted(here.keys() | there.keys()):
         if here.get(name) != there.get(name):
             yield f"{name}: {here.get(name)} here, {there.get(name)} recorded"

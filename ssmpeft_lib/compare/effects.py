@@ -17,9 +17,10 @@ from statistics import fmean
 from typing import Any
 
 from ..plan import registry
+from .values import interval
 
 DRAWS = 10_000
-LEVEL = 0.95
+
 TOTAL = "exec_all"
 """The score of all questions of Spider, whose levels are the other scores that begin alike."""
 
@@ -117,7 +118,9 @@ def effect(
     by_pair = {pair: fmean(differences) for pair, differences in pairs.items()}
     if not by_pair:
         return None
-    low, high = _interval(sorted(by_pair.values()))
+    chance, differences = random.Random(0), sorted(by_pair.values())
+    means = [fmean(chance.choices(differences, k=len(differences))) for _ in range(DRAWS)]
+    low, high = interval(means)
     return Effect(fmean(by_pair.values()), low, high, by_pair)
 
 
@@ -151,10 +154,3 @@ def _is_summed_up(point: Mapping[str, Any], points: Iterable[Mapping[str, Any]])
     members = registry.groups().get(point["dataset"], ())
     same = (other for other in points if (other["model"], other["method"]) == (point["model"], point["method"]))
     return any(other["dataset"] in members for other in same)
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    chance = random.Random(0)
-    means = sorted(fmean(chance.choices(values, k=len(values))) for _ in range(DRAWS))
-    tail = int((1 - LEVEL) / 2 * DRAWS)
-    return means[tail], means[-1 - tail]

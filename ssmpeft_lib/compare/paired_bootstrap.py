@@ -9,9 +9,9 @@ from math import sqrt
 import numpy as np
 from scipy import stats
 
-DRAWS = 10_000
+from .values import LEVEL, interval
 
-LEVEL = 0.95
+DRAWS = 10_000
 
 POWER = 0.8
 
@@ -61,11 +61,9 @@ def paired_effect(ahead: Mapping[str, BySeed], behind: Mapping[str, BySeed], dra
     counts = [len(found) for found in differences.values()]
     widening, chance = _widening(counts), np.random.default_rng(0)
     drawn = np.mean([_draw(found, widening, draws, chance) for found in differences.values()], axis=0)
-    tails = [100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2]
     by_dataset = {name: float(found[:, 0].mean()) for name, found in differences.items()}
-    low, high = (float(edge) for edge in np.percentile(drawn, tails))
     mean = float(np.mean(list(by_dataset.values())))
-    return Effect(mean, (low, high), _spread(list(differences.values())), min(counts), by_dataset)
+    return Effect(mean, tuple(interval(drawn.tolist())), _spread(list(differences.values())), min(counts), by_dataset)
 
 
 def seeds_needed(effect: float, spread: float) -> int | None:

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from ..plan import paths
 from ..plan.cell import Cell
 from ..plan.exhibit import Exhibit
 from ..plan.reading import read_yaml
 from ..plan.results import read_metrics
 from ..plan.schema import check_against_schema
-from .paired_bootstrap import LEVEL, BySeed, paired_effect, seeds_needed
+from .paired_bootstrap import BySeed, paired_effect, seeds_needed
+from .values import interval
 
 SIDES = ("ahead", "behind")
 
@@ -43,7 +45,7 @@ class Runs:
         self.metrics: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
         for cell in self.planned:
             found = self.metrics.setdefault((cell.model, cell.method, cell.dataset), {})
-            path = folder / cell.path / "metrics.json"
+            path = folder / paths.metrics_file(cell)
             if path.exists() and (metrics := read_metrics(path))["status"] == "ok" and "score" in metrics["test"]:
                 found[cell.seed] = metrics
 
@@ -197,10 +199,14 @@ def _order(runs: Runs, model: str, datasets: list[str], globs: Iterable[str]) ->
     chance = np.random.default_rng(0)
     drawn = [_tau(scores[:, chance.integers(fewest, size=fewest)]) for _ in range(ORDER_DRAWS)]
     tau = _tau(scores)
-    tails = [100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2]
     found = "holds" if tau >= SAME_ORDER else "fails" if tau < OTHER_ORDER else "unclear"
-    interval = [float(edge) for edge in np.percentile(drawn, tails)]
-    return answer | {"tau": tau, "interval": interval, "methods": len(table), "seeds": fewest, "verdict": found}
+    return answer | {
+        "tau": tau,
+        "interval": interval(drawn),
+        "methods": len(table),
+        "seeds": fewest,
+        "verdict": found,
+    }
 
 
 def _two_scores(metrics: Mapping[str, Any]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..plan.atomic import write_text
 from ..plan.exhibit import Exhibit, load_exhibits
-from ..plan.method_string import MethodString
+from ..plan.method_string import MethodString, value_of
 from ..plan.registry import PACKAGE
 
 RECORDED = PACKAGE.parent / "recorded" / "regression"
@@ -54,7 +54,7 @@ def _kind(method: str) -> tuple:
 def read_runs(path: Path) -> list[Run]:
     """The runs of a CSV file, one dictionary each; an error that is not finite is infinity."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+        return [{name: value_of(text) for name, text in row.items()} for row in csv.DictReader(file)]
 
 
 def write_runs(path: Path, runs: Sequence[Run]) -> None:
@@ -161,12 +161,3 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if isfinite(value) else "inf"
     return str(value)
-
-
-def _value(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

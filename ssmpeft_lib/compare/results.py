@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from ..plan import registry
+from ..plan import paths, registry
 from ..plan.cell import Cell
 from ..plan.exhibit import Point
 from ..plan.results import MissingMetric, read_metrics, value_at
@@ -79,7 +79,7 @@ class Results:
 
     def _read(self, cell: Cell) -> dict[str, Any] | None:
         if cell not in self._known:
-            path = self.folder / cell.path / "metrics.json"
+            path = self.folder / paths.metrics_file(cell)
             self._known[cell] = read_metrics(path) if path.exists() else None
         return self._known[cell]
 

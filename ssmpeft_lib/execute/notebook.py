@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 KERNELS = Path(__file__).resolve().parent / "forkserver" / "jupyter"
@@ -15,7 +16,7 @@ def execute(notebook: Path, output: Path, parameters: dict, hours: float | None 
         notebook: as .ipynb.
         output: the executed notebook.
         parameters: values for its cell tagged `parameters`.
-        hours: after which a cell of it is stopped; None: it may take as long as it takes.
+        hours: after which it is stopped; None: it may take as long as it takes.
     Returns:
         `type` and `message` of the error of the cell that failed, or None.
     """
@@ -24,7 +25,8 @@ def execute(notebook: Path, output: Path, parameters: dict, hours: float | None 
 
     from ..compat.jupyter import PromptManager
 
-    seconds = None if hours is None else max(1, round(hours * 3600))
+    seconds = 0 if hours is None else max(1, round(hours * 3600))
+    end = time.monotonic() + seconds
     os.environ["JUPYTER_PATH"] = os.pathsep.join([str(KERNELS), *filter(None, [os.environ.get("JUPYTER_PATH")])])
     try:
         papermill.execute_notebook(
@@ -37,7 +39,8 @@ def execute(notebook: Path, output: Path, parameters: dict, hours: float | None 
             log_output=False,
             # it has answered all that it was asked, so nobody waits for it to end by itself
             shutdown_kernel="immediate",
-            execution_timeout=seconds,
+            # what is left for each of its cells
+            timeout_func=(lambda cell: max(1, round(end - time.monotonic()))) if seconds else None,
             cwd=os.getcwd(),
         )
     except papermill.exceptions.PapermillExecutionError as error:

@@ -20,12 +20,12 @@ from typing import Any, BinaryIO
 
 from .atomic import put_in_place, replacing
 from .cell import SCALES, Cell
+from .paths import METRICS, all_metrics
 from .publishable import publishable
 from .results import RESULTS_VERSION, read_metrics
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-METRICS = "metrics.json"
 MOST_EXPANSION = 200
 """Times that results may be larger than the archive; those of cells are about twenty times, zeros a thousand."""
 
@@ -48,7 +48,7 @@ def pack(results: Path, scale: str, target: Path, without_texts: bool = False) -
     Raises:
         ValueError: there are no results, or those of several versions.
     """
-    folders = sorted(path.parent for path in (results / scale / "cells").glob(f"*/*/*/*/{METRICS}"))
+    folders = [path.parent for path in all_metrics(results, scale)]
     if not folders:
         raise ValueError(f"no results of scale {scale!r} below {results}/")
     cells = [_check_result(folder / METRICS, folder.relative_to(results).as_posix()) for folder in folders]

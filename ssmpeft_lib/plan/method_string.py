@@ -48,7 +48,7 @@ class MethodString:
             key, _, value = pair.partition("=")
             if key in options:
                 raise ValueError(f"method {text!r} gives option {key!r} twice")
-            options[key] = _value(value)
+            options[key] = value_of(value)
             if isinstance(options[key], float) and not math.isfinite(options[key]):
                 raise ValueError(f"method {text!r}: option {key} is {value}; allowed are finite numbers")
         return cls(name, tuple(targets.split("+")) if targets else (), options)
@@ -58,7 +58,8 @@ class MethodString:
         return ",".join([head, *(f"{key}={_text(value)}" for key, value in self.options.items())])
 
 
-def _value(text: str) -> Option:
+def value_of(text: str) -> Option:
+    """The truth value, number or word that a text stands for."""
     # as Python spells them, too
     if text in ("true", "false", "True", "False"):
         return text.lower() == "true"

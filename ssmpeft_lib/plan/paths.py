@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from . import registry
+from .cell import Cell
 
 STAND_IN_TOKENIZER = "stand-in"
 METRICS = "metrics.json"
@@ -83,6 +84,11 @@ def prepared(scale: str, model: str, dataset: str) -> list[PurePosixPath]:
 def data_file(scale: str, dataset: str, tokenizer: str) -> PurePosixPath:
     """What says where a data set's token ids lie, with their sizes and lengths."""
     return PurePosixPath(scale, "data", tokenizer, f"{dataset}.json")
+
+
+def metrics_file(cell: Cell) -> PurePosixPath:
+    """The result of a cell."""
+    return PurePosixPath(cell.path, METRICS)
 
 
 def all_metrics(results: Path, scale: str = "*") -> list[Path]:

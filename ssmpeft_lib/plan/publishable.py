@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from . import registry
+from .paths import METRICS
 
 QUOTES = "quotes"
 """Tag of the cells of `notebooks/cell.md` that show texts of the data set."""
@@ -25,7 +26,7 @@ def publishable(name: str, content: bytes, dataset: str) -> bytes:
         dataset: name of the cell's data set.
     """
     allowed = registry.dataset_facts(dataset).recordable
-    if allowed == "texts" or name == "metrics.json":
+    if allowed == "texts" or name == METRICS:
         return content
     if name == "predictions.jsonl":
         return content if allowed == "labels" else _without_references(content)

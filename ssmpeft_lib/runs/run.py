@@ -23,7 +23,7 @@ from ..data._task import Task
 from ..metrics import score_all
 from ..plan.atomic import write_text
 from ..plan.cell import Cell
-from ..plan.paths import CHECKPOINT
+from ..plan.paths import CHECKPOINT, METRICS
 from ..plan.results import RESULTS_VERSION, write_metrics
 from ..training import provenance
 from ..training.checkpoint import Checkpoint
@@ -169,7 +169,7 @@ class Run:
         write_text(folder / "predictions.jsonl", "".join(self._prediction_lines()))
         if any(isinstance(module, Delta) for module in self.model.modules()):
             save_adapter(self.model, folder / "adapter")
-        target = folder / "metrics.json"
+        target = folder / METRICS
         write_metrics(target, self.metrics())
         (folder / CHECKPOINT).unlink(missing_ok=True)
         return target

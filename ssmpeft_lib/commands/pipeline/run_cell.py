@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         "learning_rate": os.path.relpath(arguments.learning_rate) if arguments.learning_rate else "",
         "threads": arguments.threads,
     }
-    metrics = folder / "metrics.json"
+    metrics = folder / paths.METRICS
     for earlier in (metrics, folder / "predictions.jsonl"):
         earlier.unlink(missing_ok=True)
     shutil.rmtree(folder / "adapter", ignore_errors=True)

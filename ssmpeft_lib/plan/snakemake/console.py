@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from .. import paths
 from ..cell import Cell
 from ..results import FORGET, describe_failure, read_metrics
 
@@ -146,7 +147,7 @@ def outcome(root: Path, cell: Cell) -> str:
     """
     name = " ".join((cell.model, cell.method, cell.dataset))
     try:
-        metrics = read_metrics(root / cell.path / "metrics.json")
+        metrics = read_metrics(root / paths.metrics_file(cell))
     # on a network file system the file may show up later
     except (OSError, ValueError):
         return name

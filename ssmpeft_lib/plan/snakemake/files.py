@@ -18,7 +18,7 @@ def result(path: PurePath | str) -> str:
 
 def metrics_file(cell: Cell) -> str:
     """The result of a cell."""
-    return result(f"{cell.path}/{paths.METRICS}")
+    return result(paths.metrics_file(cell))
 
 
 def tokenizer_files(scale: str, tokenizer: str) -> list[str]:
