@@ -27,6 +27,10 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        # what the encoding of a terminal or a pipe lacks is written as its code, in place of an error on the way
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     commands = {name.replace("_", "-"): folder for folder in GROUPS for name in files(_folder(folder))}
     wanted = next((word for word in given if not word.startswith("-")), None)
     parser = argparse.ArgumentParser(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 
 import pytest
 from reference import REPOSITORY
@@ -63,3 +65,17 @@ def test_nothing_given_says_what_there_is(capsys):
         main([])
     assert end.value.code == 2
     assert "COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plan", "plan --scale paper", *sorted(f"{name} --help" for name in USERS)])
+def test_a_terminal_of_few_letters_gets_codes_in_place_of_an_error(command, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    try:
+        assert main(command.split()) == 0
+    except SystemExit as end:
+        assert end.code == 0
+    sys.stdout.flush()
+    text = written.getvalue().decode("ascii")
+    # planning writes spaces that do not break
+    assert "\\xa0" in text if "--help" not in command else text

@@ -82,3 +82,29 @@ def test_groups(tmp_path):
         "overall_hard": 0,
         "overall_all": 0,
     }
+
+
+@pytest.mark.parametrize(
+    "options, error, says",
+    [
+        ({"variant": "nonsense"}, LookupError, "no variant 'nonsense' in this metric .have: "),
+        ({"variant": ""}, LookupError, "no variant ''"),
+        ({"variant": 7}, LookupError, "no variant '7'"),
+        ({"nonsense": 1}, TypeError, "nonsense"),
+    ],
+)
+@pytest.mark.parametrize("name", sorted({path.stem for path in FOLDER.glob("*.py")} - {"__init__"}))
+def test_nothing_given_is_swallowed(name, options, error, says, tmp_path):
+    reference = {
+        "multilabel": {"answer": "a", "levels": "e"},
+        "spider_exec": {"query": "select 1", "database": "none", "hardness": "easy", "same_column": []},
+    }
+    metric = loaded(name, tmp_path)
+    with pytest.raises(error, match=says):
+        metric.compute(predictions=["a"], references=[reference.get(name, "a")], **options)
+
+
+@pytest.mark.parametrize("name, error", [("accuracy", "one text"), ("matthews", "one text"), ("bleu", "labels")])
+def test_labels_are_a_list_of_words_where_there_are_any(name, error, tmp_path):
+    with pytest.raises(TypeError, match=error):
+        loaded(name, tmp_path).compute(predictions=["ab"], references=["ab"], labels="ab")

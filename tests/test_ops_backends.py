@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import re
 import subprocess
 import sys
 import types
@@ -117,7 +118,7 @@ def test_a_compiler_that_is_not_there_is_named(monkeypatch):
         build.compiler()
 
 
-def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
+def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch, caplog):
     broken = tmp_path / "broken"
     broken.write_text("#!/bin/sh\necho 'cannot do that' >&2\nexit 1\n", encoding="utf-8")
     broken.chmod(0o755)
@@ -126,6 +127,9 @@ def test_a_compiler_that_fails_is_quoted(tmp_path, monkeypatch):
     with pytest.raises(build.BuildError, match="failed: cannot do that"):
         build.compiled("baseline")
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] in ([], [".lock"])
+    # without any logging set up, too: whoever waits is told what for, and how long
+    (told,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert re.search(r"compiling the C\+\+ kernels .* this takes .* minutes, once", told.getMessage())
 
 
 @pytest.mark.slow

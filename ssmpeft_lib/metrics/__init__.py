@@ -43,7 +43,7 @@ class Metric(Protocol):
     def score(
         predictions: Sequence[str], examples: Sequence[Example], variant: str, labels: Sequence[str]
     ) -> dict[str, float]:
-        """The two together: `score = scorer(statistics, reduce, "variant")`."""
+        """The two together: `score = scorer(statistics, reduce, VARIANTS)`."""
 
     def applies(variant: str, examples: Sequence[Example]) -> bool:
         """Whether a variant can be computed for these examples; by default every one can."""

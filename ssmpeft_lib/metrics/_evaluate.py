@@ -16,7 +16,7 @@ STRING = Value("string")
 
 
 class LoadableMetric(evaluate.Metric):
-    """A metric of `evaluate`. `compute` also takes `variant` and `labels`, and gives percentages.
+    """A metric of `evaluate`. `compute` also takes `variant`, and gives percentages.
 
     Attributes:
         module: name of the metric module.
@@ -36,19 +36,35 @@ class LoadableMetric(evaluate.Metric):
         )
 
     def _compute(
-        self,
-        predictions: Sequence[str],
-        references: Sequence[Any],
-        variant: str | None = None,
-        labels: Sequence[str] = (),
+        self, predictions: Sequence[str], references: Sequence[Any], variant: str | None = None
     ) -> dict[str, float]:
-        metric = load(self.module)
-        variant = variant or next(iter(metric.VARIANTS))
-        return metric.score(predictions, [self.example(reference) for reference in references], variant, labels)
+        return self.scores(predictions, references, variant)
+
+    def scores(
+        self, predictions: Sequence[str], references: Sequence[Any], variant: str | None, **options: Any
+    ) -> dict[str, float]:
+        """What the metric module says of predictions, in its first variant where none is named."""
+        examples, chosen = [self.example(reference) for reference in references], {"variant": variant}
+        return load(self.module).score(predictions, examples, **(chosen if variant is not None else {}), **options)
 
     def example(self, reference: Any) -> Example:
         """What a reference is to the metric module."""
         return Example("", reference, (reference,))
+
+
+class LabelMetric(LoadableMetric):
+    """A metric of classifications. `compute` also takes `labels`, the label words."""
+
+    def _compute(
+        self,
+        predictions: Sequence[str],
+        references: Sequence[str],
+        variant: str | None = None,
+        labels: Sequence[str] = (),
+    ) -> dict[str, float]:
+        if isinstance(labels, str):
+            raise TypeError(f"labels={labels!r} is one text; give a list of label words, such as ['yes', 'no']")
+        return self.scores(predictions, references, variant, labels=labels)
 
 
 class TextMetric(LoadableMetric):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data._task import Example, Task
 from ..plan import registry
+from ..plan.unknown import unknown
 
 Reduce = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -132,8 +133,11 @@ def replicates(table: np.ndarray, reduce: Reduce, count: int = REPLICATES) -> di
     return {name: np.round(values, 4).tolist() for name, values in drawn.items() if np.isfinite(values).all()}
 
 
-def scorer(statistics: Callable[..., np.ndarray], reduce: Reduce, default: str) -> Callable[..., dict[str, float]]:
-    """The `score` function of a metric module."""
+def scorer(
+    statistics: Callable[..., np.ndarray], reduce: Reduce, variants: Mapping[str, str]
+) -> Callable[..., dict[str, float]]:
+    """The `score` function of a metric module; `variants` is its `VARIANTS`, of which the first is the default."""
+    default = next(iter(variants))
 
     def score(
         predictions: Sequence[str], examples: Sequence[Example], variant: str = default, labels: Sequence[str] = ()
@@ -145,7 +149,12 @@ def scorer(statistics: Callable[..., np.ndarray], reduce: Reduce, default: str) 
             examples: what was asked.
             variant: one of the module's `VARIANTS`.
             labels: the label words of a classification; those that occur in the examples where empty.
+        Raises:
+            LookupError: there is no such variant; says what there is.
+            ValueError: there are no examples, or not one prediction for each.
         """
+        if variant not in variants:
+            raise LookupError(unknown("variant", str(variant), variants, "this metric"))
         return total(checked(statistics, predictions, list(examples), variant, labels), reduce)
 
     return score

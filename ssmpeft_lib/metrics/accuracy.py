@@ -37,4 +37,4 @@ def describe(variant: str) -> str:
     return VARIANTS[variant]
 
 
-score = scorer(statistics, reduce, "strict")
+score = scorer(statistics, reduce, VARIANTS)

@@ -81,4 +81,4 @@ def _ngrams(tokens: list[str], order: int) -> Counter:
     return Counter(zip(*(tokens[start:] for start in range(order)), strict=False))
 
 
-score = scorer(statistics, reduce, "paper")
+score = scorer(statistics, reduce, VARIANTS)

@@ -46,4 +46,4 @@ def describe(variant: str) -> str:
     return VARIANTS[variant]
 
 
-score = scorer(statistics, reduce, "strict")
+score = scorer(statistics, reduce, VARIANTS)

@@ -85,4 +85,4 @@ def _tokenizer() -> tuple[Callable[[str], list[str]], str]:
         return lru_cache(CACHED)(split), "punkt without its trained abbreviations"
 
 
-score = scorer(statistics, reduce, "nltk")
+score = scorer(statistics, reduce, VARIANTS)

@@ -42,4 +42,4 @@ def describe(variant: str) -> str:
     return VARIANTS[variant]
 
 
-score = scorer(statistics, reduce, "numbers")
+score = scorer(statistics, reduce, VARIANTS)

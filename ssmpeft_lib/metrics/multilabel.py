@@ -44,4 +44,4 @@ def describe(variant: str) -> str:
     return VARIANTS[variant]
 
 
-score = scorer(statistics, reduce, "paper")
+score = scorer(statistics, reduce, VARIANTS)

@@ -43,4 +43,4 @@ def describe(variant: str) -> str:
     return f"{VARIANTS[variant]}; rouge_score {version('rouge_score')}"
 
 
-score = scorer(statistics, reduce, "rouge_score")
+score = scorer(statistics, reduce, VARIANTS)

@@ -86,4 +86,4 @@ def _databases(example: Example, variant: str) -> tuple[str, ...]:
     return tuple(str(path) for path in sorted(Path(own).parent.glob("*.sqlite"))) or (own,)
 
 
-score = scorer(statistics, reduce, "exec_single")
+score = scorer(statistics, reduce, VARIANTS)

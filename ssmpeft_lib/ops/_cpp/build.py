@@ -124,7 +124,10 @@ def _key(command: list[str]) -> str:
 
 def _compile(command: list[str], path: Path) -> None:
     """Compile the sources into `path`; where the compiler has no OpenMP, without it, for one thread."""
-    logger.info("compiling the C++ kernels into %s; this takes some ten seconds, once", path)
+    # at level warning, which is shown where nobody has set up logging: the first forward stands still meanwhile
+    logger.warning(
+        "compiling the C++ kernels for this processor into %s; this takes ten seconds to two minutes, once", path
+    )
     sources = [str(FOLDER / name) for name in SOURCES]
     if path.exists():
         logger.warning("%s is damaged; it is compiled anew", path)
