@@ -14,11 +14,11 @@ from ssmpeft_lib.adapters.method import method_class
 from ssmpeft_lib.book import block
 from ssmpeft_lib.book.method_facts import acting
 from ssmpeft_lib.book.pages import make_pages
-from ssmpeft_lib.book.pieces.slots import HANDLES
 from ssmpeft_lib.compare.join import family_of
 from ssmpeft_lib.methods._catalogue import catalogue
 from ssmpeft_lib.plan import registry
-from ssmpeft_lib.plan.families import FAMILIES
+from ssmpeft_lib.plan.exhibit import load_exhibits
+from ssmpeft_lib.plan.method_string import MethodString
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +44,41 @@ def test_catalogue_has_the_slots_and_groups_of_the_mixer(said):
 
 def test_every_slot_is_described_once(said):
     described = yaml.safe_load((REPOSITORY / "book" / "slots.yml").read_text(encoding="utf-8"))
-    assert set(described) == set(said["slots"]) | set(HANDLES)
+    assert set(described) == set(said["slots"]) | set(block.LEARNED)
 
 
 def test_drawing_shows_every_slot_of_mamba(said):
     only_elsewhere = {"in_proj_bias", "out_proj_bias", "ssm_norm_dt", "ssm_norm_B", "ssm_norm_C", "norm_f"}
-    assert set(block.SLOTS) == set(said["slots"]) - only_elsewhere | set(HANDLES)
+    assert set(block.SLOTS) == set(said["slots"]) - only_elsewhere | set(block.LEARNED)
 
 
 def test_every_method_has_a_family_a_title_and_a_sentence(said):
     for name in registry.files("methods"):
-        assert family_of(name) in FAMILIES, name
+        assert family_of(name) in registry.families(), name
         assert said["methods"][name]["title"] and said["methods"][name]["summary"], name
 
 
 @pytest.mark.parametrize("name", ["sdlora", "sddora", "sdlora_plus", "sdt"])
 def test_family_follows_the_class_not_the_order_of_imports(name):
     assert family_of(name) == "sdlora"
+
+
+def test_methods_that_came_after_the_paper_are_in_none_of_its_exhibits(said):
+    later = {name for name, method in said["methods"].items() if method["published"]}
+    exhibits = load_exhibits(REPOSITORY / "workflow" / "exhibits")
+    compared = {MethodString.parse(point.method).name for exhibit in exhibits for point in exhibit.points}
+    assert later and compared and not later & compared
+    assert all(re.fullmatch(r"\d{4}\.\d{5}", said["methods"][name]["published"]["arxiv"]) for name in later)
+
+
+def test_every_method_is_in_one_of_the_two_tables(tmp_path, said):
+    fake_results(tmp_path, ("table20",), seeds=1)
+    pages = make_pages("quick", tmp_path, REPOSITORY / "book", tmp_path / "book" / "_toc.yml")
+    paper, _, later = (pages / "methods.md").read_text(encoding="utf-8").partition("## After the paper")
+    for name, method in said["methods"].items():
+        here, there = (later, paper) if method["published"] else (paper, later)
+        assert f'methods/{name}.html">{method["title"]}</a>' in here, name
+        assert f'methods/{name}.html">{method["title"]}</a>' not in there, name
 
 
 def test_options_are_those_that_the_method_takes(said):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from families import MAIN, build, ids, logits, shake
 from peft import LoraConfig, PeftModel, get_peft_model
-from test_contracts import SMALL
+from test_contracts import LATER, SMALL
 from transformers import MambaConfig, MambaForCausalLM
 
 from ssmpeft_lib import SSMPeftConfig, adapt, doctor, export_lora
@@ -23,7 +23,9 @@ def wrong(model) -> set[str]:
 
 
 @pytest.mark.parametrize("family", MAIN)
-@pytest.mark.parametrize("method", ["lora", "dora", "bitfit", "full", "prompt", "prefix", "initial_state", "sdlora"])
+@pytest.mark.parametrize(
+    "method", ["lora", "dora", "bitfit", "full", "prompt", "prefix", "initial_state", "sdlora", *LATER]
+)
 def test_our_adapters_are_healthy(family, method):
     report = doctor(adapt(build(family), SMALL.get(method, method)))
     assert report.healthy, str(report)

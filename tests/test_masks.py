@@ -22,7 +22,10 @@ MASKS = {
     "all": [[0, 1, 1, 0, 1, 1, 1, 0, 1], [1, 1, 1, 1, 1, 1, 1, 0, 0]],
     "late": [[0, 0, 0, 0, 0, 0, 1, 1, 1], [0, 1, 1, 1, 1, 1, 1, 1, 1]],
 }
-LEARNED = ["initial_state,conv_state=true", "initial_state", "prefix,tokens=2,hidden=4", "prompt,tokens=3"]
+LEARNED = [
+    *("initial_state,conv_state=true", "initial_state", "prefix,tokens=2,hidden=4", "prompt,tokens=3"),
+    *("state_offset", "output_offset"),
+]
 every_mask = pytest.mark.parametrize("mask", MASKS, ids=str)
 every_family = pytest.mark.parametrize("family", FAMILIES)
 

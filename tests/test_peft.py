@@ -22,6 +22,7 @@ from peft import (
     set_base_model_state_dict,
 )
 from safetensors.torch import load_file, save_file
+from test_contracts import LATER
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
@@ -288,6 +289,30 @@ def test_learned_inputs(trained, method, tmp_path):
         model.merge_and_unload()
     torch.testing.assert_close(logits(model, ids()), expected, **CLOSE)
     torch.testing.assert_close(logits(model.unload(), ids()), trained.before, **CLOSE)
+
+
+@pytest.mark.parametrize("method", LATER)
+@pytest.mark.parametrize("family", MAIN)
+def test_methods_that_came_after_the_paper(family, method, tmp_path):
+    """Saved and loaded, switched off, merged or refused in words, and taken away."""
+    torch.manual_seed(0)
+    before = logits(build(family), ids())
+    model = shake(get_peft_model(build(family), config(family, method)).eval(), 0.1)
+    expected = logits(model, ids())
+    assert (expected - before).abs().max() > 1e-4
+    model.save_pretrained(tmp_path)
+    for options in ({}, {"low_cpu_mem_usage": True}):
+        reloaded = PeftModel.from_pretrained(build(family), tmp_path, **options).eval()
+        torch.testing.assert_close(logits(reloaded, ids()), expected, **CLOSE)
+    with model.disable_adapter():
+        torch.testing.assert_close(logits(model, ids()), before, **CLOSE)
+    try:
+        model.merge_adapter(safe_merge=True)
+    except ValueError as refused:
+        assert "cannot be merged into a weight" in str(refused)
+    torch.testing.assert_close(logits(model, ids()), expected, **CLOSE)
+    model.unmerge_adapter()
+    torch.testing.assert_close(logits(model.unload(), ids()), before, **CLOSE)
 
 
 def test_our_own_load_reads_what_peft_saved_and_the_other_way_round(trained, tmp_path):

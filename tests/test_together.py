@@ -9,7 +9,7 @@ import torch
 from ssmpeft_lib.adapters.api import adapt
 from ssmpeft_lib.training.vmapped import NotTogether, Together
 
-METHODS = ["lora@linear", "sdlora,freeze_channels=0.5,freeze_states=0.5", "initial_state"]
+METHODS = ["lora@linear", "sdlora,freeze_channels=0.5,freeze_states=0.5", "initial_state", "state_offset"]
 
 
 def adapted(family, method):

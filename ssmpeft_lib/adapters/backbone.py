@@ -139,6 +139,12 @@ class Backbone:
             mixer.module.start = self.wrappers.starts(mixer.module)
         mixer.module.start.add(self.adapter, start)
 
+    def attach_offset(self, mixer: Part, offset: nn.Module) -> None:
+        """Let one mixer add a learned offset at every token; `offset()` returns an `Offset`."""
+        if not hasattr(mixer.module, "offset"):
+            mixer.module.offset = self.wrappers.offsets(mixer.module)
+        mixer.module.offset.add(self.adapter, offset)
+
     def attach_prompt(self, tokens: int) -> None:
         """Put a soft prompt of `tokens` embeddings in front of every input.
 

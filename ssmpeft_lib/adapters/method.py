@@ -11,6 +11,7 @@ from ..plan.cell import parse_method
 from ..plan.method_string import MethodString
 from .backbone import Backbone
 from .deltas import Dense
+from .published import Published
 from .selection.budget import Selection
 from .selection.warmup import Warmup
 
@@ -27,6 +28,7 @@ class Method:
         family: for colours and marks in the book, a key of FAMILIES in ssmpeft_lib/plan/families.py.
         acts_on_slots: whether it acts on slots, so that targets may be named.
         starts_unchanged: whether the adapted model computes at the start what the model computed before.
+        published: where it was published, for a method that the paper does not compare; None for the paper's.
         selects: whether a warm-up chooses what it trains; then `begin_warmup` and `select` are there.
         learning_rate: for the small stand-ins, found on their validation sets (benchmarks/quick_rates.py); the paper
             searches per data set.
@@ -38,6 +40,7 @@ class Method:
     family: ClassVar[str]
     acts_on_slots: ClassVar[bool] = True
     starts_unchanged: ClassVar[bool] = True
+    published: ClassVar[Published | None] = None
     selects: ClassVar[bool] = False
     learning_rate: ClassVar[float]
     learning_rates: ClassVar[Mapping[str, float]] = {}

@@ -57,23 +57,28 @@ class Part:
         """Shape of the state of one sequence.
 
         Raises:
-            ValueError: the mixer's forward cannot start from a state.
+            ValueError: the mixer's forward cannot take a state.
         """
-        return self._of_start("state_shape", "a state")
+        return self._of_forward("state_shape", "a state")
 
     @property
     def columns_shape(self) -> tuple[int, int]:
         """Shape of what the convolution remembers of one sequence; raises as `state_shape` does."""
-        return self._of_start("columns_shape", "columns of a convolution")
+        return self._of_forward("columns_shape", "columns of a convolution")
 
     @property
     def prefix_width(self) -> int:
         """Size of one prefix vector; raises as `state_shape` does."""
-        return self._of_start("prefix_width", "a prefix")
+        return self._of_forward("prefix_width", "a prefix")
 
-    def _of_start(self, attribute: str, what: str):
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the scan's output for one token; raises as `state_shape` does."""
+        return self._of_forward("output_shape", "an offset of its output")
+
+    def _of_forward(self, attribute: str, what: str):
         if not hasattr(self.module, attribute):
-            raise ValueError(f"{self.path} ({type(self.module).__name__}) cannot start from {what}")
+            raise ValueError(f"{self.path} ({type(self.module).__name__}) cannot take {what}")
         return getattr(self.module, attribute)
 
 

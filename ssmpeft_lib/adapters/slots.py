@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .attach import Adapted, AdaptedLinear, AdaptedParameter, carrier_of, carry
 from .deltas import Delta
+from .inputs.offsets import Offsets
 from .inputs.prompts import Prompts
 from .inputs.starts import Starts
 from .region import Region
@@ -49,6 +50,7 @@ class Wrappers:
     parameter: type[AdaptedParameter] = AdaptedParameter
     starts: type[Starts] = Starts
     prompts: type[Prompts] = Prompts
+    offsets: type[Offsets] = Offsets
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..drawing import svg
 
-WIDTH, HEIGHT = 440, 622
+WIDTH, HEIGHT = 440, 656
 
 SLOTS = {
     "soft_prompt": (130, 6, 190, 28),
@@ -23,21 +23,26 @@ SLOTS = {
     "A_log": (24, 444, 62, 28),
     "D": (94, 444, 34, 28),
     "initial_state": (136, 444, 102, 28),
-    "out_proj": (14, 536, 232, 28),
+    "state_offset": (24, 478, 96, 28),
+    "output_offset": (128, 478, 110, 28),
+    "out_proj": (14, 570, 232, 28),
 }
 """Left, top, width and height of each slot's box."""
 
-SCAN = (14, 400, 232, 84)
+LEARNED = ("soft_prompt", "initial_state", "state_offset", "output_offset")
+"""Places where a method acts that are no parameters of the checkpoint."""
+
+SCAN = (14, 400, 232, 118)
 
 WIRES = (
     "M225 34V62", "M170 90L130 120", "M280 90L326 120", "M130 148V176", "M130 204V220", "M130 240V254H51V270",
-    "M130 254V270", "M130 254H209V270", "M51 298V316", "M63 378V400", "M130 298V400", "M209 298V400", "M130 484V502",
-    "M326 148V424", "M326 444V512H142", "M130 524V536", "M130 564V584", "M130 606V620", "M225 48H424V595H142",
+    "M130 254V270", "M130 254H209V270", "M51 298V316", "M63 378V400", "M130 298V400", "M209 298V400", "M130 518V536",
+    "M326 148V424", "M326 444V546H142", "M130 558V570", "M130 598V618", "M130 640V654", "M225 48H424V629H142",
 )  # fmt: skip
 
-OPERATIONS = ((130, 230, "SiLU"), (326, 434, "SiLU"), (130, 513, "×"), (130, 595, "+"))
+OPERATIONS = ((130, 230, "SiLU"), (326, 434, "SiLU"), (130, 547, "×"), (130, 629, "+"))
 
-WORDS = ((418, 320, "residual", "end"), (320, 506, "gate", "end"), (24, 418, "selective scan", "start"))
+WORDS = ((418, 320, "residual", "end"), (320, 540, "gate", "end"), (24, 418, "selective scan", "start"))
 
 
 def block_drawing(

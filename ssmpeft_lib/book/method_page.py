@@ -7,7 +7,7 @@ from typing import Any
 from ..compare.join import family_of
 from ..plan.method_string import MethodString
 from . import links
-from .block import SLOTS, block_drawing
+from .block import LEARNED, SLOTS, block_drawing
 from .documents import Book
 from .environment import prose, render
 from .method_facts import REFERENCE, acting, slots_of
@@ -44,7 +44,7 @@ def _where(book: Book, page: str, name: str) -> str:
         return ""
     family = family_of(name)
     everything = slots[0]["slot"] == "everything"
-    inside = [slot for slot in SLOTS if slot not in ("soft_prompt", "initial_state")]
+    inside = [slot for slot in SLOTS if slot not in LEARNED]
     trained = dict.fromkeys(inside if everything else [one["slot"] for one in slots], family)
     href = {slot: links.href(page, "glossary", links.slot_anchor(slot)) for slot in SLOTS}
     label = f"A Mamba block; {book.titles[name]} trains {', '.join(one['slot'] for one in slots)}"

@@ -10,6 +10,7 @@ import transformers
 from torch import nn
 
 from ..adapters.api import adapt
+from ..adapters.method import method_class
 from ..plan import registry
 from .examination import doctor
 from .report import Check, Report
@@ -20,7 +21,7 @@ SURVEY = {
     "mamba2-130m": ("in_proj", "out_proj", "conv1d", "linear+ssm"),
     "jamba-tiny-319m": ("in_proj", "x_proj", "dt_proj", "out_proj", "conv1d", "linear+ssm", "in_proj+A_log"),
 }
-"""Where the survey puts LoRA; prompt and prefix come on top, and this library's other methods without a counterpart."""
+"""Where the survey puts LoRA; prompt and prefix come on top, and other methods of this library alone."""
 
 TOKENS = {"vocab_size": 64}
 
@@ -60,7 +61,8 @@ def survey() -> Iterator[dict]:
         for method in [*methods, "dora@in_proj", "prompt,tokens=8", "prefix,tokens=8,hidden=16"]:
             ours, theirs = examine(model, method), examine(model, method, stock_peft=True)
             yield {"model": model, "method": method, "ours": ours.as_dict(), "stock": theirs.as_dict()}
-        for method in ("bitfit", "initial_state", "full@ssm", "sdlora", "sddora"):
+        later = [name for name in registry.files("methods") if method_class(name).published]
+        for method in ("bitfit", "initial_state", "full@ssm", "sdlora", "sddora", *later):
             yield {"model": model, "method": method, "ours": examine(model, method).as_dict(), "stock": None}
 
 

@@ -7,7 +7,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, asdict, fields
 from typing import Any
 
 from ..adapters.method import Method, method_class
@@ -21,7 +21,8 @@ def catalogue(mixer: str = "s6") -> dict[str, Any]:
     Args:
         mixer: the mixer kind whose slots are listed.
     Returns:
-        `methods`, each with `title`, `docstring`, `summary` and `options` (name, default, text); `slots`, each with
+        `methods`, each with `title`, `docstring`, `summary`, `published` (see `Published`; None for the paper's) and
+        `options` (name, default, text); `slots`, each with
         the parameter below its owner and the axes that are channels and states; `groups`, each with its slots.
     """
     kind = registry.load("mixers", mixer)
@@ -42,6 +43,7 @@ def _method(name: str) -> dict[str, Any]:
         "title": re.split(r"[:,(.]", docstring, maxsplit=1)[0].strip(),
         "docstring": docstring,
         "summary": inspect.cleandoc(vars(kind)["__doc__"]),
+        "published": kind.published and asdict(kind.published),
         "options": [_option(field, texts.get(field.name, "")) for field in fields(kind) if field.name in named],
     }
 

@@ -46,8 +46,9 @@ class MixerKind(Protocol):
     def install(mixer: nn.Module) -> None:
         """Give a mixer a forward in which every adapter acts; by default nothing, as where its own calls its modules.
 
-        With it a mixer may have what initial states and prefixes need: `state_shape`, `columns_shape`, `prefix_width`
-        and `start_after(prefix)`, and read `self.start` in its forward, as `MixerForward` in _forward.py does.
+        With it a mixer may have what initial states, prefixes and offsets need: `state_shape`, `columns_shape`,
+        `prefix_width`, `output_shape` and `start_after(prefix)`, and read `self.start` and `self.offset` in its
+        forward, as `MixerForward` in _forward.py does.
         """
 
     def uninstall(mixer: nn.Module) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..adapters.inputs.offsets import Offset
 from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import Mixin
 from ..adapters.packed import PACKING, check_one_document
@@ -75,6 +76,9 @@ class MixerForward(Mixin):
         if start is None:
             return Start()
         return start if mask is None else replace(start, first=first_token(mask))
+
+    def _learned_offset(self) -> Offset | None:
+        return self.offset() if hasattr(self, "offset") else None
 
     def _continued(self, layer, mask: Tensor | None) -> Start:
         # copies, as the cache is about to be overwritten

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..adapters.attach import HALF
+from ..adapters.inputs.offsets import Offset
 from ..adapters.inputs.starts import Start
 from ..adapters.slots import SlotSpec
 from ..ops import discretize, fft_conv, s4d_kernel, s4d_step
@@ -188,6 +189,11 @@ class S4D(nn.Module):
         """Size of a prefix vector: one number a channel."""
         return self.config.d_model
 
+    @property
+    def output_shape(self) -> tuple[int]:
+        """Shape of the state space models' output for one step: (d_model,)."""
+        return (self.config.d_model,)
+
     def start_after(self, prefix: Tensor) -> Start:
         """The state after a prefix [prefix_len, d_model] that enters the state space models (Proposition 5)."""
         log_A_bar, B_bar, _ = self.kernel.discrete()
@@ -198,8 +204,19 @@ class S4D(nn.Module):
         """One step of generation, as in `S4DKernel.step`."""
         return self.project(x, self.kernel.step(x, state))
 
+    def _added(self, offset: Offset) -> Tensor | float:
+        """What an offset adds to the outputs of every step, [d_model]: C is the same at every step."""
+        added = 0.0 if offset.output is None else offset.output
+        if offset.state is None:
+            return added
+        state = torch.view_as_complex(offset.state) if offset.state.dim() == 3 else offset.state
+        return added + read_out(state, self.kernel.continuous()[2])
+
     def project(self, x: Tensor, y: Tensor) -> Tensor:
         """Residual, linear layer and activation around the outputs `y` of the state space models."""
+        offset = self.offset() if hasattr(self, "offset") else None
+        if offset is not None:
+            y = y + self._added(offset)
         if self.config.residual == "before_projection":
             y = self.output_linear(y + self.D * x)
         else:

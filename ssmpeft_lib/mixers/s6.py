@@ -104,6 +104,11 @@ class S6Forward(MixerForward):
         """Size of a prefix vector: d_inner."""
         return self.intermediate_size
 
+    @property
+    def output_shape(self) -> tuple[int]:
+        """Shape of the scan's output for one token: (d_inner,)."""
+        return (self.intermediate_size,)
+
     def start_after(self, prefix: Tensor) -> Start:
         """What the mixer holds after a prefix that enters behind in_proj, [prefix_len, d_inner].
 
@@ -137,20 +142,32 @@ class S6Forward(MixerForward):
             delta = delta.masked_fill(in_front(start.first, delta.shape[-1])[:, None], MASKED_DELTA)
         inputs = (u, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True, start.state)
         if cache_params is None:
-            return selective_scan(*inputs).transpose(1, 2)
+            return self._with_offset(selective_scan(*inputs), C, z).transpose(1, 2)
         y, state = selective_scan(*inputs, return_last_state=True)
         remember(cache_params, self.layer_idx, x, columns, self.conv_kernel_size, state)
-        return y.transpose(1, 2)
+        return self._with_offset(y, C, z).transpose(1, 2)
 
     def _step(self, streams: tuple[Tensor, Tensor], layer) -> Tensor:
         x, z = (stream[..., 0] for stream in streams)
         u = self._convolved_step(x, self._columns(layer))
-        delta, B, C = (part[..., 0] for part in self._selective(u[..., None]))
+        selective = self._selective(u[..., None])
+        delta, B, C = (part[..., 0] for part in selective)
         if getattr(layer, "A", None) is None:
             # with the cache, until the next prompt: no weight changes while an answer is written
             layer.A = self._A()
         state = recurrent_state(layer)
-        return selective_state_step(state, u, delta, layer.A, B, C, self.D, z, self.dt_proj.bias, True)[:, None]
+        y = selective_state_step(state, u, delta, layer.A, B, C, self.D, z, self.dt_proj.bias, True)
+        return self._with_offset(y[..., None], selective[2], streams[1]).transpose(1, 2)
+
+    def _with_offset(self, y: Tensor, C: Tensor, z: Tensor) -> Tensor:
+        """The gated output y [batch, d_inner, seq_len] with what a learned offset adds behind the gate."""
+        offset = self._learned_offset()
+        if offset is None:
+            return y
+        added = 0.0 if offset.output is None else offset.output[:, None]
+        if offset.state is not None:
+            added = added + offset.state @ C.to(offset.state.dtype)
+        return y + (F.silu(z) * added).to(y.dtype)
 
     def _selective(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """delta [batch, d_inner, seq_len] before bias and softplus; B and C [batch, d_state, seq_len]."""

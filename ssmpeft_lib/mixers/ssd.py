@@ -84,6 +84,11 @@ class SSDForward(MixerForward):
         """Size of a prefix vector: x, B, C and dt as they leave in_proj."""
         return self.conv_dim + self.num_heads
 
+    @property
+    def output_shape(self) -> tuple[int, int]:
+        """Shape of the scan's output for one token: (heads, head_dim)."""
+        return self.num_heads, self.head_dim
+
     def start_after(self, prefix: Tensor) -> Start:
         """What the mixer holds after a prefix that enters behind in_proj, [prefix_len, prefix_width]."""
         xBC, dt = prefix[None].split([self.conv_dim, self.num_heads], dim=-1)
@@ -120,7 +125,7 @@ class SSDForward(MixerForward):
         y, state = ssd_scan(*inputs, return_last_state=True, chunk=self.chunk_size)
         if cache_params is not None:
             remember(cache_params, self.layer_idx, xBC, columns, self.conv_kernel_size, state)
-        return self._gated(y.flatten(2), z)
+        return self._gated(self._with_offset(y, C).flatten(2), z)
 
     def _step(self, streams: tuple[Tensor, ...], layer) -> Tensor:
         z, xBC, dt = (stream[:, 0] for stream in streams)
@@ -128,7 +133,23 @@ class SSDForward(MixerForward):
         x, B, C = (part[:, 0] for part in self._selective(convolved[..., None]))
         state = recurrent_state(layer)
         y = ssd_state_step(state, x, dt, self._A(), B, C, self.D, self.dt_bias, True, self.time_step_limit)
-        return self._gated(y.flatten(1), z)[:, None]
+        return self._gated(self._with_offset(y, C).flatten(1), z)[:, None]
+
+    def _with_offset(self, y: Tensor, C: Tensor) -> Tensor:
+        """The output y [..., heads, head_dim] with a learned offset, read by C [..., groups, d_state] as the state is.
+
+        The gate and the gated norm come behind, so that they act on what is read from the state and the offset alike.
+        """
+        offset = self._learned_offset()
+        if offset is None:
+            return y
+        if offset.output is not None:
+            y = y + offset.output.to(y.dtype)
+        if offset.state is not None:
+            grouped = offset.state.unflatten(0, (self.n_groups, -1))
+            read = torch.einsum("...gn,ghpn->...ghp", C.to(grouped.dtype), grouped)
+            y = y + read.flatten(-3, -2).to(y.dtype)
+        return y
 
     def _selective(self, convolved: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x [batch, seq_len, heads, head_dim]; B and C [batch, seq_len, groups, d_state]."""

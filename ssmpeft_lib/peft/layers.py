@@ -7,6 +7,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor
 
 from ..adapters.attach import AdaptedLinear, AdaptedParameter
+from ..adapters.inputs.offsets import Offsets
 from ..adapters.inputs.prompts import Prompts
 from ..adapters.inputs.starts import Starts
 from ..adapters.slots import Wrappers
@@ -82,7 +83,7 @@ class ParameterCarrier(AdaptedParameter, WeightCarrier):
 
 
 class InputCarrier(Carrier):
-    """A carrier of what no weight can hold: learned starts and prompts."""
+    """A carrier of what no weight can hold: learned starts, prompts and offsets."""
 
     bias = None
 
@@ -94,13 +95,21 @@ class InputCarrier(Carrier):
         """Nothing is merged here."""
 
 
-class StartsCarrier(Starts, InputCarrier):
-    """Learned starts of one mixer as a layer of peft."""
+class MixerCarrier(InputCarrier):
+    """A carrier of what is learned for one mixer."""
 
     @property
     def weight(self) -> Tensor:
         """A parameter of the mixer, which tells where new adapters belong."""
-        return next(p for name, p in self.mixer.named_parameters() if ".deltas." not in name and "start." not in name)
+        return next(p for name, p in self.mixer.named_parameters() if ".deltas." not in name)
+
+
+class StartsCarrier(Starts, MixerCarrier):
+    """Learned starts of one mixer as a layer of peft."""
+
+
+class OffsetsCarrier(Offsets, MixerCarrier):
+    """Learned offsets of one mixer as a layer of peft."""
 
 
 class PromptsCarrier(Prompts, InputCarrier):
@@ -112,4 +121,4 @@ class PromptsCarrier(Prompts, InputCarrier):
         return next(self.parameters())
 
 
-CARRIERS = Wrappers(LinearCarrier, ParameterCarrier, StartsCarrier, PromptsCarrier)
+CARRIERS = Wrappers(LinearCarrier, ParameterCarrier, StartsCarrier, PromptsCarrier, OffsetsCarrier)

@@ -1,1 +1,1 @@
-"""What a method learns to put in front of a mixer: states, columns and prefixes, and soft prompts."""
+"""What a method learns beside the weights: states, columns, prefixes and soft prompts in front, and offsets behind."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..attach import to_device_of
-from .learned import LearnedInput
+from .learned import LearnedInMixer
 
 
 @dataclass
@@ -27,21 +26,10 @@ class Start:
     first: Tensor | None = None
 
 
-class Starts(LearnedInput):
+class Starts(LearnedInMixer):
     """The learned starts of one mixer, one for each adapter; a submodule of the mixer named `start`."""
 
     slot = "initial_state"
-
-    def __init__(self, mixer: nn.Module):
-        super().__init__()
-        # not a submodule: the mixer holds this module, not the other way round
-        object.__setattr__(self, "mixer", mixer)
-
-    def add(self, adapter: str, start: nn.Module) -> None:
-        """Put a start in place: a module that says `how` it works and whose call `start(mixer, dtype)` returns a
-        `Start`."""
-        self.deltas[adapter] = to_device_of(start, next(self.mixer.parameters()))
-        self.activate(adapter)
 
     def forward(self, dtype: torch.dtype | None = None) -> Start | None:
         """The start to use, the sum over active adapters; None for zeros.
@@ -52,7 +40,7 @@ class Starts(LearnedInput):
         starts = [self.deltas[name](self.mixer, dtype) for name in self.acting_names()]
         if not starts:
             return None
-        return Start(_total([s.state for s in starts]), _total([s.columns for s in starts]))
+        return Start(total([s.state for s in starts]), total([s.columns for s in starts]))
 
 
 class LearnedStart(nn.Module):
@@ -75,6 +63,7 @@ class LearnedStart(nn.Module):
         return Start(self.initial_state[None], None if self.conv_state is None else self.conv_state[None])
 
 
-def _total(tensors: list[Tensor | None]) -> Tensor | None:
+def total(tensors: list[Tensor | None]) -> Tensor | None:
+    """The sum of those that are there; None where none is."""
     present = [tensor for tensor in tensors if tensor is not None]
     return sum(present[1:], start=present[0]) if present else None

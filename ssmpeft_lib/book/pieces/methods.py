@@ -1,4 +1,4 @@
-"""All methods with what they train."""
+"""The paper's methods with what they train."""
 
 from __future__ import annotations
 
@@ -22,5 +22,6 @@ def myst(book: Book, page: str) -> str:
             "share": book.shares.get(REFERENCE, {}).get(name, {}).get("trainable_pct"),
         }
         for name in names()
+        if not book.catalogue["methods"][name]["published"]
     ]
     return raw(render("methods.html", lines=lines, model=REFERENCE))

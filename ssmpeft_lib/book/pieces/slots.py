@@ -6,14 +6,12 @@ import yaml
 from latex2mathml.converter import convert
 
 from ...plan.registry import family_labels
+from ..block import LEARNED
 from ..documents import Book
 from ..environment import render
 from ..links import slot_anchor
 from ..method_facts import acting
 from ..page import raw
-
-HANDLES = ("soft_prompt", "initial_state")
-"""Places where a method acts that are no parameters of the checkpoint."""
 
 
 def myst(book: Book, page: str) -> str:
@@ -34,7 +32,7 @@ def myst(book: Book, page: str) -> str:
             "families": families.get(name, ()),
         }
         for name, one in described.items()
-        if name in facts or name in HANDLES
+        if name in facts or name in LEARNED
     ]
     return raw(render("slots.html", lines=lines, names=family_labels()))
 
