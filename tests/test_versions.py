@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -74,3 +76,15 @@ def test_an_import_outside_of_the_window_warns_once_and_says_what_was_tried(tmp_
 
 def test_an_import_inside_of_the_window_says_nothing(tmp_path):
     assert not warnings_with(tmp_path)
+
+
+def test_continuous_integration_tries_both_ends_of_the_window_on_other_machines(monkeypatch):
+    scripts = REPOSITORY / "workflow" / "scripts"
+    monkeypatch.syspath_prepend(str(scripts))
+    script = runpy.run_path(str(scripts / "version_window.py"))
+    steps = re.findall(
+        r"version_window\.py (\S+) --machine (\S+)", (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+    )
+    assert {corner for corner, _ in steps} == {"lowest", "newest"} <= set(script["CORNERS"])
+    machines = {machine for _, machine in steps}
+    assert len(machines) == 2 and machines <= set(script["MACHINES"]) - {"plain"}
