@@ -112,6 +112,8 @@ def test_the_search_never_trains_longer_than_the_run_itself():
     )
     assert (short.train_examples, short.val_examples, short.epochs, short.steps) == (800, 50, 1, None)
     assert for_search(Recipe(1e-3), 1e-2).train_examples == search.TRAIN_EXAMPLES
+    assert for_search(Recipe(1e-3, batch_size=8, steps=300, search_examples=400), 1e-2).train_examples == 400
+    assert for_search(Recipe(1e-3, batch_size=8, steps=10, search_examples=400), 1e-2).train_examples == 80
 
 
 def write(folder: Path, cell: Cell, score: float, rate: float = 1e-3) -> None:

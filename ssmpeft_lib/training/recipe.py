@@ -33,6 +33,7 @@ class Recipe:
             for less memory and more time (1: every layer); None keeps what all layers need.
         train_examples, eval_examples: use only so many, or None for all.
         val_examples: of the validation set, in place of `eval_examples`.
+        search_examples: of the training set, those that each rate of the search is tried on; None for 2,000.
         max_new_tokens, beams: of generated answers; the paper has 1024 and 5 (Sec. C.1).
     """
 
@@ -54,6 +55,7 @@ class Recipe:
     train_examples: int | None = None
     eval_examples: int | None = None
     val_examples: int | None = None
+    search_examples: int | None = None
     eval_batch_size: int = 16
     max_new_tokens: int = 1024
     beams: int = 5
@@ -117,13 +119,14 @@ def for_search(recipe: Recipe, learning_rate: float) -> Recipe:
 
     Those are never more than a run of a given number of steps would see itself.
     """
-    seen = recipe.steps * recipe.batch_size if recipe.steps else search.TRAIN_EXAMPLES
+    most = recipe.search_examples or search.TRAIN_EXAMPLES
+    seen = recipe.steps * recipe.batch_size if recipe.steps else most
     return replace(
         recipe,
         learning_rate=learning_rate,
         learning_rates=(),
         epochs=search.EPOCHS,
         steps=None,
-        train_examples=min(search.TRAIN_EXAMPLES, seen, recipe.train_examples or search.TRAIN_EXAMPLES),
+        train_examples=min(most, seen, recipe.train_examples or most),
         val_examples=min(search.VAL_EXAMPLES, recipe.val_examples or recipe.eval_examples or search.VAL_EXAMPLES),
     )
