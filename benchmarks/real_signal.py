@@ -60,9 +60,11 @@ class Scores:
         """Mean over seeds; a KeyError where nothing ran."""
         return fmean(test[key] for test in self.found[method, dataset])
 
-    def among_labels(self, dataset: str) -> float:
-        """The unadapted model's score when it has to say a label word."""
-        return fmean(next(iter(test["among_labels"].values())) for test in self.found["pretrained", dataset])
+    def among_labels(self, dataset: str) -> tuple[str, float]:
+        """The metric of a data set and the unadapted model's mean when it has to say a label word."""
+        tests = self.found["pretrained", dataset]
+        metric = next(iter(tests[0]["among_labels"]))
+        return metric, fmean(test["among_labels"][metric] for test in tests)
 
 
 @cache
@@ -95,10 +97,10 @@ def label_shares(results: Path, dataset: str) -> list[float]:
     return [100 * count / len(rows) for count in counts.values()]
 
 
-def off_chance(score: float, shares: Iterable[float], matthews: bool = False) -> float:
+def off_chance(metric: str, score: float, shares: Iterable[float]) -> float:
     """How far a score lies from what answers that ignore the input can get: between the rarest label's share and the
     most frequent one's, and 0 for Matthews' correlation."""
-    low, high = (0.0, 0.0) if matthews else (min(shares), max(shares))
+    low, high = (0.0, 0.0) if metric == "matthews" else (min(shares), max(shares))
     return max(low - score, score - high, 0.0)
 
 
@@ -118,9 +120,9 @@ def gates(
     bits, ngrams = (about.get(key, {}).get("bits_per_byte") for key in ("held_out", "ngrams"))
 
     def unadapted() -> tuple[float, str]:
-        off = {name: off_chance(scores.among_labels(name), shares[name], matthews=name == "glue-cola") for name in GLUE}
+        off = {name: off_chance(*scores.among_labels(name), shares[name]) for name in GLUE}
         worst = max(off, key=off.get)
-        return off[worst], f"farthest: {worst}, {scores.among_labels(worst):.1f}"
+        return off[worst], f"farthest: {worst}, {scores.among_labels(worst)[1]:.1f}"
 
     def over_prompts() -> tuple[float, str]:
         gains = {name: scores.mean(LORA, name) - scores.mean(prompt(name), name) for name in DATA}

@@ -62,9 +62,9 @@ def test_a_gate_on_its_threshold_is_passed():
 
 
 def test_what_ignores_the_input_is_at_chance_whatever_label_it_says():
-    assert signal.off_chance(68, [32, 68]) == signal.off_chance(33, [32, 68]) == 0
-    assert signal.off_chance(75, [32, 68]) == 7 and signal.off_chance(0, [30, 70], matthews=True) == 0
-    assert signal.off_chance(6, [30, 70], matthews=True) == signal.off_chance(-6, [30, 70], matthews=True) == 6
+    assert signal.off_chance("accuracy", 68, [32, 68]) == signal.off_chance("accuracy", 33, [32, 68]) == 0
+    assert signal.off_chance("accuracy", 75, [32, 68]) == 7 and signal.off_chance("matthews", 0, [30, 70]) == 0
+    assert signal.off_chance("matthews", 6, [30, 70]) == signal.off_chance("matthews", -6, [30, 70]) == 6
 
 
 def test_what_did_not_run_is_not_measured_and_no_gate_is_passed_by_it():
