@@ -24,6 +24,7 @@ _HOME = {
     "begin_warmup": "adapters.select_by_warmup",
     "initialize_sdt_weights": "adapters.select_by_warmup",
     "select": "adapters.select_by_warmup",
+    "hotswap": "adapters.storage",
     "load": "adapters.storage",
     "save": "adapters.storage",
     "SSMPeftConfig": "peft.config",

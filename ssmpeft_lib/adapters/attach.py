@@ -154,6 +154,17 @@ class AdaptedLinear(Adapted):
             y = self.base_layer(x) if with_bias else linear_without_bias(self.base_layer, x)
         return self._on_output(x, y, bias, on_output) if on_output else y
 
+    @torch.no_grad()
+    def change_by(self, adapter: str) -> Tensor:
+        """What one adapter alone changes the weight by, [out_features, in_features], in float32 or float64."""
+        weight = next(iter(self.before_merge.values()), self.frozen())
+        if self.quantiser():
+            # only what changes every weight alike can be put on one whose values are packed
+            weight = torch.zeros(self.out_features, self.in_features, device=weight.device)
+        weight = weight.to(torch.promote_types(weight.dtype, torch.float32))
+        deltas = self.deltas[adapter].items() if adapter in self.deltas else ()
+        return self._with(weight, [(self.regions[slot], delta) for slot, delta in deltas]) - weight
+
     def _on_output(self, x: Tensor, y: Tensor, bias: Tensor | None, acting: list[tuple[Region, Delta]]) -> Tensor:
         hidden, up, changed = [], [], y
         for region, delta in acting:

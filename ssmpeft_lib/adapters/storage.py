@@ -15,6 +15,7 @@ from ..plan.atomic import replacing, write_text
 from ..plan.reading import read_json
 from .adapter_set import AdapterSet
 from .api import Adaptation, adapt, adaptation_of, base_model, untouched_on_error
+from .method import build_method
 from .sparse import Sparse
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -97,6 +98,43 @@ def load(model: nn.Module, folder: str | Path) -> nn.Module:
     return model
 
 
+def hotswap(model: nn.Module, folder: str | Path, adapter: str | None = None) -> nn.Module:
+    """Put the values of a saved adapter in the place of those of an adapter on a model, which stays as it is built.
+
+    Nothing is attached or taken away, so that what was compiled or captured of the model goes on with the new values.
+
+    Args:
+        model: adapted here or through peft with the method of the saved adapter.
+        folder: written by `save` or by peft's `save_pretrained`.
+        adapter: whose values are replaced; None for the only one, or the only active one.
+    Raises:
+        ValueError: the saved adapter is of another method or for another model, or a file cannot be read; the model
+            keeps its values then.
+    """
+    found, config = adaptation_of(model, adapter), _config(Path(folder) / CONFIG)
+    model = base_model(model)
+    check_base(config.get("base_class"), config.get("vocab_size"), model)
+    if build_method(config["method"]) != found.method:
+        raise ValueError(
+            f"{folder} holds {config['method']}, and the adapter on the model is {found.method.spelled_out()}; only "
+            "adapters of one method can take each other's place"
+        )
+    merged = [module for module in model.modules() if found.adapter in getattr(module, "before_merge", ())]
+    if merged:
+        raise ValueError(f"adapter {found.adapter!r} is merged into the weights; unmerge it first")
+    before = {
+        name: tensor.clone()
+        for name, tensor in model.state_dict().items()
+        if name in set(live_names(model, found).values())
+    }
+    try:
+        _fill(model, _weights(Path(folder) / WEIGHTS), Path(folder) / WEIGHTS, found)
+    except ValueError:
+        model.load_state_dict(before, strict=False)
+        raise
+    return model
+
+
 def embedding_rows(model: nn.Module) -> int | None:
     """How many tokens a model embeds; None where it embeds none."""
     embedding = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
@@ -165,13 +203,13 @@ def _not_the_values_of(tensor: Tensor, stored: Tensor) -> str:
     return "" if stored.dtype == tensor.dtype else f"is of type {stored.dtype}, not {tensor.dtype}"
 
 
-def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+def _fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, found: Adaptation | None = None) -> None:
     for name, parameter in model.named_parameters():
         # such as a new head, which was trained beside the method
         if PREFIX + name in tensors:
             parameter.requires_grad_(True)
     state = model.state_dict(keep_vars=True)
-    expected = {PREFIX + key: state[name] for key, name in live_names(model).items()}
+    expected = {PREFIX + key: state[name] for key, name in live_names(model, found).items()}
     problems = [f"{key} is missing" for key in sorted(expected.keys() - tensors.keys())]
     problems += [f"{key} belongs nowhere" for key in sorted(tensors.keys() - expected.keys())]
     problems += [

@@ -1,4 +1,4 @@
-"""Export the low-rank part of an adapter as a stock LoRA adapter of peft, for users without this library."""
+"""Export what an adapter changes in linear layers as a stock LoRA of peft, for users without this library."""
 
 from __future__ import annotations
 
@@ -32,15 +32,24 @@ class Exported:
         folder: with adapter_config.json and adapter_model.safetensors.
         layers: paths of the layers that have a LoRA now.
         left_out: paths of what has no counterpart, each with the reason.
+        kept: share of the energy of each layer's change, its squared singular values, that the LoRA has; 1 where it is
+            exact.
     """
 
     folder: Path
     layers: tuple[str, ...]
     left_out: dict[str, str]
+    kept: dict[str, float]
 
 
-def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None, strict: bool = False) -> Exported:
-    """Write the plain LoRA parts of an adapter as an adapter that peft loads by itself.
+def export_lora(
+    model: nn.Module,
+    folder: str | Path,
+    adapter: str | None = None,
+    strict: bool = False,
+    rank: int | float | None = None,
+) -> Exported:
+    """Write the changes that an adapter makes to linear layers as a LoRA adapter that peft loads by itself.
 
     The updates of several blocks of a fused projection become one update of the whole layer, of the sum of their ranks.
 
@@ -48,20 +57,30 @@ def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None
         model: adapted by this library, alone or through peft.
         adapter: whose; None for the only one, or the only active one.
         strict: whether to refuse an adapter of which a part would be left out; otherwise that is a warning.
+        rank: None for plain low-rank updates, as they are. With a rank, any change of a linear layer is written (of
+            DoRA, SDT, full fine-tuning of a slot), as the nearest one of that rank by its singular values; a fraction
+            in (0, 1) is the share of the change's energy to keep, at whatever rank that takes in each layer. The
+            changes are those from the frozen weights, so the base is the model as it was before.
     Raises:
-        ValueError: no part of the adapter has a counterpart in peft, or not all of it if `strict`; says why.
+        ValueError: no part of the adapter has a counterpart in peft, or not all of it if `strict`; says why. Or the
+            rank is no positive number.
     """
+    if rank is not None and (rank <= 0 or (rank > 1 and rank != int(rank))):
+        raise ValueError(f"rank={rank} must be a whole number above 0, or a share of the energy below 1")
     found = adaptation_of(model, adapter)
-    model, parts, left_out = base_model(model), {}, {}
+    model, parts, left_out, kept = base_model(model), {}, {}, {}
     for name, carrier in model.named_modules():
         deltas = getattr(carrier, "deltas", {})
         if found.adapter not in deltas:
             continue
-        reason = _reason(model, name, carrier, found.adapter)
-        if reason:
-            left_out[name] = reason
+        reason = no_counterpart(model, name, carrier)
+        plain = not reason and all(type(delta) is LowRank for delta in carrier.deltas[found.adapter].values())
+        if reason or not (plain or rank):
+            left_out[name] = reason or "not a plain low-rank update; give export_lora a rank"
+        elif rank is None:
+            parts[name], kept[name] = _joined(carrier, found.adapter), 1.0
         else:
-            parts[name] = _joined(carrier, found.adapter)
+            parts[name], kept[name] = nearest(carrier.change_by(found.adapter), rank)
     if not parts:
         reasons = "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:2])
         raise ValueError(
@@ -86,19 +105,35 @@ def export_lora(model: nn.Module, folder: str | Path, adapter: str | None = None
     with replacing(folder / WEIGHTS) as draft:
         save_file(tensors, draft, metadata={"format": "pt"})
     _config(model, {name: len(down) for name, (down, _) in parts.items()}).save_pretrained(folder)
-    return Exported(folder, tuple(parts), left_out)
+    return Exported(folder, tuple(parts), left_out, kept)
 
 
-def _reason(model: nn.Module, name: str, carrier: nn.Module, adapter: str) -> str:
-    """Why peft has no counterpart; empty when it has."""
+def no_counterpart(model: nn.Module, name: str, carrier: nn.Module) -> str:
+    """Why peft's LoRA has nothing that does what is done here, in words; empty where it has."""
     if not isinstance(carrier, AdaptedLinear):
         return "not on the output of a linear layer"
-    if any(type(delta) is not LowRank for delta in carrier.deltas[adapter].values()):
-        return "not a plain low-rank update"
     layer = name.rpartition(".")[2]
     if layer in NEVER_CALLED:
-        return "transformers reads this layer's weight without calling it"
-    return "peft refuses LoRA on it for this model type" if is_refused_by_lora(model, layer) else ""
+        return f"transformers reads the weight of {name} without calling it"
+    return f"peft refuses LoRA on {name} for this model type" if is_refused_by_lora(model, layer) else ""
+
+
+@torch.no_grad()
+def nearest(change: Tensor, rank: int | float) -> tuple[tuple[Tensor, Tensor], float]:
+    """lora_A and lora_B of the nearest change of a rank, and the share of the energy that they keep.
+
+    Args:
+        change: of a weight, [rows, columns].
+        rank: at least 1, or a share of the energy to keep, below 1.
+    """
+    left, values, right = torch.linalg.svd(change.cpu(), full_matrices=False)
+    energy = values.double().square()
+    if rank < 1:
+        rank = 1 + int((energy.cumsum(0) < rank * energy.sum()).sum())
+    rank = min(int(rank), len(values))
+    share = float(energy[:rank].sum() / energy.sum()) if energy.any() else 1.0
+    root = values[:rank].sqrt()
+    return (root[:, None] * right[:rank], left[:, :rank] * root), share
 
 
 @torch.no_grad()

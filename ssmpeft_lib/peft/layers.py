@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor
@@ -67,7 +69,26 @@ class WeightCarrier(Carrier):
 
 
 class LinearCarrier(AdaptedLinear, WeightCarrier):
-    """An adapted linear layer as a layer of peft."""
+    """An adapted linear layer as a layer of peft.
+
+    Attributes:
+        no_lora: why peft's LoRA does nothing on this layer, in words; empty where it does. Filled in by the tuner.
+    """
+
+    no_lora = ""
+
+    def supports_lora_conversion(self, adapter_name: str = "default") -> bool:
+        """Whether `peft.convert_to_lora` can make a LoRA of this layer's changes that acts; warns where not.
+
+        It needs a whole number as rank: with a share of the energy it names no modules. `export_lora` takes both.
+        """
+        if self.no_lora:
+            warn_no_lora(self.no_lora)
+        return not self.no_lora
+
+    def get_delta_weight(self, adapter_name: str) -> Tensor:
+        """What an adapter changes the weight by, [out_features, in_features]; `peft.convert_to_lora` asks for it."""
+        return self.change_by(adapter_name)
 
 
 class ParameterCarrier(AdaptedParameter, WeightCarrier):
@@ -75,6 +96,11 @@ class ParameterCarrier(AdaptedParameter, WeightCarrier):
 
     # peft would look for it in a wrapped layer
     bias = None
+
+    def supports_lora_conversion(self, adapter_name: str = "default") -> bool:
+        """Whether `peft.convert_to_lora` can turn this into a LoRA: never, LoRA is on the outputs of linear layers."""
+        warn_no_lora(f"{self.name} of {type(self.owner).__name__} is no weight of a linear layer")
+        return False
 
     @property
     def weight(self) -> Tensor:
@@ -86,6 +112,11 @@ class InputCarrier(Carrier):
     """A carrier of what no weight can hold: learned starts, prompts and offsets."""
 
     bias = None
+
+    def supports_lora_conversion(self, adapter_name: str = "default") -> bool:
+        """Whether `peft.convert_to_lora` can turn this into a LoRA: never, no weight holds it."""
+        warn_no_lora("a learned state, prefix or prompt is no change of a weight")
+        return False
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Refuse, unless nothing here acts."""
@@ -119,6 +150,15 @@ class PromptsCarrier(Prompts, InputCarrier):
     def weight(self) -> Tensor:
         """A prompt, which tells where new adapters belong."""
         return next(self.parameters())
+
+
+def warn_no_lora(why: str) -> None:
+    """Say why an adapter cannot be converted to peft's LoRA, and what can be done."""
+    warnings.warn(
+        f"this adapter has no LoRA that does the same: {why}. ssmpeft_lib.export_lora(model, folder, rank=...) writes "
+        "what has one and names the rest; ssmpeft_lib.merge makes a plain model of all of it",
+        stacklevel=3,
+    )
 
 
 CARRIERS = Wrappers(LinearCarrier, ParameterCarrier, StartsCarrier, PromptsCarrier, OffsetsCarrier)

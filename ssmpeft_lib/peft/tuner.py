@@ -14,8 +14,11 @@ from ..adapters.api import Adaptation, remove
 from ..adapters.backbone import Backbone
 from ..adapters.method import build_method
 from ..adapters.mixed_class import mix_in
+from ..adapters.quantised import PLAIN
 from ..adapters.storage import check_base, check_indices, embedding_rows
+from .combine import Combination, combine
 from .config import SSMPeftConfig
+from .export import no_counterpart
 from .layers import CARRIERS, Carrier, WeightCarrier
 
 
@@ -57,7 +60,8 @@ class SSMPeftModel(BaseTuner):
         # as it is saved, so that it means the same when a default changes
         peft_config.method = method.spelled_out()
         model.ssmpeft = getattr(model, "ssmpeft", {}) | {adapter_name: Adaptation(method, adapter_name, CARRIERS)}
-        for carrier in carrying.values():
+        for name, carrier in carrying.items():
+            carrier.no_lora = no_counterpart(model, name, carrier)
             # peft fills the tensors in itself
             carrier.deltas[adapter_name].register_load_state_dict_post_hook(_check_loaded)
         return list(carrying)
@@ -71,6 +75,40 @@ class SSMPeftModel(BaseTuner):
                 "row; call set_adapter and compute the rows of each adapter in a batch of their own"
             )
         yield
+
+    def _cast_adapter_dtype(self, adapter_name: str, autocast_adapter_dtype: bool = True) -> None:
+        """Leave an adapter in float32, or put it into the type of what it stands at, as peft's own tuners do."""
+        super()._cast_adapter_dtype(adapter_name, autocast_adapter_dtype)
+        if autocast_adapter_dtype:
+            return
+        usual = next(
+            p.dtype for name, p in self.model.named_parameters() if ".deltas." not in name and p.is_floating_point()
+        )
+        for _, carrier in _carriers(self.model):
+            if adapter_name in carrier.deltas:
+                own = carrier.weight.dtype if isinstance(carrier, WeightCarrier) else usual
+                carrier.deltas[adapter_name].to(own if own in PLAIN else usual)
+
+    def add_weighted_adapter(
+        self,
+        adapters: list[str],
+        weights: list[float],
+        adapter_name: str,
+        combination_type: str = "cat",
+        svd_rank: int | None = None,
+    ) -> None:
+        """Add an adapter that changes the model by the weighted sum of what others change it by.
+
+        Args:
+            adapters, weights: adapters with the same slots, and their weights, of any sign.
+            adapter_name: of the new one, which becomes an inactive adapter.
+            combination_type: `cat` for the exact sum, whose rank is the sum of the ranks; `svd` for the nearest change
+                of rank `svd_rank`.
+            svd_rank: by default the largest rank of the adapters.
+        Raises:
+            ValueError: the changes cannot be added up, or there is another rule than those two; says what to do.
+        """
+        combine(self, Combination(tuple(adapters), tuple(weights), combination_type, svd_rank), adapter_name)
 
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False) -> None:
         """Add adapters, all active ones if none are named, to the frozen weights; refuses before anything is merged."""
@@ -108,7 +146,17 @@ def _carriers(model: nn.Module) -> list[tuple[str, Carrier]]:
 
 
 def _check_free(model: nn.Module, adapter: str) -> None:
-    """Raise a ValueError when a new adapter would take the place of one, or stand beside one that peft cannot see."""
+    """Raise a ValueError when a new adapter's name cannot be used, or would take the place of another adapter.
+
+    Another one may also be one that peft cannot see.
+    """
+    try:
+        nn.ModuleDict({adapter: nn.Identity()})
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"{adapter!r} cannot be the name of an adapter: torch keeps modules by names without dots, and none that "
+            "an attribute of a ModuleDict has; call it v1_0 in place of v1.0, and not keys or update"
+        ) from None
     for name, found in getattr(model, "ssmpeft", {}).items():
         if found.wrappers != CARRIERS:
             raise ValueError(
