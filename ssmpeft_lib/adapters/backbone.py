@@ -12,6 +12,7 @@ from ..compat.transformers import hooks_of
 from ..ops import Linear
 from ..plan.registry import unknown
 from .attach import Adapted
+from .beside import EMBEDDING, HEAD, slots_beside, tied_ends
 from .inputs.prompts import SoftPrompt
 from .packed import allow_packed_rows, refuse_packed_rows
 from .parts import Part, find_parts, locate, split_at_block, ssm_kinds
@@ -85,13 +86,15 @@ class Backbone:
             mixer.uninstall()
         _exchange(self.model, Linear, nn.Linear)
 
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """Names that stand for several slots."""
+    def groups(self, present: list[Slot] | None = None) -> dict[str, tuple[str, ...]]:
+        """Names that stand for several slots; `present` are all of the model, where they are known already."""
         groups: dict[str, tuple[str, ...]] = {}
         for kind in dict.fromkeys(part.kind for part in [*self.mixers, *self.others]):
             for name, slots in kind.GROUPS.items():
                 groups[name] = (*groups.get(name, ()), *slots)
-        return groups
+        present = self.all_slots() if present is None else present
+        linear = dict.fromkeys(slot.name for slot in present if slot.is_linear and slot.name != HEAD)
+        return groups | {"all_linear": tuple(linear)}
 
     def slots(self, targets: tuple[str, ...], within_group: Callable[[Slot], bool] = lambda slot: True) -> list[Slot]:
         """The slots that targets name, in the order of the layers.
@@ -103,17 +106,26 @@ class Backbone:
             LookupError: a name that is neither a slot nor a group of this model.
             ValueError: the targets name no slot.
         """
-        groups, present = self.groups(), self.all_slots()
+        present = self.all_slots()
+        groups = self.groups(present)
         names = {slot.name for slot in present}
         for target in targets:
             if target not in names and target not in groups:
-                raise LookupError(unknown("slot or group", target, names | set(groups), type(self.model).__name__))
+                message = unknown("slot or group", target, names | set(groups), type(self.model).__name__)
+                raise LookupError(message + self._hint(target, present))
         meant = [slot for slot in present if any(_means(target, slot, groups, within_group) for target in targets)]
         if not meant:
             raise ValueError(
                 f"{'+'.join(targets)!r} names no slot of {type(self.model).__name__} that can be adapted so"
             )
         return meant
+
+    def _hint(self, target: str, present: list[Slot]) -> str:
+        """What to write for the name of a module, as peft has them, or for a weight that has no slot."""
+        if target in (EMBEDDING, HEAD) and tied_ends(self.model):
+            return f"; {EMBEDDING} and {HEAD} are one weight in this model, of which no adapter can change one reader"
+        here = list(dict.fromkeys(slot.name for slot in present if target in slot.path.split(".")))
+        return f"; the module {target} has the slots {'+'.join(here)}" if here else ""
 
     def values(self, part: Part, warmed: bool) -> SimpleNamespace:
         """Raw parameters and biases of one mixer's SSM by the names of their slots, frozen or as they are now."""
@@ -167,13 +179,14 @@ class Backbone:
         return split_at_block(self.mixers[0].path)[0]
 
     def all_slots(self) -> list[Slot]:
-        """Every slot of the model, mixers first."""
+        """Every slot of the model: of mixers first, of what stands beside them, and of no part last."""
         found = []
         for part in [*self.mixers, *self.others]:
             for name, spec in part.kind.SLOTS.items():
                 if spec.owner != "backbone" or part is self.mixers[0] or "{layer}" in spec.parameter:
                     found.append(self._locate(part, name))
-        return [slot for slot in found if slot is not None]
+        found = [slot for slot in found if slot is not None]
+        return [*found, *slots_beside(self.model, found)]
 
     def _locate(self, part: Part, name: str) -> Slot | None:
         return locate(part, name, self.model.get_submodule(self.path), self.path)

@@ -36,6 +36,8 @@ class MethodString:
             ValueError: the text does not have the form `name[@target+target][,option=value]`, or a number is no
                 finite one.
         """
+        # as peft spells that group
+        text = text.replace("all-linear", "all_linear")
         if not _WORD.fullmatch(text):
             raise ValueError(
                 f"method {text!r} is not of the form name[@target+target][,option=value], "
