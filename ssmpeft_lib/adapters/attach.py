@@ -281,10 +281,14 @@ def linear_without_bias(layer: nn.Module, x: Tensor) -> Tensor:
 def to_device_of(module: nn.Module, weight: Tensor) -> nn.Module:
     """Move a new module to a frozen weight's device, in float32 (float64 beside float64).
 
-    A module on the meta device stays there: its values are about to be loaded.
+    Parameters on the meta device stay there: their values are about to be loaded.
     """
     wide = torch.float64 if weight.dtype == torch.float64 else torch.float32
     if any(p.is_meta for p in module.parameters()):
+        for owner in module.modules():
+            # what is not loaded has its values already
+            for name, buffer in owner.named_buffers(recurse=False):
+                setattr(owner, name, buffer.to(weight.device))
         return module.to(wide)
     return module.to(weight.device, wide)
 

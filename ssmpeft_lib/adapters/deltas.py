@@ -27,6 +27,9 @@ class Delta(nn.Module):
     """Whether the change is the same whatever the weight is. Then a linear layer adds `h @ up.T` to its output, with
     `(h, up) = factors(x)`; otherwise `output_change`."""
 
+    reads_weight = False
+    """Whether it has to know the frozen values to begin with."""
+
     replaces = False
     """True when it stands for training the weight itself and adds no parameters to the model."""
 
@@ -81,6 +84,42 @@ class LowRank(Delta):
 
     def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return F.linear(self.dropout(x.to(self.lora_A.dtype)), self.lora_A), self.scaling * self.lora_B
+
+
+class Principal(LowRank):
+    """A low-rank update that starts from the largest singular vectors of the frozen block (PiSSA, Meng et al., 2024).
+
+    What it starts from is taken off again, `scaling * (lora_B @ lora_A - B_0 @ A_0)`, which is training the principal
+    part over a frozen rest. B_0 and A_0 follow from the frozen block and are computed anew where an adapter is loaded.
+    """
+
+    how = "a low-rank update from singular vectors"
+    reads_weight = True
+
+    def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
+        super().__init__(shape, rank, alpha, dropout)
+        if rank > min(shape[-2:]):
+            raise ValueError(f"rank {rank} is larger than a side of the weight, {shape[-2]} x {shape[-1]}; lower it")
+        self.register_buffer("A_0", torch.empty(self.lora_A.shape), persistent=False)
+        self.register_buffer("B_0", torch.empty(self.lora_B.shape), persistent=False)
+
+    @torch.no_grad()
+    def start_at(self, block: Tensor) -> None:
+        """Start from the singular vectors, each side scaled by the root of the singular value."""
+        rank = self.lora_A.shape[-2]
+        U, S, V = torch.linalg.svd(block.to(self.lora_A.dtype), full_matrices=False)
+        root = (S[..., :rank] / self.scaling).sqrt()
+        self.B_0, self.A_0 = U[..., :rank] * root[..., None, :], root[..., None] * V[..., :rank, :]
+        self.lora_A.copy_(self.A_0)
+        self.lora_B.copy_(self.B_0)
+
+    def change(self, block: Tensor) -> Tensor:
+        return super().change(block) - self.scaling * (self.B_0 @ self.A_0)
+
+    def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        hidden, up = super().factors(x)
+        started = F.linear(x.to(self.A_0.dtype), self.A_0)
+        return torch.cat([hidden, started], -1), torch.cat([up, -self.scaling * self.B_0], -1)
 
 
 class ComplexLowRank(Delta):

@@ -14,6 +14,7 @@ from .deltas import Dense
 from .published import Published
 from .selection.budget import Selection
 from .selection.warmup import Warmup
+from .slots import Slot
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -99,6 +100,33 @@ def train_fully(backbone: Backbone, names: str) -> None:
     """Train slots or groups in full, named in one word and joined by dots, such as `A_log.D`, or none."""
     for slot in backbone.slots(tuple(names.split("."))) if names else []:
         backbone.attach(slot, Dense(slot.shape))
+
+
+def matrices(backbone: Backbone, targets: tuple[str, ...], what: str) -> list[Slot]:
+    """The slots that targets name, of groups only the projections.
+
+    Args:
+        what: of which a vector has none, for the error.
+    Raises:
+        LookupError: a name that is neither a slot nor a group of this model.
+        ValueError: the targets name no slot, or one that is no matrix.
+    """
+    slots = backbone.slots(targets, within_group=lambda slot: slot.is_projection)
+    for slot in slots:
+        if len(slot.shape) < 2:
+            raise ValueError(
+                f"{slot.name} is not a matrix (shape {slot.shape}) and has no {what}; try full@{slot.name}"
+            )
+    return slots
+
+
+def stock_modules(backbone: Backbone, targets: tuple[str, ...]) -> list[str]:
+    """Names of the modules that the slots lie in, as a user of peft writes them.
+
+    peft cannot address rows of a fused projection, so that in_proj_x becomes all of in_proj.
+    """
+    slots = backbone.slots(targets, within_group=lambda slot: slot.is_projection)
+    return sorted({slot.path.split(".")[-2] for slot in slots if slot.attribute})
 
 
 def registry_name(method: Method | type[Method]) -> str:

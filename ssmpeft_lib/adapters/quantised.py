@@ -34,9 +34,9 @@ def quantiser_of(weight: Tensor, layer: nn.Module | None = None) -> str:
 
 
 def check_additive(slot: str, quantiser: str, delta: Delta) -> None:
-    """Raise a ValueError when a delta would have to change the values that a quantised weight does not show."""
-    if quantiser and not (delta.on_output and delta.additive):
-        raise ValueError(f"{slot} is quantised ({quantiser}); only low-rank updates can be put on it")
+    """Raise a ValueError when a delta would have to know or change values that a quantised weight does not show."""
+    if quantiser and (delta.reads_weight or not (delta.on_output and delta.additive)):
+        raise ValueError(f"{slot} is quantised ({quantiser}); only low-rank updates can be put on it, such as lora")
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ import transformers
 from torch import nn
 
 from ..adapters.api import adapt
-from ..adapters.method import method_class
+from ..adapters.method import Method, method_class
 from ..plan import registry
 from .examination import doctor
 from .report import Check, Report
@@ -61,9 +61,12 @@ def survey() -> Iterator[dict]:
         for method in [*methods, "dora@in_proj", "prompt,tokens=8", "prefix,tokens=8,hidden=16"]:
             ours, theirs = examine(model, method), examine(model, method, stock_peft=True)
             yield {"model": model, "method": method, "ours": ours.as_dict(), "stock": theirs.as_dict()}
-        later = [name for name in registry.files("methods") if method_class(name).published]
-        for method in ("bitfit", "initial_state", "full@ssm", "sdlora", "sddora", *later):
+        for method in ("bitfit", "initial_state", "full@ssm", "sdlora", "sddora"):
             yield {"model": model, "method": method, "ours": examine(model, method).as_dict(), "stock": None}
+        for method in [name for name in registry.files("methods") if method_class(name).published]:
+            in_peft = method_class(method).stock_peft is not Method.stock_peft
+            stock = examine(model, method, stock_peft=True).as_dict() if in_peft else None
+            yield {"model": model, "method": method, "ours": examine(model, method).as_dict(), "stock": stock}
 
 
 def build(model: str) -> nn.Module:

@@ -20,7 +20,9 @@ class DoRA(LoRA):
 
     def delta(self, slot: Slot) -> Magnitude:
         """The update of one slot."""
-        return Magnitude(slot.shape, self.rank, self.alpha, self.dropout if slot.is_linear else 0.0)
+        if self.pissa:
+            raise self.refuse("pissa", "is not combined with magnitudes; leave it out, or use lora")
+        return Magnitude(slot.shape, self.rank, self.scaling * self.rank, self.dropout if slot.is_linear else 0.0)
 
     def stock_peft(self, backbone: Backbone, use_dora: bool = True) -> LoraConfig:
         return super().stock_peft(backbone, use_dora)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..adapters.backbone import Backbone
-from ..adapters.deltas import ComplexLowRank, LowRank
-from ..adapters.method import Method, train_fully
+from ..adapters.deltas import ComplexLowRank, LowRank, Principal
+from ..adapters.method import Method, matrices, stock_modules, train_fully
 from ..adapters.slots import Slot
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class LoRA(Method):
     """Dropout of the adapter's input (Sec. C.1)."""
     also: str = ""
     """Slots or groups, joined by dots, that are trained in full as well."""
+    rslora: bool = False
+    """Whether to scale the update by alpha / sqrt(rank) instead (rsLoRA, Kalajdzievski, 2023; not in the paper)."""
+    pissa: bool = False
+    """Whether to start from the largest singular vectors of a weight (PiSSA, Meng et al., 2024; not in the paper)."""
 
     family = "lora"
     learning_rate = 1.5e-2
@@ -43,11 +48,7 @@ class LoRA(Method):
             raise self.refuse("alpha", "must be above 0, or the update is always zero")
         if not 0 <= self.dropout < 1:
             raise self.refuse("dropout", "must be at least 0 and below 1")
-        for slot in backbone.slots(self.targets, within_group=lambda slot: slot.is_projection):
-            if len(slot.shape) < 2:
-                raise ValueError(
-                    f"{slot.name} is not a matrix (shape {slot.shape}) and has no low-rank update; try full@{slot.name}"
-                )
+        for slot in matrices(backbone, self.targets, "low-rank update"):
             backbone.attach(slot, self.delta(slot))
         train_fully(backbone, self.also)
 
@@ -55,17 +56,23 @@ class LoRA(Method):
         """The update of one slot. Dropout acts on a layer's input, so a raw parameter has none."""
         rank = self.rank if slot.is_projection else self.rank_ssm or self.rank
         # the same scale everywhere, whatever the rank
-        alpha = self.alpha * (rank / self.rank)
+        alpha = self.scaling * rank
         if slot.is_complex:
+            if self.pissa:
+                raise self.refuse("pissa", f"starts from singular vectors, and {slot.name} holds complex numbers")
             return ComplexLowRank(slot.shape, rank, alpha)
-        return LowRank(slot.shape, rank, alpha, self.dropout if slot.is_linear else 0.0)
+        kind = Principal if self.pissa else LowRank
+        return kind(slot.shape, rank, alpha, self.dropout if slot.is_linear else 0.0)
+
+    @property
+    def scaling(self) -> float:
+        """What the product of the two matrices is multiplied with."""
+        return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
 
     def stock_peft(self, backbone: Backbone, use_dora: bool = False) -> LoraConfig:
         from peft import LoraConfig
 
         slots = backbone.slots(self.targets, within_group=lambda slot: slot.is_projection)
-        # peft cannot address rows of a fused projection, so that in_proj_x becomes all of in_proj
-        modules = sorted({slot.path.split(".")[-2] for slot in slots if slot.attribute})
         parameters = sorted({slot.path.removeprefix(f"{slot.part}.") for slot in slots if not slot.attribute})
         return LoraConfig(
             task_type="CAUSAL_LM",
@@ -73,6 +80,8 @@ class LoRA(Method):
             lora_alpha=self.alpha,
             lora_dropout=0.0 if parameters else self.dropout,
             use_dora=use_dora,
-            target_modules=modules,
+            use_rslora=self.rslora,
+            init_lora_weights="pissa" if self.pissa else True,
+            target_modules=stock_modules(backbone, self.targets),
             target_parameters=parameters or None,
         )

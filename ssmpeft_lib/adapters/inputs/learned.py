@@ -45,5 +45,5 @@ class LearnedInMixer(LearnedInput):
 
     def add(self, adapter: str, learned: nn.Module) -> None:
         """Put a module that says `how` it works in place, and make its adapter an active one."""
-        self.deltas[adapter] = to_device_of(learned, next(self.mixer.parameters()))
+        self.deltas[adapter] = to_device_of(learned, next(self.mixer.parameters())).train(self.mixer.training)
         self.activate(adapter)

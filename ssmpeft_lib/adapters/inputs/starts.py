@@ -49,18 +49,56 @@ class LearnedStart(nn.Module):
     Args:
         state_shape: shape of the mixer's state for one sequence.
         columns_shape: shape of the convolution's columns, or None to leave them zero.
+        scale: what both are multiplied with in evaluation; training uses them as they are.
+        l2: weight of the sum of their squares in the loss.
     """
 
     how = "the state before the first token"
 
-    def __init__(self, state_shape: tuple[int, ...], columns_shape: tuple[int, int] | None = None):
+    def __init__(
+        self,
+        state_shape: tuple[int, ...],
+        columns_shape: tuple[int, int] | None = None,
+        scale: float = 1.0,
+        l2: float = 0.0,
+    ):
         super().__init__()
         self.initial_state = nn.Parameter(torch.zeros(state_shape))
         self.conv_state = nn.Parameter(torch.zeros(columns_shape)) if columns_shape else None
+        self.scale = scale
+        self.l2 = l2
 
     def forward(self, mixer: nn.Module, dtype: torch.dtype | None = None) -> Start:
         """The learned tensors with a batch axis of 1 in front; columns that are not learned are None."""
-        return Start(self.initial_state[None], None if self.conv_state is None else self.conv_state[None])
+        return Start(self._used(self.initial_state), None if self.conv_state is None else self._used(self.conv_state))
+
+    def _used(self, learned: Tensor) -> Tensor:
+        if self.training and self.l2:
+            learned = _Penalised.apply(learned, self.l2)
+        return learned[None] if self.training or self.scale == 1 else self.scale * learned[None]
+
+
+class _Penalised(torch.autograd.Function):
+    """Values as they are, whose gradient has that of `weight * values.square().sum()` added.
+
+    So the penalty needs no part of the loss, and acts with every trainer.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(values: Tensor, weight: float) -> Tensor:
+        return values.view_as(values)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        values, ctx.weight = inputs
+        ctx.save_for_backward(values)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        (values,) = ctx.saved_tensors
+        return gradient + 2 * ctx.weight * values, None
 
 
 def total(tensors: list[Tensor | None]) -> Tensor | None:
