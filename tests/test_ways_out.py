@@ -6,6 +6,7 @@ import pytest
 import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
 from peft import LoraConfig, PeftModel, convert_to_lora, get_peft_model, set_peft_model_state_dict
+from test_contracts import LATER
 from torch import nn
 
 import ssmpeft_lib
@@ -42,6 +43,7 @@ def changes(model: PeftModel, adapter: str) -> dict[str, torch.Tensor]:
     "methods",
     [
         ("lora@linear,rank=2", "lora@linear,rank=3,alpha=5"),
+        ("lora@linear,rank=2,rslora=true", "lora@linear,rank=3,alpha=5,rslora=true"),
         ("lora@linear+A_log,rank=2,rank_ssm=1", "lora@linear+A_log,rank=2,rank_ssm=3"),
         ("full@ssm", "full@ssm"),
         ("bitfit", "bitfit"),
@@ -83,6 +85,9 @@ def test_the_nearest_change_of_a_rank():
     "methods, options, says",
     [
         (("lora@out_proj", "lora@in_proj"), {}, "differ in more than rank, alpha and dropout"),
+        (("vera@out_proj,rank=4",) * 2, {}, "two vectors that scale shared matrices. cannot be added up"),
+        (("lora@out_proj,pissa=true",) * 2, {}, "a low-rank update from singular vectors. cannot be added up"),
+        (("state_offset",) * 2, {}, "no change of a weight and is not added up"),
         (("lora@out_proj", "dora@out_proj"), {}, "differ in more than rank"),
         (("dora@out_proj", "dora@out_proj"), {}, r"out_proj \(a low-rank update and a magnitude.*cannot be added up"),
         (("prompt,tokens=2", "prompt,tokens=2"), {}, "a learned state, prefix or prompt"),
@@ -145,7 +150,8 @@ def test_names_that_torch_cannot_keep_are_refused_in_words(name):
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(
-    "method", ["lora@linear", "dora@linear", "full@ssm", SDLORA, "prompt,tokens=2", "prefix", "bitfit"]
+    "method",
+    [*("lora@linear", "dora@linear", "full@ssm", SDLORA, "prompt,tokens=2", "prefix", "bitfit"), *LATER],
 )
 @pytest.mark.parametrize("family", ["Mamba", "Mamba2"])
 def test_adapters_stay_in_the_type_of_the_base_where_that_is_asked_for(family, method, kind, tmp_path):

@@ -69,17 +69,21 @@ class Rotation(Delta):
         self.skew = nn.Parameter(torch.zeros(*stack, columns // block_size, block_size * (block_size - 1) // 2))
 
     def change(self, block: Tensor) -> Tensor:
-        blocks = block.to(self.skew.dtype).unflatten(-1, (-1, self.size))
-        return torch.einsum("...onc,...nkc->...onk", blocks, self.turns()).flatten(-2)
+        turns = self.turns()
+        blocks = block.to(turns.dtype).unflatten(-1, (-1, self.size))
+        return torch.einsum("...onc,...nkc->...onk", blocks, turns).flatten(-2)
 
     def output_change(self, x: Tensor, y: Tensor, block: Tensor) -> Tensor:
-        blocks = x.to(self.skew.dtype).unflatten(-1, (-1, self.size))
-        return F.linear(torch.einsum("...nk,nkc->...nc", blocks, self.turns()).flatten(-2).to(block.dtype), block)
+        turns = self.turns()
+        blocks = x.to(turns.dtype).unflatten(-1, (-1, self.size))
+        return F.linear(torch.einsum("...nk,nkc->...nc", blocks, turns).flatten(-2).to(block.dtype), block)
 
     def turns(self) -> Tensor:
         """R - I = -2 Q (I + Q)^-1, [..., blocks, size, size]; not R, as rounding would swallow small turns."""
-        rows, columns = torch.triu_indices(self.size, self.size, 1, device=self.skew.device)
-        upper = self.skew.new_zeros(*self.skew.shape[:-1], self.size**2)
-        upper = upper.index_add(-1, rows * self.size + columns, self.skew).unflatten(-1, (self.size, self.size))
-        Q, identity = upper - upper.mT, torch.eye(self.size, dtype=self.skew.dtype, device=self.skew.device)
+        # torch solves in no narrower type
+        skew = self.skew.to(torch.promote_types(self.skew.dtype, torch.float32))
+        rows, columns = torch.triu_indices(self.size, self.size, 1, device=skew.device)
+        upper = skew.new_zeros(*skew.shape[:-1], self.size**2)
+        upper = upper.index_add(-1, rows * self.size + columns, skew).unflatten(-1, (self.size, self.size))
+        Q, identity = upper - upper.mT, torch.eye(self.size, dtype=skew.dtype, device=skew.device)
         return torch.linalg.solve(identity + Q, -2 * Q, left=False)

@@ -85,7 +85,8 @@ def _summed(methods: list[Method], wanted: Combination) -> Method:
         ranks = [getattr(method, "rank", 0) for method in methods]
         rank = sum(ranks) if wanted.rule == "cat" else wanted.rank or max(ranks)
         # the factors hold the weights and scales
-        total = {"rank": rank, "alpha": float(rank)}
+        scale = {"rank": rank, "alpha": float(rank), "rslora": False}
+        total = {option: value for option, value in scale.items() if hasattr(first, option)}
     if getattr(first, "rank_ssm", 0):
         total["rank_ssm"] = (
             sum(method.rank_ssm or method.rank for method in methods) if wanted.rule == "cat" else total["rank"]
