@@ -108,7 +108,7 @@ def test_method_pages_say_what_is_trained(counted):
 def test_marks_of_the_drawing_come_from_the_counts(counted, said):
     families = acting(counted, said["slots"])
     assert families["soft_prompt"] == ("prompt",)
-    assert families["A_log"] == ("sdlora", "full")
+    assert families["A_log"] == ("sdlora", "full", "state")
     assert families["conv1d_bias"] == ("bias", "full")
 
 

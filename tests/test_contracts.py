@@ -52,8 +52,16 @@ LATER = [SMALL.get(name, name) for name in files("methods") if method_class(name
 """Methods that came after the paper."""
 ELSEWHERE = [SMALL.get(name, name) for name in ("initial_state", "lora", "lora_plus", "state_offset")]
 """Methods that are tried on the other families too, which have the same mixers."""
-STATES = {"prompt", "prefix", "initial_state", "state_offset", "output_offset"}
-ONLY = {"@A_log": ("Mamba", "FalconMamba", "Jamba"), "@attention": ("Jamba",), "@mlp": ("Jamba",)}
+STATES = {
+    *("prompt", "prefix", "initial_state", "state_offset", "output_offset", "additional_scan", "parallel_adapter"),
+}
+S6 = ("Mamba", "FalconMamba", "Jamba")
+ONLY = {
+    "additional_scan": S6,
+    "@A_log": ("Mamba", "FalconMamba", "Jamba"),
+    "@attention": ("Jamba",),
+    "@mlp": ("Jamba",),
+}
 """Families that have the slots which a method names: `A_log` of Mamba-2 is a vector and has no low-rank update."""
 
 

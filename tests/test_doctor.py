@@ -8,7 +8,7 @@ import pytest
 import torch
 from families import MAIN, build, ids, logits, shake
 from peft import LoraConfig, PeftModel, get_peft_model
-from test_contracts import LATER, SMALL
+from test_contracts import LATER, SMALL, cases
 from transformers import MambaConfig, MambaForCausalLM
 
 from ssmpeft_lib import SSMPeftConfig, adapt, doctor, export_lora
@@ -22,9 +22,9 @@ def wrong(model) -> set[str]:
     return {name for name, check in doctor(model).checks.items() if check.ok is False}
 
 
-@pytest.mark.parametrize("family", MAIN)
 @pytest.mark.parametrize(
-    "method", ["lora", "dora", "bitfit", "full", "prompt", "prefix", "initial_state", "sdlora", *LATER]
+    "family, method",
+    cases(methods=["lora", "dora", "bitfit", "full", "prompt", "prefix", "initial_state", "sdlora", *LATER]),
 )
 def test_our_adapters_are_healthy(family, method):
     report = doctor(adapt(build(family), SMALL.get(method, method)))

@@ -22,7 +22,7 @@ from peft import (
     set_base_model_state_dict,
 )
 from safetensors.torch import load_file, save_file
-from test_contracts import LATER
+from test_contracts import LATER, cases
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
@@ -291,13 +291,12 @@ def test_learned_inputs(trained, method, tmp_path):
     torch.testing.assert_close(logits(model.unload(), ids()), trained.before, **CLOSE)
 
 
-@pytest.mark.parametrize("method", LATER)
-@pytest.mark.parametrize("family", MAIN)
+@pytest.mark.parametrize("family, method", cases(methods=LATER))
 def test_methods_that_came_after_the_paper(family, method, tmp_path):
     """Saved and loaded, switched off, merged or refused in words, and taken away."""
     torch.manual_seed(0)
     before = logits(build(family), ids())
-    model = shake(get_peft_model(build(family), config(family, method)).eval(), 0.1)
+    model = shake(get_peft_model(build(family), config(family, method)).eval(), 0.3)
     expected = logits(model, ids())
     assert (expected - before).abs().max() > 1e-4
     model.save_pretrained(tmp_path)

@@ -10,6 +10,12 @@ from ssmpeft_lib.adapters.api import adapt
 from ssmpeft_lib.training.vmapped import NotTogether, Together
 
 METHODS = ["lora@linear", "sdlora,freeze_channels=0.5,freeze_states=0.5", "initial_state", "state_offset"]
+ALSO = [
+    ("Mamba", "additional_scan"),
+    ("Mamba2", "parallel_adapter"),
+    ("Mamba", "oft@out_proj"),
+    ("Mamba", "vera,rank=4"),
+]
 
 
 def adapted(family, method):
@@ -29,8 +35,9 @@ def versions_of(model, count=3):
 
 
 @pytest.mark.filterwarnings("ignore:training entries that no warm-up", "ignore:There is a performance drop")
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("family", families.FAMILIES)
+@pytest.mark.parametrize(
+    "family, method", [*((family, method) for family in families.FAMILIES for method in METHODS), *ALSO]
+)
 def test_losses_and_gradients_are_those_of_each_version_alone(family, method):
     model, loss = adapted(family, method)
     trained, versions = versions_of(model)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
 from peft import LoraConfig, PeftModel, convert_to_lora, get_peft_model, set_peft_model_state_dict
-from test_contracts import LATER
+from test_contracts import LATER, cases
 from torch import nn
 
 import ssmpeft_lib
@@ -150,10 +150,12 @@ def test_names_that_torch_cannot_keep_are_refused_in_words(name):
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(
-    "method",
-    [*("lora@linear", "dora@linear", "full@ssm", SDLORA, "prompt,tokens=2", "prefix", "bitfit"), *LATER],
+    "family, method",
+    cases(
+        ["Mamba", "Mamba2"],
+        [*("lora@linear", "dora@linear", "full@ssm", SDLORA, "prompt,tokens=2", "prefix", "bitfit"), *LATER],
+    ),
 )
-@pytest.mark.parametrize("family", ["Mamba", "Mamba2"])
 def test_adapters_stay_in_the_type_of_the_base_where_that_is_asked_for(family, method, kind, tmp_path):
     def dtypes(model):
         return {p.dtype for name, p in model.named_parameters() if ".deltas." in name}

@@ -13,6 +13,7 @@ from ..ops import Linear
 from ..plan.registry import unknown
 from .attach import Adapted
 from .beside import EMBEDDING, HEAD, slots_beside, tied_ends
+from .inputs.learned import LearnedInMixer
 from .inputs.prompts import SoftPrompt
 from .packed import allow_packed_rows, refuse_packed_rows
 from .parts import Part, find_parts, locate, split_at_block, ssm_kinds
@@ -147,15 +148,24 @@ class Backbone:
 
     def attach_start(self, mixer: Part, start: nn.Module) -> None:
         """Let one mixer start from a learned state; `start(mixer, dtype)` returns a `Start`."""
-        if not hasattr(mixer.module, "start"):
-            mixer.module.start = self.wrappers.starts(mixer.module)
-        mixer.module.start.add(self.adapter, start)
+        self._attach_in(mixer, "start", self.wrappers.starts, start)
 
     def attach_offset(self, mixer: Part, offset: nn.Module) -> None:
         """Let one mixer add a learned offset at every token; `offset()` returns an `Offset`."""
-        if not hasattr(mixer.module, "offset"):
-            mixer.module.offset = self.wrappers.offsets(mixer.module)
-        mixer.module.offset.add(self.adapter, offset)
+        self._attach_in(mixer, "offset", self.wrappers.offsets, offset)
+
+    def attach_further(self, mixer: Part, states: nn.Module) -> None:
+        """Let further states run in one mixer's scan; `states` are `FurtherStates`."""
+        self._attach_in(mixer, "further", self.wrappers.further, states)
+
+    def attach_beside(self, mixer: Part, network: nn.Module) -> None:
+        """Let a network run beside one mixer; `network(hidden_states)` is added to its output."""
+        self._attach_in(mixer, "beside", self.wrappers.beside, network)
+
+    def _attach_in(self, mixer: Part, attribute: str, carrier: type[LearnedInMixer], learned: nn.Module) -> None:
+        if not hasattr(mixer.module, attribute):
+            setattr(mixer.module, attribute, carrier(mixer.module).train(mixer.module.training))
+        getattr(mixer.module, attribute).add(self.adapter, learned)
 
     def attach_prompt(self, tokens: int) -> None:
         """Put a soft prompt of `tokens` embeddings in front of every input.

@@ -76,6 +76,15 @@ class Part:
         """Shape of the scan's output for one token; raises as `state_shape` does."""
         return self._of_forward("output_shape", "an offset of its output")
 
+    def check_further_states(self) -> None:
+        """Raise a ValueError where the mixer takes no further states."""
+        self._of_forward("takes_further_states", "further states")
+
+    @property
+    def beside_width(self) -> int:
+        """Size of what a network beside the mixer sees and adds; raises as `state_shape` does."""
+        return self._of_forward("beside_width", "a network beside it")
+
     def _of_forward(self, attribute: str, what: str):
         if not hasattr(self.module, attribute):
             raise ValueError(f"{self.path} ({type(self.module).__name__}) cannot take {what}")

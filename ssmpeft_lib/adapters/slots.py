@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from .attach import Adapted, AdaptedLinear, AdaptedParameter, carrier_of, carry
 from .deltas import Delta
+from .inputs.further import Further
+from .inputs.networks import Beside
 from .inputs.offsets import Offsets
 from .inputs.prompts import Prompts
 from .inputs.starts import Starts
@@ -51,6 +53,8 @@ class Wrappers:
     starts: type[Starts] = Starts
     prompts: type[Prompts] = Prompts
     offsets: type[Offsets] = Offsets
+    further: type[Further] = Further
+    beside: type[Beside] = Beside
 
 
 @dataclass

@@ -11,6 +11,7 @@ WIDTH, HEIGHT = 440, 656
 SLOTS = {
     "soft_prompt": (130, 6, 190, 28),
     "norm": (130, 62, 190, 28),
+    "beside": (330, 62, 64, 28),
     "in_proj_x": (14, 120, 232, 28),
     "in_proj_z": (262, 120, 128, 28),
     "conv1d": (14, 176, 120, 28),
@@ -29,7 +30,7 @@ SLOTS = {
 }
 """Left, top, width and height of each slot's box."""
 
-LEARNED = ("soft_prompt", "initial_state", "state_offset", "output_offset")
+LEARNED = ("soft_prompt", "beside", "initial_state", "state_offset", "output_offset")
 """Places where a method acts that are no parameters of the checkpoint."""
 
 SCAN = (14, 400, 232, 118)
@@ -38,11 +39,12 @@ WIRES = (
     "M225 34V62", "M170 90L130 120", "M280 90L326 120", "M130 148V176", "M130 204V220", "M130 240V254H51V270",
     "M130 254V270", "M130 254H209V270", "M51 298V316", "M63 378V400", "M130 298V400", "M209 298V400", "M130 518V536",
     "M326 148V424", "M326 444V546H142", "M130 558V570", "M130 598V618", "M130 640V654", "M225 48H424V629H142",
+    "M320 76H330", "M384 90V104H408V629",
 )  # fmt: skip
 
 OPERATIONS = ((130, 230, "SiLU"), (326, 434, "SiLU"), (130, 547, "×"), (130, 629, "+"))
 
-WORDS = ((418, 320, "residual", "end"), (320, 540, "gate", "end"), (24, 418, "selective scan", "start"))
+WORDS = ((402, 320, "residual", "end"), (320, 540, "gate", "end"), (24, 418, "selective scan", "start"))
 
 
 def block_drawing(

@@ -61,7 +61,15 @@ class MixerForward(Mixin):
             y = self._scan(streams, start, mask, cache)
             if cache is not None:
                 wait(cache.layers[self.layer_idx], start, seq_len)
-        return self.out_proj(y.to(hidden_states.dtype))
+        output = self.out_proj(y.to(hidden_states.dtype))
+        if hasattr(self, "beside"):
+            output = (output + self.beside(hidden_states)).to(output.dtype)
+        return output
+
+    @property
+    def beside_width(self) -> int:
+        """Size of what a network beside the mixer sees and adds: d_model."""
+        return self.hidden_size
 
     def _check_keywords(self, kwargs: dict) -> None:
         unknown = sorted(name for name, value in kwargs.items() if value is not None and name not in HARMLESS)

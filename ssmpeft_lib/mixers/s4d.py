@@ -194,6 +194,11 @@ class S4D(nn.Module):
         """Shape of the state space models' output for one step: (d_model,)."""
         return (self.config.d_model,)
 
+    @property
+    def beside_width(self) -> int:
+        """Size of what a network beside the layer sees and adds: d_model."""
+        return self.config.d_model
+
     def start_after(self, prefix: Tensor) -> Start:
         """The state after a prefix [prefix_len, d_model] that enters the state space models (Proposition 5)."""
         log_A_bar, B_bar, _ = self.kernel.discrete()
@@ -221,4 +226,5 @@ class S4D(nn.Module):
             y = self.output_linear(y + self.D * x)
         else:
             y = self.output_linear(y) + self.D * x
-        return torch.relu(y) if self.config.activation == "relu" else y
+        y = torch.relu(y) if self.config.activation == "relu" else y
+        return y + self.beside(x) if hasattr(self, "beside") else y

@@ -109,6 +109,9 @@ class S6Forward(MixerForward):
         """Shape of the scan's output for one token: (d_inner,)."""
         return (self.intermediate_size,)
 
+    takes_further_states = True
+    """Whether the scan runs states that the weights have no room for."""
+
     def start_after(self, prefix: Tensor) -> Start:
         """What the mixer holds after a prefix that enters behind in_proj, [prefix_len, d_inner].
 
@@ -140,7 +143,8 @@ class S6Forward(MixerForward):
         delta, B, C = self._selective(u)
         if start.first is not None:
             delta = delta.masked_fill(in_front(start.first, delta.shape[-1])[:, None], MASKED_DELTA)
-        inputs = (u, delta, self._A(), B, C, self.D, z, self.dt_proj.bias, True, start.state)
+        A = self._A()
+        inputs = (u, delta, A, B, C, self.D, z, self.dt_proj.bias, True, _with_zeros(start.state, A.shape[1]))
         if cache_params is None:
             return self._with_offset(selective_scan(*inputs), C, z).transpose(1, 2)
         y, state = selective_scan(*inputs, return_last_state=True)
@@ -166,8 +170,13 @@ class S6Forward(MixerForward):
             return y
         added = 0.0 if offset.output is None else offset.output[:, None]
         if offset.state is not None:
-            added = added + offset.state @ C.to(offset.state.dtype)
+            # what further states there may be have no offset
+            added = added + offset.state @ C[:, : offset.state.shape[1]].to(offset.state.dtype)
         return y + (F.silu(z) * added).to(y.dtype)
+
+    def _A(self) -> Tensor:
+        A = super()._A()
+        return self.further.decays(A) if hasattr(self, "further") else A
 
     def _selective(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """delta [batch, d_inner, seq_len] before bias and softplus; B and C [batch, d_state, seq_len]."""
@@ -177,9 +186,16 @@ class S6Forward(MixerForward):
             normed = self.dt_layernorm(dt), self.b_layernorm(B), self.c_layernorm(C)
             # under autocast the norms answer in the type of their weights
             dt, B, C = (part.to(u.dtype) for part in normed)
+        if hasattr(self, "further"):
+            B, C = self.further.maps(u.transpose(1, 2), B, C)
         # the bias is added in the scan, in float32, as the fused kernels do
         delta = linear_without_bias(self.dt_proj, dt)
         return delta.transpose(1, 2), B.transpose(1, 2), C.transpose(1, 2)
+
+
+def _with_zeros(state: Tensor | None, d_state: int) -> Tensor | None:
+    """A start of fewer states than there are, which further states know nothing of."""
+    return state if state is None else F.pad(state, (0, d_state - state.shape[-1]))
 
 
 def _state_rows(mixer: nn.Module, which: int) -> slice:

@@ -9,6 +9,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor
 
 from ..adapters.attach import AdaptedLinear, AdaptedParameter
+from ..adapters.inputs.further import Further
+from ..adapters.inputs.networks import Beside
 from ..adapters.inputs.offsets import Offsets
 from ..adapters.inputs.prompts import Prompts
 from ..adapters.inputs.starts import Starts
@@ -109,7 +111,7 @@ class ParameterCarrier(AdaptedParameter, WeightCarrier):
 
 
 class InputCarrier(Carrier):
-    """A carrier of what no weight can hold: learned starts, prompts and offsets."""
+    """A carrier of what no weight can hold: learned starts, prompts, offsets and the like."""
 
     bias = None
 
@@ -143,6 +145,14 @@ class OffsetsCarrier(Offsets, MixerCarrier):
     """Learned offsets of one mixer as a layer of peft."""
 
 
+class FurtherCarrier(Further, MixerCarrier):
+    """Further states of one mixer as a layer of peft."""
+
+
+class BesideCarrier(Beside, MixerCarrier):
+    """Networks beside one mixer as a layer of peft."""
+
+
 class PromptsCarrier(Prompts, InputCarrier):
     """Soft prompts as a layer of peft."""
 
@@ -161,4 +171,6 @@ def warn_no_lora(why: str) -> None:
     )
 
 
-CARRIERS = Wrappers(LinearCarrier, ParameterCarrier, StartsCarrier, PromptsCarrier, OffsetsCarrier)
+CARRIERS = Wrappers(
+    *(LinearCarrier, ParameterCarrier, StartsCarrier, PromptsCarrier, OffsetsCarrier, FurtherCarrier, BesideCarrier)
+)
