@@ -296,7 +296,7 @@ def test_methods_that_came_after_the_paper(family, method, tmp_path):
     """Saved and loaded, switched off, merged or refused in words, and taken away."""
     torch.manual_seed(0)
     before = logits(build(family), ids())
-    model = shake(get_peft_model(build(family), config(family, method)).eval(), 0.3)
+    model = shake(get_peft_model(build(family), config(family, method)).eval(), 0.15)
     expected = logits(model, ids())
     assert (expected - before).abs().max() > 1e-4
     model.save_pretrained(tmp_path)
