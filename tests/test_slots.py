@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from families import FAMILIES, build, ids, logits, shake
+from peft import get_peft_model
 from torch import nn
 
 import ssmpeft_lib
 from ssmpeft_lib.adapters.backbone import Backbone
+from ssmpeft_lib.checkup.tiny import tiny
 from ssmpeft_lib.models.s4 import build as build_s4
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -103,3 +107,33 @@ def test_a_deep_s4_has_all_linear_layers_too():
     layers = sum(isinstance(module, nn.Linear) for module in model.modules())
     ssmpeft_lib.adapt(model, "lora@all-linear,rank=1")
     assert layers == sum(hasattr(module, "base_layer") for module in model.modules()) > 0
+
+
+SHARED = {"num_hidden_layers": 4, "layers_block_type": ["mamba", "hybrid"] * 2, "hybrid_layer_ids": [1, 3]}
+
+
+@pytest.mark.parametrize("through_peft", [False, True])
+@pytest.mark.parametrize("method", ["lora@attention", "full@up_proj", "dora@mlp"])
+def test_weights_that_layers_share_have_a_change_each_and_do_not_merge(method, through_peft, tmp_path):
+    def adapted():
+        model = tiny("Zamba2", **SHARED)
+        if through_peft:
+            return get_peft_model(model, ssmpeft_lib.SSMPeftConfig(method=method)).eval()
+        return ssmpeft_lib.adapt(model, method)
+
+    model = shake(adapted(), 0.1)
+    before, values = logits(model, ids()), copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match="share one weight and have a change each"):
+        ssmpeft_lib.merge(model)
+    assert all(torch.equal(tensor, values[name]) for name, tensor in model.state_dict().items())
+    ssmpeft_lib.save(model, tmp_path)
+    again = ssmpeft_lib.load(tiny("Zamba2", **SHARED), tmp_path)
+    torch.testing.assert_close(logits(again, ids()), before, **CLOSE)
+    report = ssmpeft_lib.doctor(model)
+    assert report.healthy and report.checks["merged"].ok is None, str(report)
+
+
+def test_what_is_shared_does_not_keep_the_rest_from_merging():
+    model = shake(ssmpeft_lib.adapt(tiny("Zamba2", **SHARED), "lora@out_proj"), 0.1)
+    expected = logits(model, ids())
+    torch.testing.assert_close(logits(ssmpeft_lib.merge(model), ids()), expected, **CLOSE)

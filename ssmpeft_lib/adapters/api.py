@@ -10,7 +10,7 @@ from torch import nn
 
 from .adapted_model import AdaptedModel
 from .adapter_set import AdapterSet
-from .attach import Adapted
+from .attach import Adapted, check_own_weights
 from .backbone import Backbone
 from .deltas import Delta
 from .method import Method, build_method
@@ -156,10 +156,12 @@ def merge(model: nn.Module) -> nn.Module:
     Returns:
         the plain model; of one that peft wrapped, what was inside.
     Raises:
-        ValueError: the model has a learned start or a soft prompt, which no weight can hold, or quantised weights.
+        ValueError: the model has a learned start or a soft prompt, which no weight can hold, or quantised weights, or
+            weights that several layers share.
     """
     if hasattr(model, "merge_and_unload"):
         return model.merge_and_unload()
+    check_own_weights(model)
     for module in model.modules():
         if isinstance(module, AdapterSet):
             module.check_mergeable()

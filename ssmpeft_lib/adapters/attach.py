@@ -251,6 +251,36 @@ def _changed(name: str) -> property:
     return property(changed)
 
 
+def shared_weights(model: nn.Module) -> dict[str, list[str]]:
+    """Weights that an adapter changes in one of several modules that share them, as in Zamba2's repeated blocks.
+
+    Each reader has a change of its own, which one weight cannot hold.
+
+    Returns:
+        for the path of each module that carries deltas, the paths of all modules with its weight.
+    """
+    readers: dict[int, list[str]] = {}
+    for path, module in model.named_modules():
+        for parameter in module.parameters(recurse=False):
+            readers.setdefault(id(parameter), []).append(path.removesuffix(".base_layer"))
+    found = {path: readers.get(id(module.frozen()), []) for path, module in model.named_modules() if _acts(module)}
+    return {path: places for path, places in found.items() if len(places) > 1}
+
+
+def _acts(module: nn.Module) -> bool:
+    return isinstance(module, Adapted) and any(name in module.deltas for name in module.active)
+
+
+def check_own_weights(model: nn.Module) -> None:
+    """Raise a ValueError when adapters change weights that several modules share: they cannot be merged."""
+    path, places = next(iter(shared_weights(model).items()), ("", []))
+    if places:
+        raise ValueError(
+            f"cannot merge into {path}: {' and '.join(places[:2])} share one weight and have a change each, which it "
+            "cannot hold; save the adapter instead"
+        )
+
+
 def carry(owner: nn.Module, name: str, kind: type[AdaptedParameter]) -> AdaptedParameter:
     """Make a raw parameter of a module carry deltas; returns what carries them, the module's `<name>_adapter`."""
     try:

@@ -45,7 +45,8 @@ class Backbone:
         if not self.mixers:
             raise ValueError(
                 f"{type(self.model).__name__} has no SSM layers: no module in it holds the parameters of a mixer "
-                f"that is known here ({', '.join(ssm_kinds())})"
+                f"that is known here ({', '.join(ssm_kinds())}); `python -m ssmpeft_lib families` lists the "
+                "models that have some"
             )
 
     def prepare(self) -> None:

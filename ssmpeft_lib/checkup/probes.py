@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..adapters.api import base_model, merge
-from ..adapters.attach import HALF, AdaptedParameter, Shows
+from ..adapters.attach import HALF, AdaptedParameter, Shows, shared_weights
 from ..adapters.backbone import Backbone
 from ..adapters.inputs.learned import LearnedInput
 from ..adapters.mixed_class import mix_in, stock_class
@@ -100,10 +100,12 @@ def merged(model: nn.Module, ids: Tensor, quantised: bool = False) -> tuple[Tens
     """Logits of the merged model, and how many of its tensors a plain model of its class lacks or does not know.
 
     Raises:
-        NotMergeable: it holds learned inputs, or is a copy of a `quantised` model.
+        NotMergeable: it holds learned inputs, changes weights that layers share, or is a copy of a `quantised` model.
     """
     if any(isinstance(m, LearnedInput) for m in model.modules()) or hasattr(model, "prompt_encoder"):
         raise NotMergeable("a learned input is no weight")
+    if shared_weights(model):
+        raise NotMergeable("layers share weights and have a change each")
     if quantised:
         raise NotMergeable("quantised weights take no adapter in")
     names, model = set(plain_names(model)), copy.deepcopy(model)

@@ -14,8 +14,10 @@ from ..adapters.api import adapt
 from ..adapters.method import Method, method_class
 from ..plan import registry
 from .examination import doctor
+from .named import configuration
 from .report import Check, Report
 from .stock import adapt_with_stock_peft
+from .tiny import tiny_like
 
 SURVEY = {
     "mamba-130m": ("in_proj", "x_proj", "dt_proj", "out_proj", "conv1d", "linear+ssm", "in_proj+A_log"),
@@ -31,7 +33,7 @@ def examine(model: str, method: str, stock_peft: bool = False) -> Report:
     """Examine a method on a model's stand-in with random weights.
 
     Args:
-        model: a name such as `mamba-130m`.
+        model: a name such as `mamba-130m`, a folder or config.json of transformers, or a family such as `bamba`.
         method: a method string.
         stock_peft: adapt with peft's own tuner instead.
     Raises:
@@ -77,7 +79,18 @@ def survey() -> Iterator[dict]:
 
 
 def build(model: str) -> nn.Module:
-    """A stand-in with random weights, always the same, and a small vocabulary."""
+    """A stand-in with random weights, always the same, and a small vocabulary.
+
+    Raises:
+        LookupError: there is no such model, or adapters do not act in its family.
+        ValueError: it is no language model, or its configuration cannot be read.
+    """
+    if model not in registry.entries("models"):
+        return tiny_like(configuration(model))
+    if registry.model_facts(model).reads != "text":
+        raise ValueError(
+            f"{model} reads no text; the doctor examines language models of transformers, such as mamba-130m"
+        )
     sizes = registry.model_facts(model).stand_in
     with torch.random.fork_rng():
         torch.manual_seed(0)

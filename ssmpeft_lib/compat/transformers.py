@@ -2,12 +2,14 @@
 
 The cache is handed around as `cache` since transformers 5.24, under one of two other names before. Of a recurrent layer
 it holds lists of one state each, which mixers read and write in place; beside them they keep notes of their own on the
-layer, which go when the cache does. The marks are attributes that are looked for and need not be there.
+layer, which go when the cache does. The marks are attributes that are looked for and need not be there. The
+code of a family lies in a folder of its name.
 """
 
 from __future__ import annotations
 
 import inspect
+from importlib.resources import files
 from typing import Any
 
 from torch import Tensor, nn
@@ -77,6 +79,16 @@ def _first(layer: Any, name: str) -> Any:
             f"a layer of transformers' cache ({type(layer).__name__}) has no {name} as it had in the versions that "
             f"were tried, {wanted}; generate with use_cache=False, or install one of these"
         ) from None
+
+
+def types_with(word: str) -> list[str]:
+    """The `model_type`s of transformers whose modelling code has a word in it."""
+    package = files("transformers") / "models"
+    return sorted(
+        folder.name
+        for folder in package.iterdir()
+        if (file := folder / f"modeling_{folder.name}.py").is_file() and word in file.read_text(encoding="utf-8")
+    )
 
 
 def hooks_of(module: nn.Module) -> list:

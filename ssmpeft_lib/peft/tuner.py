@@ -11,6 +11,7 @@ from torch import nn
 
 from ..adapters.adapted_model import AdaptedModel
 from ..adapters.api import Adaptation, remove
+from ..adapters.attach import check_own_weights
 from ..adapters.backbone import Backbone
 from ..adapters.method import build_method
 from ..adapters.mixed_class import mix_in
@@ -112,6 +113,7 @@ class SSMPeftModel(BaseTuner):
 
     def merge_adapter(self, adapter_names: list[str] | None = None, safe_merge: bool = False) -> None:
         """Add adapters, all active ones if none are named, to the frozen weights; refuses before anything is merged."""
+        check_own_weights(self.model)
         for _, carrier in _carriers(self.model):
             carrier.check_mergeable(adapter_names)
             if safe_merge and isinstance(carrier, WeightCarrier):
