@@ -11,7 +11,7 @@ from snakemake.executors.dryrun import Executor
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.enums import Quietness
 
-from ssmpeft_lib.compat.snakemake import remember_parameters, skip_hidden_jobs, start_one_timer
+from ssmpeft_lib.compat.snakemake import remember_parameters, run_again, skip_hidden_jobs, start_one_timer
 
 
 def test_a_second_timer_waits_for_the_first(monkeypatch):
@@ -70,3 +70,18 @@ def test_what_snakemake_no_longer_has_is_left_alone_and_a_warning_says_so(patch,
     with pytest.warns(UserWarning, match=r"snakemake [\d.]+: Other\.\w+ is not what it was .* left as it is"):
         patch(other)
     assert vars(other) == before
+
+
+def test_files_to_run_again_are_forced_beside_those_that_the_user_names():
+    class Graph:
+        def __init__(self, workflow, forcefiles=None):
+            self.forcefiles = set(forcefiles or ())
+
+    run_again(["a", "b"], Graph)
+    assert Graph("workflow").forcefiles == {"a", "b"}
+    assert Graph("workflow", forcefiles={"c"}).forcefiles == {"a", "b", "c"}
+
+
+def test_where_snakemake_takes_no_files_to_run_again_nothing_is_passed_over_in_silence():
+    with pytest.raises(RuntimeError, match=r"behind --forcerun: a b$"):
+        run_again(["b", "a"], type("Graph", (), {"__init__": lambda self, files: None}))

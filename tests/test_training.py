@@ -11,7 +11,7 @@ from damages import DAMAGES
 from safetensors.torch import load_file, save_file
 
 from ssmpeft_lib.__main__ import main
-from ssmpeft_lib.plan import manifest
+from ssmpeft_lib.plan import code, manifest
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.results import RESULTS_VERSION, read_metrics, write_json, write_metrics
 from ssmpeft_lib.runs.open import adapt_run, open_run, recompute
@@ -183,6 +183,14 @@ def other_data(results):
     assert main([*words, "--tokenizer", str(tokenizer), "--output", str(output)]) == 0
 
 
+def other_code(monkeypatch):
+    monkeypatch.setattr(code, "library_digest", lambda: "another")
+
+
+def other_libraries(monkeypatch):
+    monkeypatch.setattr(provenance, "libraries", lambda: "another")
+
+
 def another_tokenizer(results):
     path = results / "quick/tokenizers/stand-in/tokenizer.json"
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
@@ -195,8 +203,8 @@ def another_tokenizer(results):
         (another_base_model, "base model"),
         (another_tokenizer, "base model"),
         (other_data, "data"),
-        ("code_digest", "code"),
-        ("libraries", "library"),
+        (other_code, "code"),
+        (other_libraries, "library"),
     ],
 )
 def test_a_checkpoint_belongs_to_what_the_run_is_made_from(
@@ -205,10 +213,7 @@ def test_a_checkpoint_belongs_to_what_the_run_is_made_from(
     own = tmp_path / "results"
     shutil.copytree(results, own)
     stopped_run(opened(own), tmp_path)
-    if callable(change):
-        change(own)
-    else:
-        monkeypatch.setattr(provenance, change, lambda: "another")
+    change(monkeypatch if change in (other_code, other_libraries) else own)
     resumed, fresh = opened(own), opened(own)
     resumed.train(tmp_path)
     fresh.train()
@@ -226,21 +231,6 @@ def test_a_checkpoint_belongs_to_what_the_run_is_made_from(
 )
 def test_runs_of_other_cells_have_other_inputs(results, cell):
     assert open_run(cell, results, {"steps": STEPS}).inputs != opened(results).inputs
-
-
-def test_the_digest_of_the_code_leaves_out_what_no_cell_runs_and_nothing_else(monkeypatch, tmp_path):
-    for name in provenance.WITHOUT_NUMBERS:
-        assert (provenance.PACKAGE / name).is_dir()
-    for name in ("run.py", "training/loop.py", "ops/cpp/scan.cpp", "commands/plan.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("x", encoding="utf-8")
-    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
-    digest = provenance.code_digest.__wrapped__
-    before = digest()
-    (tmp_path / "commands/plan.py").write_text("y", encoding="utf-8")
-    assert digest() == before
-    (tmp_path / "ops/cpp/scan.cpp").write_text("y", encoding="utf-8")
-    assert digest() != before
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, "a folder"])

@@ -13,6 +13,7 @@ import yaml
 from ..compare.effects import Contest, contests, effect, noise
 from ..plan import paths
 from ..plan.cell import Cell
+from ..plan.code import of_other_code
 from ..plan.registry import PACKAGE
 from ..plan.results import read_metrics
 from . import links
@@ -32,10 +33,19 @@ class Book:
         results: the results directory.
         prose: the folder of hand-written pages, `book/`.
         joined: the joined exhibits to show; all that there are of the scale if not given.
+        code_reach: what counts as the code of a result, one of `plan.code.REACHES`.
     """
 
-    def __init__(self, scale: str, results: Path, prose: Path, joined: Sequence[Path] | None = None):
+    def __init__(
+        self,
+        scale: str,
+        results: Path,
+        prose: Path,
+        joined: Sequence[Path] | None = None,
+        code_reach: str = "cell",
+    ):
         self.scale, self.results, self.prose = scale, Path(results), Path(prose)
+        self.code_reach = code_reach
         found = sorted((self.results / scale / "exhibits").glob("*.json") if joined is None else joined)
         self.documents: list[dict[str, Any]] = [json.loads(path.read_text(encoding="utf-8")) for path in found]
 
@@ -142,6 +152,11 @@ class Book:
             for answer in question["answers"]
             if "mean" in answer
         ]
+
+    @cached_property
+    def of_other_code(self) -> list[Cell]:
+        """The cells whose results other code than the present one has made."""
+        return of_other_code(self.metrics, self.code_reach)
 
     @property
     def done(self) -> list[Cell]:

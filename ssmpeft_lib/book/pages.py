@@ -29,7 +29,14 @@ NOT_PAGES = ("style", "methods", "_toc.yml", "findings.yml")
 """What lies in `book/` and is worked into other files."""
 
 
-def make_pages(scale: str, results: Path, prose: Path, output: Path, joined: Sequence[Path] | None = None) -> Path:
+def make_pages(
+    scale: str,
+    results: Path,
+    prose: Path,
+    output: Path,
+    joined: Sequence[Path] | None = None,
+    code_reach: str = "cell",
+) -> Path:
     """Put the book's source together; `_toc.yml` in it is written last.
 
     Args:
@@ -38,10 +45,11 @@ def make_pages(scale: str, results: Path, prose: Path, output: Path, joined: Seq
         prose: the folder of hand-written pages.
         output: path of the `_toc.yml` to write.
         joined: the joined exhibits to show; all that there are of the scale if not given.
+        code_reach: what counts as the code of a result, one of `plan.code.REACHES`.
     Returns:
         the folder of the book's source.
     """
-    book, staging = Book(scale, results, prose, joined), Staging(Path(output).parent)
+    book, staging = Book(scale, results, prose, joined, code_reach), Staging(Path(output).parent)
     _write_prose(book, staging)
     for document in book.documents:
         _write_exhibit(book, staging, document)

@@ -1,14 +1,15 @@
 """What is replaced inside Snakemake: three functions, so that a run's own work does not grow with its number of jobs.
 
-Nothing here changes which jobs run or what they make. Each name is looked at first; where a version of Snakemake has it
-otherwise, a warning says so and Snakemake's own function stays, which costs time in runs of thousands of jobs.
+None of the three changes which jobs run or what they make; `run_again` does, where it is asked to. Each name is looked
+at first; where a version of Snakemake has it otherwise, a warning says so and Snakemake's own function stays, which
+costs time in runs of thousands of jobs.
 """
 
 from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +30,27 @@ def patch_snakemake() -> None:
     skip_hidden_jobs(snakemake.executors.dryrun.Executor)
     for module in (snakemake.common, snakemake.rules):
         remember_parameters(module)
+
+
+def run_again(files: Iterable[str], graph: type) -> None:
+    """Let the jobs that make some files run whatever there is, where a run asks for them: `--forcerun` asks for them.
+
+    Args:
+        graph: Snakemake's graph of jobs.
+    Raises:
+        RuntimeError: this Snakemake has its graph otherwise; says what to do in place of it.
+    """
+    files, begin = frozenset(files), graph.__init__
+    if "forcefiles" not in inspect.signature(begin).parameters:
+        raise RuntimeError(
+            f"Snakemake {TRIED} could be told to run results of other code again, and this version cannot; name them "
+            f"behind --forcerun: {' '.join(sorted(files))}"
+        )
+
+    def __init__(self, *given: Any, forcefiles: Iterable[str] | None = None, **named: Any) -> None:
+        begin(self, *given, forcefiles={*(forcefiles or ()), *files}, **named)
+
+    graph.__init__ = __init__
 
 
 def start_one_timer(scheduler: type) -> None:

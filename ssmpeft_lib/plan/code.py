@@ -1,19 +1,95 @@
-"""Which files of this package a module is made of, so that a rule runs again when one of them is edited."""
+"""Which files of this package a module, or the numbers of a cell, are made of: other code may make other numbers."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from . import registry
+from .cell import Cell
+from .method_string import MethodString
 
 PACKAGE_NAME = "ssmpeft_lib"
 
 ASIDE = ("plan", "compat")
 """Rooms whose code decides what is run and where, but not what comes of it."""
+
+WITHOUT_NUMBERS = ("book", "checkup", "commands", "compare", "drawing")
+"""Folders of the library whose code no cell runs."""
+
+SUFFIXES = (".py", ".cpp", ".h")
+
+OWN = ("methods", "models", "data")
+"""Folders in which a cell has a file of its own, beside which those of other cells lie."""
+
+REACHES = ("own", "cell", "library")
+"""How far the code of a cell reaches: see `digests`."""
+
+
+@cache
+def library_digest() -> str:
+    """SHA-256 over the sources that a cell's numbers come from: the library without its commands and pages."""
+    return _digest(_sources())
+
+
+def digests(cell: Cell) -> dict[str, str]:
+    """SHA-256 over the code that a cell's numbers come from, for each of `REACHES`.
+
+    `own` is the files of its method, model and data set, with what these import in the same folders; `library` is all
+    code that makes numbers; `cell` is that less the files of other methods, models and data sets.
+    """
+    own, rest = _digests_for(*_own_modules(cell))
+    return dict(zip(REACHES, (own, rest, library_digest()), strict=True))
+
+
+def of_other_code(results: Mapping[Cell, dict[str, Any] | None], reach: str) -> list[Cell]:
+    """The cells whose results were made by other code than the present one, or do not say by which.
+
+    Args:
+        results: metrics.json of each cell; None where there is none.
+        reach: one of `REACHES`.
+    """
+    return [
+        cell
+        for cell, metrics in results.items()
+        if metrics is not None and metrics["made_by"].get("code", {}).get(reach) != digests(cell)[reach]
+    ]
+
+
+@cache
+def _digests_for(*own: tuple[str, str]) -> tuple[str, str]:
+    imported = {path for module in own for path in files_of(*module, within=OWN)}
+    others = {registry.PACKAGE / folder / f"{name}.py" for folder in OWN for name in registry.files(folder)} - imported
+    sources = _sources().items()
+    return (
+        _digest({path: found for path, found in sources if path in imported}),
+        _digest({path: found for path, found in sources if path not in others}),
+    )
+
+
+def _own_modules(cell: Cell) -> list[tuple[str, str]]:
+    served = (MethodString.parse(cell.method).name, cell.model, cell.dataset)
+    return [(folder, registry.module_of(folder, name)) for folder, name in zip(OWN, served, strict=True)]
+
+
+@cache
+def _sources() -> dict[Path, str]:
+    """SHA-256 of each file that numbers may come from."""
+    paths = sorted(path for path in registry.PACKAGE.rglob("*") if path.suffix in SUFFIXES)
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.relative_to(registry.PACKAGE).parts[0] not in WITHOUT_NUMBERS
+    }
+
+
+def _digest(sources: dict[Path, str]) -> str:
+    lines = (f"{path.relative_to(registry.PACKAGE)} {found}\n" for path, found in sources.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def digest(folder: str, module: str) -> str:
@@ -25,13 +101,18 @@ def digest(folder: str, module: str) -> str:
     return found.hexdigest()
 
 
-def files_of(folder: str, module: str) -> list[Path]:
-    """The files of a module and of what it imports here, and of what they import; without those of `ASIDE`."""
+def files_of(folder: str, module: str, within: tuple[str, ...] = ()) -> list[Path]:
+    """The files of a module and of what it imports here, and of what they import; without those of `ASIDE`.
+
+    Args:
+        within: follow imports into these folders alone.
+    """
     waiting, found = {(folder, module)}, set()
     while waiting:
         name = waiting.pop()
         found.add(name)
-        waiting |= {one for one in _imports(name) if one not in found and one[0] not in ASIDE}
+        imported = {one for one in _imports(name) if one[0] not in ASIDE and (not within or one[0] in within)}
+        waiting |= imported - found
     return sorted(path for name in found if (path := _file(name)))
 
 

@@ -39,6 +39,8 @@ class Config:
     stand_ins: bool = True
     cell_hours: float | None = None
     job_hours: float | None = None
+    other_code: str = "report"
+    code_reach: str = "cell"
     pretraining_steps: int | None = None
     overrides: list[dict] = field(default_factory=list)
 
@@ -96,6 +98,8 @@ class Config:
             stand_ins=document.get("stand_ins", True),
             cell_hours=document.get("cell_hours"),
             job_hours=document.get("job_hours"),
+            other_code=document.get("other_code", "report"),
+            code_reach=document.get("code_reach", "cell"),
             pretraining_steps=document.get("pretraining_steps"),
             overrides=document.get("overrides") or [],
         )

@@ -169,7 +169,8 @@ def cost(run: Run) -> Fragment:
     spent, made_by = metrics["cost"], metrics["made_by"]
     steps = max(1, spent["steps"])
     each = f"{1000 * spent['train_seconds'] / steps:.1f}{NBSP}ms a step"
-    state = " with uncommitted changes" if made_by.get("dirty") else ""
+    changed = ", ".join(made_by.get("changed_files", []))
+    state = f" with uncommitted changes in {changed}" if changed else ""
     return facts(
         {
             "training": f"{duration(spent['train_seconds'])}, {each}" if spent["steps"] else "none",

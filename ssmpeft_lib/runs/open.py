@@ -16,7 +16,7 @@ from ..adapters.method import Method, build_method
 from ..data import dataset
 from ..data._encode import Prepared, load_prepared
 from ..models import LoadedModel, load_checkpoint
-from ..plan import manifest, paths, registry
+from ..plan import code, manifest, paths, registry
 from ..plan.cell import Cell
 from ..plan.method_string import MethodString
 from ..plan.reading import read_json
@@ -73,7 +73,7 @@ def open_run(
         "recipe": manifest.digest(recipe.as_dict()),
         "data": prepared.digest,
         "base model": checkpoint.digest,
-        "code": provenance.code_digest(),
+        "code": code.library_digest(),
         "library": manifest.digest(provenance.libraries()),
         "version of results": str(RESULTS_VERSION),
     }

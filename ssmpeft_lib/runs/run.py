@@ -21,6 +21,7 @@ from ..adapters.sparse import Sparse
 from ..adapters.storage import save as save_adapter
 from ..data._task import Task
 from ..metrics import score_all
+from ..plan import code
 from ..plan.atomic import write_text
 from ..plan.cell import Cell
 from ..plan.paths import CHECKPOINT, METRICS
@@ -186,7 +187,11 @@ class Run:
             **self.scores,
             "cost": self.cost(),
             "history": self.progress.history,
-            "made_by": {"results_version": RESULTS_VERSION, **provenance.environment(self.model)},
+            "made_by": {
+                "results_version": RESULTS_VERSION,
+                "code": code.digests(self.cell),
+                **provenance.environment(self.model),
+            },
         }
 
     def cost(self) -> dict[str, float]:

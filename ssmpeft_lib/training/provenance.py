@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -16,10 +15,13 @@ from torch import nn
 
 from ..plan.registry import PACKAGE
 
-LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "numpy", "nltk", "mamba-ssm")
+WITH_NUMBERS = ("ssmpeft_lib", "notebooks")
+"""Folders of a clone whose files, known to git or not, results may come from."""
 
-WITHOUT_NUMBERS = ("book", "checkup", "commands", "compare", "drawing")
-"""Folders of the library whose code no cell runs."""
+MOST_NAMES = 20
+"""How many changed files are named; more than that is another branch."""
+
+LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "numpy", "nltk", "mamba-ssm")
 
 
 def environment(model: nn.Module | None = None) -> dict[str, Any]:
@@ -40,23 +42,20 @@ def environment(model: nn.Module | None = None) -> dict[str, Any]:
 
 @cache
 def commit() -> dict[str, Any]:
-    """The commit that the code is at, and whether files differ from it; empty outside a checkout."""
+    """The commit that the code is at, whether files differ from it, and which; empty outside a checkout.
+
+    Files that git does not know count where numbers may come from them: in the library, and among the notebooks.
+    """
     try:
+        # a library that is installed inside another repository is not at that one's commit
+        _git("ls-files", "--error-unmatch", f"{PACKAGE.name}/__init__.py")
         head = _git("rev-parse", "--short=12", "HEAD")
-        return {"commit": head, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+        changed = _git("diff", "--name-only", "-z", "HEAD", "--", ".")
+        added = _git("ls-files", "-z", "--others", "--exclude-standard", "--", *WITH_NUMBERS)
     except (OSError, subprocess.CalledProcessError):
         return {}
-
-
-@cache
-def code_digest() -> str:
-    """SHA-256 over the sources that a cell's numbers come from: the library without its commands and pages."""
-    digest = hashlib.sha256()
-    for path in sorted(path for ending in ("py", "cpp", "h") for path in PACKAGE.rglob(f"*.{ending}")):
-        name = path.relative_to(PACKAGE)
-        if name.parts[0] not in WITHOUT_NUMBERS:
-            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    names = sorted(filter(None, f"{changed}\0{added}".split("\0")))
+    return {"commit": head, "dirty": bool(names), **({"changed_files": names[:MOST_NAMES]} if names else {})}
 
 
 @cache
@@ -78,7 +77,12 @@ def cpu_name() -> str:
 
 def _git(*arguments: str) -> str:
     return subprocess.run(
-        ["git", *arguments], cwd=PACKAGE, capture_output=True, encoding="utf-8", check=True
+        ["git", *arguments],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        check=True,
     ).stdout.strip()
 
 

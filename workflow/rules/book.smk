@@ -49,8 +49,12 @@ rule pages:
         "../envs/book.yml"
     resources:
         **scaled_by_attempt(mem_mb=2000, runtime=60),
+    params:
+        code_reach=plan.config.code_reach,
+        of_other_code=plan.exhibits.number_of_other_code,
     shell:
-        "ssmpeft make-pages --scale {wildcards.scale} --exhibits {input.exhibits:q} --output {output:q} &> {log:q}"
+        "ssmpeft make-pages --scale {wildcards.scale} --exhibits {input.exhibits:q} --code-reach {params.code_reach}"
+        " --output {output:q} &> {log:q}"
 
 
 rule html:

@@ -14,6 +14,13 @@ from ..page import raw
 
 LONGEST = 10
 
+REACHED = {
+    "own": "the files of its method, model and data set",
+    "cell": "all that it runs, without the files of other methods, models and data sets",
+    "library": "all of the library that makes numbers",
+}
+"""What counts as the code of a run, by how far it reaches."""
+
 
 def myst(book: Book, page: str) -> str:
     """Tables of runs; nothing where nothing ran."""
@@ -37,6 +44,8 @@ def myst(book: Book, page: str) -> str:
             failed=failed,
             stale=[{"cell": cell, "href": links.href(page, links.cell_page(cell))} for cell in stale],
             version=RESULTS_VERSION,
+            other=[{"cell": cell, "href": links.href(page, links.cell_page(cell))} for cell in book.of_other_code],
+            reach=REACHED[book.code_reach],
             seconds=sum(map(_seconds, done.values())),
             makers=_makers(ran.values()),
             costs=_costs(done),
@@ -60,7 +69,7 @@ def _makers(ran):
     for metrics in ran:
         made = metrics["made_by"]
         libraries = ", ".join(f"{name} {version}" for name, version in made.get("libraries", {}).items())
-        code = made.get("commit", "not a checkout") + (" with uncommitted changes" if made.get("dirty") else "")
+        code = made.get("commit", "not a checkout") + _changes(made)
         machine = f"{made['device']}, {made['threads']} thread(s)" if "device" in made else "not said"
         key = (
             code,
@@ -75,6 +84,14 @@ def _makers(ran):
         | {"count": count, "first": min(times[key]), "last": max(times[key])}
         for key, count in groups.most_common()
     ]
+
+
+def _changes(made):
+    """What differed from the commit; results of earlier versions do not name the files."""
+    if not made.get("dirty"):
+        return ""
+    names = made.get("changed_files", [])
+    return " with uncommitted changes" + (f" in {', '.join(names)}" if names else "")
 
 
 def _costs(done):

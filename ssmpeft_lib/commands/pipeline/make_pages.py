@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ...plan.cell import SCALES
+from ...plan.code import REACHES
 from ...plan.registry import PACKAGE
 
 
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--exhibits", type=Path, nargs="*", help="the joined exhibits to show (default: all of the scale)"
     )
+    parser.add_argument("--code-reach", choices=REACHES, default="cell", help="what counts as the code of a result")
     parser.add_argument("--output", type=Path, required=True, help="the _toc.yml to write; the pages go beside it")
 
 
@@ -24,4 +26,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the pages."""
     from ...book.pages import make_pages
 
-    make_pages(arguments.scale, arguments.results, arguments.prose, arguments.output, arguments.exhibits)
+    make_pages(
+        arguments.scale,
+        arguments.results,
+        arguments.prose,
+        arguments.output,
+        arguments.exhibits,
+        arguments.code_reach,
+    )

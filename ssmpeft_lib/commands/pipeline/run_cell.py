@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...execute.gpus import own_gpu
 from ...execute.notebook import execute
-from ...plan import manifest, paths
+from ...plan import code, manifest, paths
 from ...plan.atomic import replacing
 from ...plan.cell import Cell
 from ...plan.results import RESULTS_VERSION, write_metrics
@@ -77,5 +77,5 @@ def _failure(cell: Cell, error: dict) -> dict:
         "status": "failed",
         "error": error,
         "cell": str(cell),
-        "made_by": {"results_version": RESULTS_VERSION},
+        "made_by": {"results_version": RESULTS_VERSION, "code": code.digests(cell)},
     }

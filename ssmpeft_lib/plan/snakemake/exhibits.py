@@ -8,8 +8,10 @@ from typing import Any
 
 from .. import paths
 from ..cell import Cell
+from ..code import of_other_code
 from ..config import Config
 from ..exhibit import Exhibit, cells_of, load_exhibits
+from ..results import read_metrics
 from .files import metrics_file, result
 from .models import recorded_checkpoints
 
@@ -65,6 +67,27 @@ class ExhibitRules:
         """What says that the recorded runs of scale real are unpacked; none where there are none, or they are run."""
         there = (self.root / "recorded" / "real.tar.gz").exists()
         return [result("recorded/unpacked")] if there and wildcards.scale != "real" else []
+
+    @cached_property
+    def of_other_code(self) -> list[str]:
+        """The results of wanted cells that were made by other code than the present one."""
+        there = {cell: Path(metrics_file(cell)) for cell in self.cells}
+        results = {cell: read_metrics(path) for cell, path in there.items() if path.exists()}
+        return [str(there[cell]) for cell in of_other_code(results, self.config.code_reach)]
+
+    def number_of_other_code(self, wildcards: Any) -> int:
+        """How many results a book shows that other code has made: a parameter, so that its pages say so."""
+        return len(self.of_other_code) if self.config.other_code == "report" else 0
+
+    def other_code_message(self) -> str:
+        """What to say of results that are kept though other code has made them; empty where there are none."""
+        found = self.of_other_code
+        if not found or self.config.other_code != "report":
+            return ""
+        return (
+            f"{len(found):,} of the results that are there were made by other code than this, such as {found[0]}. They "
+            "are kept; to run them again: the same command with --config other_code=rerun"
+        )
 
     def unmatched_globs(self) -> list[str]:
         """What to say of globs in config.yaml that match no cell of any exhibit, chosen or not."""

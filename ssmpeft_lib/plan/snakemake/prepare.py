@@ -8,12 +8,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 from snakemake.shell import shell
 
-from ...compat.snakemake import patch_snakemake
+from ...compat.snakemake import patch_snakemake, run_again
 from ..reading import read_yaml
 from .console import failed_cells, report_progress
 from .resources import visible_gpus
@@ -50,6 +51,10 @@ def prepare(workflow: Any) -> Workflow:
     if workflow.is_main_process:
         for message in plan.exhibits.unmatched_globs():
             logger.warning(f"config.yaml: {message}")
+        if message := plan.exhibits.other_code_message():
+            logger.warning(message)
+        if plan.config.other_code == "rerun" and plan.config.run_cells:
+            run_again(plan.exhibits.of_other_code, DAG)
     return plan
 
 
