@@ -140,7 +140,16 @@ def test_what_only_leaves_out_is_not_planned(tmp_path, capsys):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     assert main(["plan", "--config", str(path), "--results", str(tmp_path)]) == 0
-    assert "Scale quick, 1 seed(s): 1 cells for" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Scale quick, 1 seed(s): 1 cells for" in said and "warning" not in said
+
+
+def test_a_plan_of_nothing_says_what_leaves_nothing(tmp_path, capsys):
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config | {"exhibits": ["table18"], "only": ["*/*/spider"]}), encoding="utf-8")
+    assert main(["plan", "--config", str(path), "--results", str(tmp_path)]) == 0
+    assert "warning: nothing is left to run: exhibits: [table18] has 10 cells" in capsys.readouterr().out
 
 
 def test_nothing_to_record_is_said(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,39 @@ def test_globs_that_match_nothing_are_told_with_what_they_may_mean():
     assert only.startswith("only: 'mamba-13m/*' matches no cell of any exhibit") and "mamba-130m/" in only
     assert override.startswith("overrides: match: '*/doora/dart' matches no cell") and "/dart" in override
     assert Workflow(DEFAULT, REPOSITORY).exhibits.unmatched_globs() == []
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        (
+            {"exhibits": ["table18"], "only": ["*/*/glue-*"]},
+            [
+                r"only: '\*/\*/glue-\*' matches no cell of exhibits: \[table18\], but cells of table01, table02",
+                r"nothing is left to run: exhibits: \[table18\] has 10 cells, and only: \['\*/\*/glue-\*'\] leaves out",
+            ],
+        ),
+        ({"exhibits": ["table18"], "only": ["*/*/glue-*", "*/dora*/dart"]}, [r"'\*/\*/glue-\*' matches no cell of"]),
+        # misspelt: said by another message
+        ({"only": ["mamba-13m/*"]}, [r"nothing is left to run: exhibits: all has [\d,]+ cells"]),
+        ({"exhibits": ["table18"], "only": ["*/*/glue-*"], "also": ["mamba-130m/lora/glue-rte"]}, []),
+        ({"cells": "existing"}, [r"cells: existing runs nothing, and there is no result in results/quick/cells/"]),
+        ({"exhibits": ["table18"], "only": ["*/dora*/dart"]}, []),
+        ({}, []),
+    ],
+)
+def test_settings_that_together_leave_nothing_are_told(changes, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = Workflow(DEFAULT | changes, REPOSITORY).exhibits.left_out()
+    assert len(found) == len(said)
+    assert all(re.search(pattern, message) for pattern, message in zip(said, found, strict=True)), found
+
+
+def test_without_stand_ins_and_without_checkpoints_it_is_told_why_nothing_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr("ssmpeft_lib.plan.snakemake.exhibits.recorded_checkpoints", lambda *given: [])
+    changes = {"scale": "real", "data_dir": str(tmp_path), "stand_ins": False}
+    (said,) = Workflow(DEFAULT | changes, REPOSITORY).exhibits.left_out()
+    assert said == "nothing is left to run: stand_ins: false, and recorded/checkpoints/ has none of the models"
 
 
 def test_splits_may_be_given_to_data_sets_by_a_glob():

@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import Any
 
 from ..drawing.numbers import duration, memory
-from ..plan import costs, paths, search
+from ..plan import costs, left_out, paths, search
 from ..plan.cell import SCALES, Cell
 from ..plan.config import CONFIG_FILE, Config
 from ..plan.costs import PARTS, SPECS, cost_of, gigabytes
@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
         f"Scale {config.scale}, {len(config.seeds)} seed(s): {len(cells):,} cells for {len(exhibits)} tables and "
         f"figures, {len(done):,} of them with a result."
     )
+    for message in left_out.messages(config, exhibits, load_exhibits(SPECS)):
+        print(f"warning: {message}")
     print("\n".join([*table(cells), *too_large(cells)]))
     if config.lr_search != "off":
         print(search_line(cells, config))

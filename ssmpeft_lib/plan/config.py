@@ -128,13 +128,13 @@ class Config:
         """What the matching overrides set for a cell; later entries win."""
         merged: dict[str, Any] = {}
         for entry in self.overrides:
-            if fnmatchcase(_name(cell), entry["match"]):
+            if matches(entry["match"], cell):
                 merged.update(entry["set"])
         return merged
 
     def wants(self, cell: Cell) -> bool:
         """Whether `only` lets a cell run."""
-        return any(fnmatchcase(_name(cell), pattern) for pattern in self.only)
+        return any(matches(glob, cell) for glob in self.only)
 
     def unmatched_globs(self, cells: Iterable[Cell]) -> Iterator[str]:
         """For each glob that matches none of some cells, words that say so: it may be misspelt."""
@@ -145,6 +145,11 @@ class Config:
                 near = get_close_matches(glob, names, n=1, cutoff=0)
                 meant = f", such as {near[0]}" if near else ""
                 yield f"{key}: {glob!r} matches no cell of any exhibit; cells are model/method/dataset{meant}"
+
+
+def matches(glob: str, cell: Cell) -> bool:
+    """Whether a glob over model/method/dataset matches a cell."""
+    return fnmatchcase(_name(cell), glob)
 
 
 def _name(cell: Cell) -> str:

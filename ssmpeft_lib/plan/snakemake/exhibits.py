@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import paths
+from .. import left_out, paths
 from ..cell import Cell
 from ..code import of_other_code
 from ..config import Config
@@ -95,6 +95,16 @@ class ExhibitRules:
             return []
         every = self.chosen if self.config.exhibits == "all" else load_exhibits(self.folder)
         return list(self.config.unmatched_globs(self.config.every_cell(every)))
+
+    def left_out(self) -> list[str]:
+        """What to say where the settings, each valid, leave no cell to run."""
+        every = self.chosen if self.config.only == ["*"] else load_exhibits(self.folder)
+        found = list(left_out.messages(self.config, self.chosen, every))
+        if self.cells or found:
+            return found
+        if not self.config.run_cells:
+            return [f"cells: existing runs nothing, and there is no result in results/{self.config.scale}/cells/"]
+        return ["nothing is left to run: stand_ins: false, and recorded/checkpoints/ has none of the models"]
 
     def _with_spanned(self, wildcards: Any) -> list[Exhibit]:
         asked = next(exhibit for exhibit in self.chosen if exhibit.id == wildcards.exhibit)

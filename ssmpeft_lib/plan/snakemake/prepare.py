@@ -49,7 +49,7 @@ def prepare(workflow: Any) -> Workflow:
         # where Snakemake runs cells itself, a GPU is for one cell at a time
         workflow.register_resource("gpu", len(visible_gpus()))
     if workflow.is_main_process:
-        for message in plan.exhibits.unmatched_globs():
+        for message in [*plan.exhibits.unmatched_globs(), *plan.exhibits.left_out()]:
             logger.warning(f"config.yaml: {message}")
         if message := plan.exhibits.other_code_message():
             logger.warning(message)
