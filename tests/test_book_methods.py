@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 
 import pytest
@@ -14,11 +15,12 @@ from ssmpeft_lib.adapters.method import method_class
 from ssmpeft_lib.book import block
 from ssmpeft_lib.book.method_facts import acting
 from ssmpeft_lib.book.pages import make_pages
-from ssmpeft_lib.compare.join import family_of
+from ssmpeft_lib.compare.join import exhibit_document, family_of
 from ssmpeft_lib.methods._catalogue import catalogue
 from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.exhibit import load_exhibits
 from ssmpeft_lib.plan.method_string import MethodString
+from ssmpeft_lib.plan.results import write_json
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +121,34 @@ def test_results_of_a_method_name_the_group_and_the_unit_of_each_score(tmp_path)
     names = {pair.rpartition(", ")[0].rpartition(" ")[0] for pair in re.findall(r'class="pair">([^<]+)', text)}
     assert {"Jamba-Tiny-319M DART METEOR", "Jamba-Mini-52B DART METEOR"} <= names
     assert re.search(r'class="pair">Mamba-130M [^<]*&nbsp;GB<', text)
+
+
+def raising(*given):
+    raise NameError("name 'slot' is not defined, <see> `here`")
+
+
+def test_a_method_that_cannot_be_counted_or_imported_is_a_hole_and_the_others_are_there(monkeypatch, tmp_path):
+    """Whatever its code raises, the book is made, and says what went wrong."""
+    from ssmpeft_lib.adapters import count
+    from ssmpeft_lib.commands.pipeline.shares import count_parameters
+    from ssmpeft_lib.methods import _catalogue
+
+    counts, import_method = count.params, _catalogue.method_class
+    (table,) = fake_results(tmp_path, ("table18",), seeds=1)
+    monkeypatch.setattr(count, "params", lambda model, name: (raising if "dora" in name else counts)(model, name))
+    monkeypatch.setattr(_catalogue, "method_class", lambda name: (raising if name == "dora" else import_method)(name))
+    wanted = {(point.model, point.method) for point in table.points} | {("mamba-130m", "lora"), ("mamba-130m", "dora")}
+    shares = count_parameters(wanted)
+    said = "NameError: name 'slot' is not defined, <see> `here`"
+    assert shares["mamba-130m"]["dora"] == {"problem": said} and shares["mamba-130m"]["lora"]["trainable"] > 0
+    write_json(tmp_path / "shares.json", shares)
+    write_json(tmp_path / "catalogue.json", _catalogue.catalogue())
+    document = exhibit_document(table, "quick", range(1), tmp_path, shares)
+    problems = [problem for row in document["rows"] for problem in row["points"][0]["ours"]["problems"]]
+    assert problems and set(problems) == {f"not counted: {said}"}
+    write_json(tmp_path / "quick" / "exhibits" / "table18.json", document)
+    pages = make_pages("quick", tmp_path, REPOSITORY / "book", tmp_path / "book" / "_toc.yml")
+    page = (pages / "methods" / "dora.md").read_text(encoding="utf-8")
+    assert "NameError: name &#39;slot&#39; is not defined, &lt;see&gt;" in page
+    assert "dora.py` cannot be imported: NameError" in json.dumps(_catalogue.catalogue()["methods"]["dora"])
+    assert "Trainable share" in (pages / "methods" / "lora.md").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from reference import REPOSITORY, shared
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.compare.errata import CHECKS, errata_of_tables, load_errata, printed_twice
 from ssmpeft_lib.compare.errata import _checks as of_tables
+from ssmpeft_lib.compare.errata.numbers import Counts, PrintedNumbers
 from ssmpeft_lib.compare.errata.splits import attainable
 from ssmpeft_lib.plan.errata import WEIGHTS
 from ssmpeft_lib.plan.results import write_json
@@ -41,6 +42,36 @@ def counts() -> dict[str, dict[str, dict]]:
 def evidence(id: str) -> dict:
     filled = errata_of_tables(list(exhibits().values()), counts())
     return next(erratum["evidence"] for erratum in filled if erratum["id"] == id)
+
+
+def test_a_table_that_was_taken_away_takes_its_errata_along_and_no_others():
+    tables = exhibits()
+    for gone in tables:
+        kept = [table for id, table in tables.items() if id != gone]
+        left = {found["id"] for found in errata_of_tables(kept, counts())}
+        assert {one.id for one in CHECKED} - left <= {one.id for one in CHECKED if one.id in _needs(gone)}
+
+
+@cache
+def _needs(exhibit: str) -> set[str]:
+    """The errata whose check reads an exhibit, by what it says when that is not there."""
+    kept, needing = PrintedNumbers([table for id, table in exhibits().items() if id != exhibit]), set()
+    for erratum in CHECKED:
+        try:
+            CHECKS[erratum.check](kept, Counts(counts()))
+        except LookupError as error:
+            assert f"no exhibit {exhibit!r}" in str(error)
+            needing.add(erratum.id)
+    return needing
+
+
+def test_a_count_that_failed_takes_the_errata_along_that_need_it():
+    first = next(one for one in CHECKED if one.counts)
+    broken = json.loads(json.dumps(counts()))
+    for count in first.counts:
+        broken[count["model"]][count["method"]] = {"problem": "NameError: name 'slot' is not defined"}
+    left = {found["id"] for found in errata_of_tables(list(exhibits().values()), broken)}
+    assert first.id not in left and len(left) > len(ERRATA) / 2
 
 
 WITHDRAWN = {"E-16"}

@@ -159,8 +159,8 @@ def _printed(point: Point) -> Value | None:
 
 def _share(point: Point, shares: dict[str, dict[str, dict]]) -> tuple[dict[str, Any], Value | None]:
     counted = shares.get(point.model, {}).get(point.method)
-    if not counted:
-        return {"problems": ["not counted"]}, None
+    if not counted or "problem" in counted:
+        return {"problems": [f"not counted: {counted['problem']}" if counted else "not counted"]}, None
     value = Value(counted[point.metric.removeprefix(SHARES)])
     return {"mean": value.mean, "counted": True}, value
 

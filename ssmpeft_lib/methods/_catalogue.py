@@ -22,8 +22,9 @@ def catalogue(mixer: str = "s6") -> dict[str, Any]:
         mixer: the mixer kind whose slots are listed.
     Returns:
         `methods`, each with `title`, `docstring`, `summary`, `published` (see `Published`; None for the paper's) and
-        `options` (name, default, text); `slots`, each with
-        the parameter below its owner and the axes that are channels and states; `groups`, each with its slots.
+        `options` (name, default, text), and in their place what went wrong where its file cannot be imported; `slots`,
+        each with the parameter below its owner and the axes that are channels and states; `groups`, each with its
+        slots.
     """
     kind = registry.load("mixers", mixer)
     return {
@@ -34,7 +35,12 @@ def catalogue(mixer: str = "s6") -> dict[str, Any]:
 
 
 def _method(name: str) -> dict[str, Any]:
-    kind = method_class(name)
+    try:
+        kind = method_class(name)
+    # the file may raise anything, and one that does must not keep the others from the book
+    except Exception as error:
+        problem = f"`ssmpeft_lib/methods/{name}.py` cannot be imported: {type(error).__name__}: {error}"
+        return {"title": name, "docstring": problem, "summary": problem, "published": None, "options": []}
     docstring = inspect.getdoc(inspect.getmodule(kind)) or name
     own = kind.__mro__[: kind.__mro__.index(Method)]
     named = {field for base in own for field in vars(base).get("__annotations__", {})}

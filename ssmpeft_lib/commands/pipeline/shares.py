@@ -44,11 +44,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def count_parameters(wanted: set[tuple[str, str]]) -> dict[str, dict[str, dict]]:
-    """The counts of some models and methods, by model and method."""
+    """The counts of some models and methods, by model and method; where counting fails, `problem` says why."""
     from ...adapters.count import params
 
     counted: dict[str, dict[str, dict]] = {}
     for model, method in sorted(wanted):
-        counted.setdefault(model, {})[method] = params(model, method)
-        logging.info("%s %s", model, method)
+        try:
+            found = params(model, method)
+            logging.info("%s %s", model, method)
+        # the code of a method may raise anything, and one that does must not keep the others from the book
+        except Exception as error:
+            found = {"problem": f"{type(error).__name__}: {error}"}
+            logging.warning("%s %s was not counted: %s", model, method, found["problem"])
+        counted.setdefault(model, {})[method] = found
     return counted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from ...plan.schema import check_against_schema
 # a module's checks are known once it is imported
 from . import averages, figures, placements, shares, splits, statements  # noqa: F401
 from ._checks import CHECKS
-from .numbers import Counts, Evidence, PrintedNumbers
+from .numbers import Counts, Evidence, PrintedNumbers, Unavailable
 
 ERRATA = registry.PACKAGE.parent / "workflow" / "errata" / "tables.yaml"
 
@@ -76,7 +77,8 @@ def load_errata(path: Path = ERRATA) -> list[Erratum]:
 def errata_of_tables(exhibits: list[Exhibit], counts: Mapping[str, Mapping[str, Mapping]]) -> list[dict[str, Any]]:
     """The entries as pages show them: their facts, with the numbers of `evidence` in their sentences.
 
-    Those that weigh most come first, in the order of `WEIGHTS`, and among them the order of the file stays.
+    Those that weigh most come first, in the order of `WEIGHTS`, and among them the order of the file stays. One whose
+    numbers are not there, because its table is not or a method cannot be counted, is left out, and the log says so.
 
     Args:
         exhibits: all tables.
@@ -84,7 +86,13 @@ def errata_of_tables(exhibits: list[Exhibit], counts: Mapping[str, Mapping[str, 
     """
     printed, counted = PrintedNumbers(exhibits), Counts(counts)
     order = list(WEIGHTS)
-    return [_filled(one, printed, counted) for one in sorted(load_errata(), key=lambda one: order.index(one.weight))]
+    found = []
+    for erratum in sorted(load_errata(), key=lambda one: order.index(one.weight)):
+        try:
+            found.append(_filled(erratum, printed, counted))
+        except Unavailable as error:
+            logging.warning("%s is left out: %s", erratum.id, error)
+    return found
 
 
 def _filled(erratum: Erratum, printed: PrintedNumbers, counts: Counts) -> dict[str, Any]:

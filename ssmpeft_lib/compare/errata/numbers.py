@@ -70,6 +70,10 @@ class PrintedRow(Mapping[str, float]):
         return next(point.printed.std for point in self.points if point.column == column)
 
 
+class Unavailable(LookupError):
+    """Numbers that a check reads are not to be had: their table was taken away, or a method cannot be counted."""
+
+
 class PrintedNumbers:
     """The printed numbers of some exhibits, by the ids that their specs give to rows."""
 
@@ -82,19 +86,22 @@ class PrintedNumbers:
 
         Raises:
             LookupError: no row of the exhibit has it.
+            Unavailable: there is no such exhibit.
         """
-        known = {row.id: row for row in self._rows.get(exhibit, []) if row.id}
+        known = {row.id: row for row in self.rows(exhibit) if row.id}
         if id not in known:
             raise LookupError(registry.unknown("row id", id, known, exhibit))
         return known[id]
 
     def rows(self, exhibit: str, **words: str) -> list[PrintedRow]:
-        """The rows with printed numbers, or those whose `group` or `label` is the one given."""
-        return [
-            row
-            for row in self._rows.get(exhibit, [])
-            if all(getattr(row, name) == word for name, word in words.items())
-        ]
+        """The rows with printed numbers, or those whose `group` or `label` is the one given.
+
+        Raises:
+            Unavailable: there is no such exhibit.
+        """
+        if exhibit not in self._rows:
+            raise Unavailable(registry.unknown("exhibit", exhibit, self._rows, "workflow/exhibits/"))
+        return [row for row in self._rows[exhibit] if all(getattr(row, name) == word for name, word in words.items())]
 
     def column(self, exhibit: str, column: str, **words: str) -> list[float]:
         """The numbers of a column, in the order of the rows; a row without one is left out."""
@@ -158,11 +165,14 @@ class Counts:
 
     def _counted(self, model: str, method: str) -> Mapping:
         try:
-            return self.by_model[model][method]
+            counted = self.by_model[model][method]
         except KeyError:
             raise LookupError(
                 f"the parameters of {method} on {model} were not counted; count them with shares"
             ) from None
+        if "problem" in counted:
+            raise Unavailable(f"the parameters of {method} on {model} cannot be counted: {counted['problem']}")
+        return counted
 
 
 def mean(numbers: Mapping[str, float], columns: tuple[str, ...]) -> float:
