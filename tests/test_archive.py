@@ -64,6 +64,21 @@ def test_results_of_two_versions_are_not_packed(results, tmp_path):
     assert not list(tmp_path.glob("*.gz*"))
 
 
+@pytest.mark.parametrize(
+    "words", [("mamba-130m", "lora", "flip"), ("mamba-130m", "mine", "dart"), ("own", "lora", "dart")]
+)
+def test_results_of_what_was_taken_away_are_left_out_and_it_is_said(results, tmp_path, capsys, caplog, words):
+    gone = Cell("quick", *words, 0)
+    write_cell(results, gone)
+    archive = tmp_path / "a.tar.gz"
+    assert main(["pack", "--scale", "quick", "--results", str(results), str(archive)]) == 0
+    assert f"{len(CELLS)} cells" in capsys.readouterr().out
+    assert f"{gone.path} is left out: no " in caplog.text
+    assert unpack(archive, tmp_path / "other") == sorted(CELLS)
+    # they are nobody's to delete
+    assert (results / gone.path / "metrics.json").exists()
+
+
 def test_there_must_be_something_to_pack(tmp_path):
     with pytest.raises(ValueError, match="no results of scale 'paper' below"):
         pack(tmp_path, "paper", tmp_path / "a.tar.gz")
@@ -143,7 +158,7 @@ def crafted(path: Path, members: list[tuple[tarfile.TarInfo, bytes]], **manifest
 )
 def test_only_files_of_cells_are_unpacked(tmp_path, name):
     archive = crafted(tmp_path / "a.tar.gz", [(tarfile.TarInfo(name), b"{}")])
-    with pytest.raises(ValueError, match="is not the name of a cell's file; nothing was unpacked"):
+    with pytest.raises(ValueError, match=r"is not the name of a cell's file( \(.*\))?; nothing was unpacked"):
         unpack(archive, tmp_path / "new" / "results")
     assert list(contents(tmp_path)) == ["a.tar.gz"]
 

@@ -68,6 +68,29 @@ def test_changed_style_sheet_arrives_without_a_changed_page(source, tmp_path):
         assert colour in (tmp_path / "html" / "_static" / "book.css").read_text(encoding="utf-8")
 
 
+def test_what_is_gone_from_the_source_is_gone_from_the_book(source, tmp_path):
+    with open(source / "_config.yml", "a", encoding="utf-8") as file:
+        file.write("sphinx: {config: {html_extra_path: [_files], exclude_patterns: [_files]}}\n")
+    toc = "format: jb-book\nroot: index\nchapters: [{file: runs/own}]\n"
+    (source / "_toc.yml").write_text(toc, encoding="utf-8")
+    for name, text in {"runs/own.md": "# Own\n\nMine.\n", "_files/runs/own.csv": "a,b", "_files/kept.csv": "c"}.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text, encoding="utf-8")
+    html = make_html(source, tmp_path / "html").parent
+    (read,) = (tmp_path / ".jupyter-book").rglob("own.doctree")
+    first = read.stat().st_mtime_ns
+    assert (html / "runs" / "own.csv").exists()
+    (source / "index.md").write_text("# Small\n\nAnother page.\n", encoding="utf-8")
+    make_html(source, tmp_path / "html")
+    assert read.stat().st_mtime_ns == first, "pages that did not change are not read again"
+    (source / "runs" / "own.md").unlink()
+    (source / "_files" / "runs" / "own.csv").unlink()
+    (source / "_toc.yml").write_text("format: jb-book\nroot: index\n", encoding="utf-8")
+    html = make_html(source, tmp_path / "html").parent
+    assert not list(html.rglob("own*")) and "Mine" not in (html / "searchindex.js").read_text(encoding="utf-8")
+    assert (html / "kept.csv").exists()
+
+
 def test_pages_name_nothing_that_lies_elsewhere(book):
     loads = re.compile(
         r"""(?:src|data-src|poster)="(https?:[^"]+)"|<link [^>]*href="(https?:[^"]+)"|url\((https?:[^)]+)\)"""

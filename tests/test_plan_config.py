@@ -12,6 +12,7 @@ import pytest
 import yaml
 from reference import REPOSITORY
 
+from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.cell import SCALES, Cell
 from ssmpeft_lib.plan.config import Config
 from ssmpeft_lib.plan.snakemake.workflow import Workflow
@@ -163,6 +164,16 @@ def test_inputs_of_rules_are_relative_so_that_a_moved_folder_keeps_its_results(m
     assert not [path for path in map(Path, inputs) if path.is_absolute()]
     prepared = (REPOSITORY / "ssmpeft_lib/plan/snakemake/prepare.py").read_text(encoding="utf-8")
     assert "relpath(workflow.basedir)" in prepared
+
+
+def test_the_shares_are_counted_anew_when_a_method_comes_goes_or_changes(monkeypatch):
+    plan, files = Workflow(DEFAULT, REPOSITORY), registry.files
+    before = plan.exhibits.code_of_shares(None)
+    assert plan.exhibits.code_of_shares(None) == before
+    monkeypatch.setattr(
+        registry, "files", lambda folder: tuple(name for name in files(folder) if name != "sdlora_plus")
+    )
+    assert plan.exhibits.code_of_shares(None) != before
 
 
 @pytest.mark.parametrize("profile", ["default", "slurm"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 from importlib.metadata import version
 from pathlib import Path
 
 from ..compat import jupyter_book as compat
-from ..plan.atomic import replacing_folder
+from ..plan.atomic import replacing_folder, write_text
 
 BUILD = ".jupyter-book"
 """Folder beside the book's source where Jupyter Book keeps what it has read; a second build costs what changed."""
@@ -56,15 +57,25 @@ def run_jupyter_book(source: Path, build: Path, builder: str = "html") -> Path:
 
 
 def _forget_if_changed(source: Path, build: Path) -> None:
-    """Build anew when the extensions or the libraries are others: Sphinx looks at neither."""
+    """Build anew when the extensions or the libraries are others, or a source is gone: Sphinx looks at none of them.
+
+    What it made of a source that is gone would stay in the book.
+    """
     digest = hashlib.sha256("".join(map(version, ("sphinx", "myst-nb", "jupyter-book", "sphinx-book-theme"))).encode())
     for path in sorted((source / EXTENSIONS).rglob("*.py")):
         digest.update(path.read_bytes())
-    stamp = build / "extensions"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest.hexdigest():
+    there = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    stamp, known = build / "extensions", build / "sources.json"
+    if (
+        not stamp.exists()
+        or stamp.read_text(encoding="utf-8") != digest.hexdigest()
+        or not known.exists()
+        or not there.issuperset(json.loads(known.read_text(encoding="utf-8")))
+    ):
         shutil.rmtree(build, ignore_errors=True)
         build.mkdir(parents=True)
         stamp.write_text(digest.hexdigest(), encoding="utf-8")
+    write_text(known, json.dumps(sorted(there)))
 
 
 def _replace(built: Path, target: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -132,9 +133,11 @@ def means_of(results: Path) -> dict[str, Any]:
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for path in paths.all_metrics(results):
         metrics = read_metrics(path)
-        if metrics["status"] == "ok":
+        with suppress(LookupError):
+            # of a model, method or data set that was taken away there is nothing to plan
             cell = Cell.parse(metrics["cell"])
-            found[cell.scale, cell.model, cell.dataset].append(metrics)
+            if metrics["status"] == "ok":
+                found[cell.scale, cell.model, cell.dataset].append(metrics)
     if not found:
         raise ValueError(f"no finished runs below {results}/: nothing to record")
     means: dict[str, Any] = {}

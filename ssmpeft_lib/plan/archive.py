@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import logging
 import shutil
 import tarfile
 import zlib
@@ -40,7 +41,8 @@ def pack(results: Path, scale: str, target: Path, without_texts: bool = False) -
     """Write the results of a scale into one file, whole or not at all.
 
     Args:
-        results: the results directory.
+        results: the results directory. Those of what the library does not know, such as a data set whose file was
+            taken away, are left out, and the log says which.
         target: the file to write; equal results give equal bytes.
         without_texts: leave out what the data sets' licences do not let be passed on, see `publishable`.
     Returns:
@@ -48,7 +50,7 @@ def pack(results: Path, scale: str, target: Path, without_texts: bool = False) -
     Raises:
         ValueError: there are no results, or those of several versions.
     """
-    folders = [path.parent for path in all_metrics(results, scale)]
+    folders = [path.parent for path in all_metrics(results, scale) if _is_known(path.parent.relative_to(results))]
     if not folders:
         raise ValueError(f"no results of scale {scale!r} below {results}/")
     cells = [_check_result(folder / METRICS, folder.relative_to(results).as_posix()) for folder in folders]
@@ -166,11 +168,11 @@ def _manifest(text: bytes, archive: Path) -> dict[str, str]:
     for name in files:
         folder, _, last = name.rpartition("/")
         try:
-            known = last in FILES and _cell_of(folder).path.as_posix() == folder
-        except (ValueError, LookupError):
-            known = False
+            known, why = last in FILES and _cell_of(folder).path.as_posix() == folder, ""
+        except (ValueError, LookupError) as error:
+            known, why = False, f" ({error.args[0]})"
         if not known:
-            raise ValueError(f"{archive}: {name!r} is not the name of a cell's file; nothing was unpacked")
+            raise ValueError(f"{archive}: {name!r} is not the name of a cell's file{why}; nothing was unpacked")
     return files
 
 
@@ -180,6 +182,16 @@ def _cell_of(folder: str) -> Cell:
     if scale not in SCALES or cells != "cells":
         raise ValueError(f"{folder!r} is not the folder of a cell")
     return Cell.parse("/".join([scale, *words]))
+
+
+def _is_known(folder: Path) -> bool:
+    """Whether the words of a cell's folder are those of the library; a warning says where they are not."""
+    try:
+        _cell_of(folder.as_posix())
+    except LookupError as error:
+        logging.warning("%s is left out: %s", folder, error.args[0])
+        return False
+    return True
 
 
 def _check_result(path: Path, folder: str) -> Cell:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -92,10 +92,14 @@ def _digest(sources: dict[Path, str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def digest(folder: str, module: str) -> str:
-    """SHA-256 over the names and the code of a module and of all that it imports here, inside functions as well."""
+def digest(modules: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 over the names and the code of modules and of all that they import here, inside functions as well.
+
+    Args:
+        modules: folder and name of each.
+    """
     found = hashlib.sha256()
-    for path in files_of(folder, module):
+    for path in sorted({path for module in modules for path in files_of(*module)}):
         found.update(f"{path.relative_to(registry.PACKAGE)}\n".encode())
         found.update(path.read_bytes())
     return found.hexdigest()

@@ -27,6 +27,7 @@ rule shares:
         **scaled_by_attempt(mem_mb=2000, runtime=30),
     params:
         version=plan.version,
+        code=plan.exhibits.code_of_shares,
     shell:
         "ssmpeft shares {input.specs:q} --output {output.shares:q} --catalogue {output.catalogue:q} &> {log:q}"
 

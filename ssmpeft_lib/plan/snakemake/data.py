@@ -33,7 +33,7 @@ class DataRules:
 
     def code(self, wildcards: Any) -> str:
         """Digest of the code that reads a data set: a parameter of its rule, so that an edit runs it again."""
-        return code.digest("data", registry.module_of("data", wildcards.dataset))
+        return code.digest([("data", registry.module_of("data", wildcards.dataset))])
 
     def splits(self, wildcards: Any) -> str:
         """The splits that an override gives a data set, as JSON."""

@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .. import left_out, paths
+from .. import left_out, paths, registry
 from ..cell import Cell
-from ..code import of_other_code
+from ..code import digest, of_other_code
 from ..config import Config
 from ..exhibit import Exhibit, cells_of, load_exhibits
 from ..results import read_metrics
@@ -48,6 +48,11 @@ class ExhibitRules:
     def specs(self) -> list[Path]:
         """Every spec, chosen or not: the errata compare all tables."""
         return sorted(self.folder.glob("*.yaml"))
+
+    def code_of_shares(self, wildcards: Any) -> str:
+        """Digest of the code that parameters are counted by: that of every method and model, and of the adapters."""
+        modules = [(folder, name) for folder in ("methods", "models", "mixers") for name in registry.files(folder)]
+        return digest([("adapters", "count"), ("methods", "_catalogue"), *modules])
 
     def spec(self, wildcards: Any) -> list[Path]:
         """The spec of an exhibit, and those of the chosen exhibits that its claims span beside it."""
