@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import json
-import re
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from fake_results import fake_results
 from reference import REPOSITORY
 
+import ssmpeft_lib
 from ssmpeft_lib.adapters.method import method_class
 from ssmpeft_lib.book import block
 from ssmpeft_lib.book.method_facts import acting
+from ssmpeft_lib.book.method_use import examples
 from ssmpeft_lib.book.pages import make_pages
 from ssmpeft_lib.compare.join import exhibit_document, family_of
 from ssmpeft_lib.methods._catalogue import catalogue
@@ -114,13 +116,50 @@ def test_marks_of_the_drawing_come_from_the_counts(counted, said):
     assert families["conv1d_bias"] == ("bias", "full")
 
 
-def test_results_of_a_method_name_the_group_and_the_unit_of_each_score(tmp_path):
-    fake_results(tmp_path, ("table20", "table25"), seeds=1)
+def test_results_of_a_method_are_tables_of_its_rows_with_the_heads_of_the_exhibits(tmp_path):
+    fake_results(tmp_path, ("table18", "table20", "table25"), seeds=1)
     pages = make_pages("quick", tmp_path, REPOSITORY / "book", tmp_path / "book" / "_toc.yml")
     text = (pages / "methods" / "lora.md").read_text(encoding="utf-8")
-    names = {pair.rpartition(", ")[0].rpartition(" ")[0] for pair in re.findall(r'class="pair">([^<]+)', text)}
-    assert {"Jamba-Tiny-319M DART METEOR", "Jamba-Mini-52B DART METEOR"} <= names
-    assert re.search(r'class="pair">Mamba-130M [^<]*&nbsp;GB<', text)
+    parts = BeautifulSoup(text, "html.parser").select("details.rows-of")
+    # Table 18 is of DoRA
+    headings = [part.select_one("summary").get_text().partition(":")[0].strip() for part in parts]
+    assert headings == ["Table 20", "Table 25"]
+    for part in parts:
+        for table in part.select("table.exhibit"):
+            heads = [head.get_text(" ", strip=True) for head in table.select("thead tr:last-child > *")]
+            rows = table.select("tbody tr[data-family]")
+            assert rows and all(len(row.select(":scope > *")) == len(heads) for row in rows)
+            assert {row["data-family"] for row in rows} == {"lora"}
+        # nothing that looks as if it sorted, and no address twice on the page
+        assert not part.select("button") and not part.select("tr[id]")
+        href = part.select_one(".files a")["href"]
+        exhibit, _, anchor = href.removeprefix("../").partition(".html#")
+        assert f'id="{anchor}"' in (pages / f"{exhibit}.md").read_text(encoding="utf-8")
+    assert "GB" in parts[1].get_text() and len(parts[0].select("table")) > 1
+    links = {link["href"] for part in parts for link in part.select("td a")}
+    assert links and all(link.startswith(("../cells/", "../runs/")) for link in links)
+
+
+@pytest.mark.parametrize("name", registry.files("methods"))
+def test_the_examples_of_every_method_run(name, said, monkeypatch):
+    """On a small model with random weights in place of the hub's."""
+    import torch
+    import transformers
+    from families import build, ids
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda where: build("Mamba"))
+    found = examples(name, said["methods"][name]["options"])
+    assert (found == {}) == (name == "pretrained")
+    for code in found.values():
+        known = {"batches": [{"input_ids": ids(), "labels": ids()}]}
+        exec(compile(code, name, "exec"), known)
+        model = known["model"]
+        optimizer = known.get("optimizer") or torch.optim.AdamW(ssmpeft_lib.parameter_groups(model, 1e-3))
+        model(**known["batches"][0]).loss.backward()
+        optimizer.step()
+        if said["methods"][name]["options"] and "," in code:
+            assert str(ssmpeft_lib.adaptation_of(model).method).partition("@")[0].partition(",")[0] == name
+        assert ("callbacks" in known or "initialize" in code) == method_class(name).selects
 
 
 def raising(*given):

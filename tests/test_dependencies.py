@@ -14,9 +14,13 @@ from importlib.metadata import distribution, packages_distributions
 
 import pytest
 import yaml
+from fake_results import fake_results
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from reference import REPOSITORY
+
+from ssmpeft_lib.compare.errata import load_errata
+from ssmpeft_lib.plan.results import write_json
 
 LOCK = runpy.run_path(str(REPOSITORY / "workflow" / "scripts" / "lock.py"))
 ROOMS = {
@@ -25,7 +29,8 @@ ROOMS = {
     "run": "execute runs".split(),
     "book": "book compare drawing theory".split(),
 }
-"""For each extra, the folders of the library that need it; it contains those before it."""
+"""For each extra, the folders of the library that need it; it contains those before it. `render` is for some commands
+of the last: what they import is tried below."""
 
 ANYWHERE = {
     "plan/snakemake": "book",
@@ -190,3 +195,31 @@ def test_the_wheel_imports_with_what_is_declared(installed, tmp_path, extra):
     done = run(python, "-m", "ssmpeft_lib", "plan", cwd=tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "clone the repository" in done.stderr or "pip install" in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+def test_what_makes_pages_runs_without_torch(installed, tmp_path):
+    """The commands of the rules whose conda environment is that of the book."""
+    fake_results(tmp_path, ("table18",), seeds=1)
+    needed = [(count["model"], count["method"]) for erratum in load_errata() for count in erratum.counts]
+    shares = {model: {method: {"problem": "no torch"} for _, method in needed} for model, _ in needed}
+    write_json(tmp_path / "shares.json", shares)
+    spec, source = "workflow/exhibits/table18.yaml", tmp_path / "quick" / "book" / "_toc.yml"
+    places = ["--shares", tmp_path / "shares.json", "--results", tmp_path]
+    commands = {
+        "errata": [*places[:2], "--output", tmp_path / "errata.json"],
+        "exhibit": [spec, "--scale", "quick", "--seeds", 1, *places, "--output", tmp_path / "table18.json"],
+        "make-pages": ["--scale", "quick", "--results", tmp_path, "--output", source],
+        "make-html": ["--pages", source, "--output", tmp_path / "html" / "index.html"],
+        "make-pdf": ["--help"],
+        "unpack": ["recorded/original-files.tar.gz", "--results", tmp_path / "unpacked"],
+    }
+    rules = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "workflow" / "rules").glob("*.smk"))
+    of_the_book = [rule for rule in re.split(r"^rule ", rules, flags=re.M) if "envs/book.yml" in rule]
+    assert {name for rule in of_the_book for name in re.findall(r"ssmpeft ([a-z-]+)", rule)} == commands.keys()
+    python = installed("render")
+    assert run(python, "-c", "import torch", cwd=tmp_path).returncode != 0
+    for name, arguments in commands.items():
+        done = run(python, "-m", "ssmpeft_lib", name, *map(str, arguments), cwd=REPOSITORY)
+        assert done.returncode == 0, (name, done.stderr[-2000:])
+    assert (tmp_path / "html" / "exhibits" / "table18.html").exists()

@@ -137,7 +137,8 @@ def _hole(point: dict[str, Any]) -> tuple[str, str]:
         return "failed", "; ".join(problem for problem in problems if ": failed: " in problem)
     if all(problem.endswith("not run") for problem in problems):
         return "not run", "no run of this point has a result"
-    return "not counted" if problems == ["not counted"] else "no value", "; ".join(problems)
+    counted = not all(problem.startswith("not counted") for problem in problems)
+    return "no value" if counted else "not counted", "; ".join(problems)
 
 
 def cells_with_a_page(ours: dict[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
-"""The page of a method: what it is, where it acts, how much it trains, what came of it, and its code."""
+"""The page of a method: what it is, how to use it, where it acts, how much it trains, what came of it, its code."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..compare.join import family_of
@@ -10,7 +11,11 @@ from . import links
 from .block import LEARNED, SLOTS, block_drawing
 from .documents import Book
 from .environment import prose, render
+from .exhibit_page import MARKS
+from .exhibit_parts import Group
+from .exhibit_view import exhibit_view
 from .method_facts import REFERENCE, acting, slots_of
+from .method_use import examples
 from .page import plain, raw
 
 CODE = "_code"
@@ -29,6 +34,7 @@ def method_page(book: Book, name: str, written: str) -> str:
     text = written.strip() or f"# {plain(said['title'])}\n\n{plain(said['docstring'])}"
     pieces = [
         text,
+        _use(name, said["options"]),
         _where(book, page, name),
         _options(said["options"]),
         _shares(book, name),
@@ -36,6 +42,12 @@ def method_page(book: Book, name: str, written: str) -> str:
         _code(name),
     ]
     return "\n\n".join(filter(None, pieces)) + "\n"
+
+
+def _use(name: str, options: list[dict[str, str]]) -> str:
+    found = examples(name, options)
+    blocks = [f"{heading}:\n\n```python\n{code}```" for heading, code in found.items()]
+    return "\n\n".join(["## Use", *blocks]) if found else ""
 
 
 def _where(book: Book, page: str, name: str) -> str:
@@ -73,23 +85,21 @@ def _shares(book: Book, name: str) -> str:
 
 
 def _results(book: Book, page: str, name: str) -> str:
-    lines = [line for document in book.documents for line in _lines(page, document, name)]
-    return f"## Results\n\n{raw(book.notice.html() + render('method_results.html', lines=lines))}" if lines else ""
+    found = [part for document in book.documents if (part := _rows_of(page, document, name))]
+    if not found:
+        return ""
+    return f"## Results\n\n{raw(book.notice.html() + render('method_results.html', found=found, marks=MARKS))}"
 
 
-def _lines(page: str, document: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    from .exhibit_view import exhibit_view
-
-    view = exhibit_view(document)
-    found = []
-    for row, joined in zip(view.rows, document["rows"], strict=True):
-        points = joined["points"]
-        if MethodString.parse(points[0]["method"]).name == name:
-            shown = [one for one in row.shown if not one.column.share]
-            address = links.href(page, links.exhibit_page(view.id), row.anchor)
-            line = {"table": document["title"].partition(":")[0], "row": row, "href": address, "shown": shown}
-            found.append(line | {"recorded": bool(document["kept"])})
-    return found
+def _rows_of(page: str, document: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The rows of an exhibit that are of a method, as seen from its page; None where there are none."""
+    view = exhibit_view(document, page)
+    own = {row["name"] for row in document["rows"] if MethodString.parse(row["points"][0]["method"]).name == name}
+    groups = [Group(group.label, rows) for group in view.groups if (rows := [r for r in group.rows if r.name in own])]
+    if not groups:
+        return None
+    address = links.href(page, links.exhibit_page(view.id), groups[0].rows[0].anchor)
+    return {"view": replace(view, groups=groups), "href": address, "kept": bool(document["kept"])}
 
 
 def _code(name: str) -> str:

@@ -25,8 +25,14 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-ENVIRONMENTS = {"compute": "run", "book": "book", "everything": "dev"}
-"""For each environment, the extra of pyproject.toml that it has; extras contain one another."""
+ENVIRONMENTS = {"compute": "run", "book": "render", "everything": "dev"}
+"""For each environment, the extra of pyproject.toml that it has; some extras contain others."""
+
+WITHOUT_CORE = ("render",)
+"""Extras that work without what the library's core needs: pages are made where there is no torch."""
+
+COMPILER = "cxx-compiler"
+"""conda-forge's, for the environments that run the scan's C++ kernels, which are compiled where they run."""
 
 PYTHON = "3.11"
 HEAD = "# Written by workflow/scripts/lock.py, which says why torch is apart.\n"
@@ -46,7 +52,7 @@ def main() -> None:
 
 def requirements(extra: str = "") -> list[str]:
     """What the library needs with an extra and the extras that it contains; without one, what its core needs."""
-    needed = list(PROJECT["dependencies"])
+    needed = [] if extra in WITHOUT_CORE else list(PROJECT["dependencies"])
     for text in PROJECT["optional-dependencies"][extra] if extra else ():
         own = Requirement(text)
         needed += requirements(*own.extras) if own.name == PROJECT["name"] else [text]
@@ -91,12 +97,13 @@ def closure(wanted: list[str]) -> dict[str, str]:
 
 
 def write_environment(path: Path, name: str, pins: dict[str, str]) -> None:
-    """Write a conda environment that pip fills."""
+    """Write a conda environment that pip fills; with a compiler where torch is."""
+    compiler = f"  - {COMPILER}\n" if "torch" in pins else ""
     lines = [f"      - {package}=={version}" for package, version in sorted(pins.items())]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         "# Written by workflow/scripts/lock.py.\n"
-        f"name: {name}\nchannels:\n  - conda-forge\ndependencies:\n  - python={PYTHON}\n  - pip\n  - pip:\n"
+        f"name: {name}\nchannels:\n  - conda-forge\ndependencies:\n  - python={PYTHON}\n{compiler}  - pip\n  - pip:\n"
         + "\n".join(lines)
         + "\n",
         encoding="utf-8",
