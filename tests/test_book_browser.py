@@ -190,3 +190,55 @@ def test_book_works_from_a_folder(browser, book):
     page.goto(Path(book, "search.html").as_uri() + "?q=lora")
     page.wait_for_selector("#search-results li a")
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "asked, first",
+    [
+        ("Table 8", {"exhibits/table08.html"}),
+        ("table 2", {"exhibits/table02.html"}),
+        ("BLEU", {"exhibits/table08.html"}),
+        ("METEOR", {"exhibits/table08.html"}),
+        ("mamba-130m", {"exhibits/table02.html", "exhibits/table08.html"}),
+        ("dart", {"exhibits/table08.html"}),
+        ("prefix tuning", {"methods/prefix.html"}),
+        ("Prompt-tuning", {"methods/prompt.html"}),
+        ("sdlora", {"methods/sdlora.html"}),
+        ("lora plus", {"methods/lora_plus.html"}),
+        ("selective dimension tuning", {"methods/sdt.html"}),
+    ],
+)
+def test_search_finds_first_what_is_called_so(visit, asked, first):
+    page = visit(f"search.html?q={asked.replace(' ', '+')}").page
+    page.wait_for_selector("#search-results li a")
+    page.wait_for_function("!/Searching/.test(document.querySelector('#search-results h2')?.textContent ?? '')")
+    links = page.locator("#search-results li > a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    found = [re.sub(r"[?#].*", "", link) for link in links]
+    assert set(found[: len(first)]) == first
+    assert found.count(found[0]) == 1, "by its name and by its text, but once"
+
+
+BROKEN_NAMES = """() => [...document.querySelectorAll('article :not(pre) > code')].filter(code => code.offsetParent)
+    .flatMap(code => {
+        const walk = document.createTreeWalker(code, NodeFilter.SHOW_TEXT), broken = [];
+        while (walk.nextNode()) for (const word of walk.currentNode.data.matchAll(/[\\w.=]+/g)) {
+            const range = document.createRange();
+            range.setStart(walk.currentNode, word.index);
+            range.setEnd(walk.currentNode, word.index + word[0].length);
+            const boxes = [...range.getClientRects()].filter(box => box.width);
+            const width = boxes.reduce((sum, box) => sum + box.width, 0);
+            if (new Set(boxes.map(box => Math.round(box.top))).size > 1 && width < 240) broken.push(word[0]);
+        }
+        return broken;
+    })"""
+
+
+@pytest.mark.parametrize("width", [390, 820, 1024, 1400])
+def test_no_name_breaks_inside_a_word(visit, width):
+    page = visit("index.html", width).page
+    broken = {}
+    for path in PAGES:
+        page.goto(urljoin(page.url, f"/{path}"))
+        if found := page.evaluate(BROKEN_NAMES):
+            broken[path] = found
+    assert broken == {}

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..compare.join import SHARES
 from ..plan.cell import Cell
 from . import links
 from .claims_view import claims_html
@@ -54,6 +55,7 @@ def exhibit_page(
     page = Page(document["title"])
     cells = cells_of(document)
     runs = links.href(links.exhibit_page(view.id), links.runs_page(view.id))
+    page.search_words(_words_of(document))
     page.html(render("exhibit_meta.html", view=view, cells=len(cells), runs=runs, chapters=chapters))
     page.html(notice.html(document["kept"], view.stand_ins, view.zeros))
     page.html(render("exhibit_table.html", view=view, marks=MARKS, bare=False))
@@ -67,6 +69,14 @@ def exhibit_page(
         notes = [{"id": "", "kind": "note"} | note | {"text": prose(note["text"], link)} for note in document["notes"]]
         page.html(render("notes.html", notes=notes))
     return page
+
+
+def _words_of(document: dict[str, Any]) -> list[str]:
+    """What leads to an exhibit: its number, and the models, data sets and scores that it has results of."""
+    points = [point for row in document["rows"] for point in row["points"]]
+    scores = [point["metric"].rpartition(".")[2] for point in points if not point["metric"].startswith(SHARES)]
+    places = [point[key] for key in ("model", "dataset") for point in points]
+    return [document["title"].partition(":")[0], *places, *(name for name in scores if name != "score")]
 
 
 def cells_of(document: dict[str, Any]) -> list[Cell]:

@@ -16,7 +16,7 @@ from .exhibit_parts import Group
 from .exhibit_view import exhibit_view
 from .method_facts import REFERENCE, acting, slots_of
 from .method_use import examples
-from .page import plain, raw
+from .page import plain, raw, search_words
 
 CODE = "_code"
 """Folder of the sources that method pages show."""
@@ -32,8 +32,10 @@ def method_page(book: Book, name: str, written: str) -> str:
     page = links.method_page(name)
     said = book.catalogue["methods"][name]
     text = written.strip() or f"# {plain(said['title'])}\n\n{plain(said['docstring'])}"
+    names = (said["title"], said["title"].replace("-", " "), name, name.replace("_", " "))
     pieces = [
         text,
+        search_words(names),
         _use(name, said["options"]),
         _where(book, page, name),
         _options(said["options"]),
@@ -85,7 +87,8 @@ def _shares(book: Book, name: str) -> str:
 
 
 def _results(book: Book, page: str, name: str) -> str:
-    found = [part for document in book.documents if (part := _rows_of(page, document, name))]
+    tables_first = sorted(book.documents, key=lambda document: document["kind"] != "table")
+    found = [part for document in tables_first if (part := _rows_of(page, document, name))]
     if not found:
         return ""
     return f"## Results\n\n{raw(book.notice.html() + render('method_results.html', found=found, marks=MARKS))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -28,6 +29,10 @@ class Page:
         if markup:
             self.pieces.append(raw(markup))
 
+    def search_words(self, words: Iterable[str]) -> None:
+        """Name the words that a search is to find this page by, before others that have them in their text."""
+        self.pieces.append(search_words(words))
+
     def heading(self, text: str, anchor: str = "", level: int = 2) -> None:
         """Add a heading, with an anchor that does not change with its words."""
         if anchor:
@@ -48,6 +53,12 @@ class Page:
             matter.append("html_theme.sidebar_secondary.remove: true")
         front = "---\n" + "\n".join(matter) + "\n---\n" if matter else ""
         return front + "\n\n".join([f"# {plain(self.title)}", *self.pieces]) + "\n"
+
+
+def search_words(words: Iterable[str]) -> str:
+    """Words that lead to a page as MyST text, each once in whatever case."""
+    known = {word.lower(): word for word in words if word and not set(word) & set(",;!:")}
+    return f"```{{index}} {', '.join(known.values())}\n```" if known else ""
 
 
 def raw(markup: str) -> str:
