@@ -242,3 +242,17 @@ def test_no_name_breaks_inside_a_word(visit, width):
         if found := page.evaluate(BROKEN_NAMES):
             broken[path] = found
     assert broken == {}
+
+
+@pytest.mark.parametrize("width", [390, 820, 1024, 1400])
+def test_type_in_charts_can_be_read(visit, width):
+    page = visit("exhibits/table08.html", width).page
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll('svg.chart')].filter(chart => chart.getBoundingClientRect().width)
+            .map(chart => {
+                const scale = chart.getBoundingClientRect().width / chart.viewBox.baseVal.width;
+                const texts = [...chart.querySelectorAll('text')];
+                return Math.min(...texts.map(text => parseFloat(getComputedStyle(text).fontSize))) * scale;
+            })"""
+    )
+    assert sizes and min(sizes) >= 10.2, sizes

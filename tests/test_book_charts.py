@@ -86,3 +86,28 @@ def test_rank_correlation_agrees_with_scipy():
     assert rank_correlation(first, second) == pytest.approx(stats.spearmanr(first, second).statistic)
     assert ranks([10, 20, 10]) == [1.5, 3, 1.5]
     assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
+
+
+def test_both_axes_of_an_agreement_are_named():
+    dots = [charts.Dot("lora", i + 1.0, i + 1.0, f"row {i}", "row", "#row") for i in range(4)]
+    drawn = charts.agreement(dots, "BLEU: rank correlation 1.00", "small models", "BLEU, small models over printed")
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", drawn)
+    assert {"printed", "small models"} <= set(words)
+    tops = {word: float(re.search(rf'y="([\d.]+)"[^>]*>{word}<', drawn)[1]) for word in ("small models", "row 3")}
+    assert tops["small models"] < tops["row 3"], "above the marks, not among them"
+
+
+def test_no_mark_stands_inside_a_legend(monkeypatch):
+    from ssmpeft_lib.book.theory import regression_plots
+    from ssmpeft_lib.compare.regression_runs import recorded
+
+    drawn = []
+    monkeypatch.setattr(regression_plots, "figure", lambda fig, name, label: drawn.append(fig))
+    regression_plots.fronts(recorded("fresh_sequences"), "fresh_error", "fresh")
+    (fig,) = drawn
+    (axes,), (legend,) = fig.axes, fig.legends
+    fig.canvas.draw()
+    assert axes.get_legend() is None and axes.get_ylabel() and axes.get_xlabel()
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+    names = [text.get_text() for text in legend.get_texts()]
+    assert "Full" in names and len(names) == len(set(names))

@@ -40,10 +40,15 @@ def add_charts(page: Page, view: View) -> None:
     Numbers of miniatures are not drawn: a drawing would compare them, with each other or with printed ones.
     """
     kinds = ("printed", *(["small"] if view.small else []), *(["ours"] if view.judged else []))
-    fronts = [front_chart(view, column, kinds=kinds) for column in _columns_to_plot(view)]
-    if any(fronts):
+    drawn = [
+        charts.at_widths(*pair)
+        for column in _columns_to_plot(view)
+        for pair in zip(
+            *(front_chart(view, column, kinds=kinds, size=size) for size in (charts.WIDE, charts.NARROW)), strict=True
+        )
+    ]
+    if drawn:
         page.heading("Against the number of parameters", "front-" + view.id)
-        drawn = [chart for pair in fronts for chart in pair]
         page.html(render("charts.html", charts=drawn, caption=_DRAWN if _is_figure(view) else _FRONT, kind="large"))
     if view.small:
         _add_agreement(page, view, "small")
@@ -64,7 +69,13 @@ def _add_agreement(page: Page, view: View, kind: str) -> None:
         page.html(render("charts.html", charts=found, caption=_AGREEMENT.format(NAMES[kind]), kind=""))
 
 
-def front_chart(view: View, column: Column, address: str = "", kinds: Sequence[str] = ("printed",)) -> list[str]:
+def front_chart(
+    view: View,
+    column: Column,
+    address: str = "",
+    kinds: Sequence[str] = ("printed",),
+    size: tuple[int, int] = charts.WIDE,
+) -> list[str]:
     """Scores over trainable share, a chart for printed and for own ones; none where fewer than four rows have both.
 
     `address` is that of the exhibit's page where the chart stands on another; `kinds` is which of `NAMES` to draw.
@@ -77,7 +88,7 @@ def front_chart(view: View, column: Column, address: str = "", kinds: Sequence[s
             figure = _is_figure(view)
             said = _described(title, "over the share of trained parameters", dots, lower=figure)
             x_title = "share of parameters that is trained" + (", %" if figure else "")
-            drawn.append(charts.front(dots, title, x_title, said, log=not figure, lower=figure))
+            drawn.append(charts.front(dots, title, x_title, said, not figure, figure, size))
     return drawn
 
 
@@ -88,7 +99,9 @@ def cost_charts(view: View, column: Column) -> list[str]:
         dots = _dots(view, column, key, "ours")
         if len(dots) > 3 and max(dot.x for dot in dots) > 1.1 * min(dot.x for dot in dots):
             title = f"{_named(view, column)}, ours"
-            drawn.append(charts.front(dots, title, x_title, _described(title, f"over {x_title}", dots)))
+            said = _described(title, f"over {x_title}", dots)
+            sizes = (charts.WIDE, charts.NARROW)
+            drawn.append(charts.at_widths(*(charts.front(dots, title, x_title, said, size=size) for size in sizes)))
     return drawn
 
 
@@ -99,7 +112,7 @@ def agreement_chart(view: View, column: Column, kind: str = "ours") -> str:
         return ""
     rank = rank_correlation([dot.x for dot in dots], [dot.y for dot in dots])
     title = _named(view, column) + (f": rank correlation {rank:.2f}".replace("-", "\u2212") if rank is not None else "")
-    return charts.agreement(dots, title, _described(title, f"{NAMES[kind]} over printed", dots))
+    return charts.agreement(dots, title, NAMES[kind], _described(title, f"{NAMES[kind]} over printed", dots))
 
 
 def _named(view: View, column: Column) -> str:

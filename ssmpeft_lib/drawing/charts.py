@@ -12,6 +12,12 @@ from .labels import Box, place
 LEFT, RIGHT, TOP, BOTTOM = 34, 10, 26, 40
 """Margins of a panel; the title stands in the upper one, the names of the horizontal axis in the lower one."""
 
+WIDE, NARROW = (480, 320), (340, 330)
+"""Sizes of a large chart, on a page and on a phone, in the pixels in which its type is 12 or 13 high."""
+
+LINE = 16
+"""Height of a line of type."""
+
 
 @dataclass(frozen=True)
 class Dot:
@@ -42,7 +48,7 @@ def front(
     label: str,
     log: bool = False,
     lower: bool = False,
-    size: tuple[int, int] = (480, 320),
+    size: tuple[int, int] = WIDE,
 ) -> str:
     """Draw scores over what they cost, with a line along those that none with a smaller cost reaches.
 
@@ -59,6 +65,11 @@ def front(
     return svg.drawing(
         width, height, label, frame + line + _dots(dots, x, y, width, _steps(best, width - RIGHT)), "chart"
     )
+
+
+def at_widths(wide: str, narrow: str) -> str:
+    """Two drawings of one chart, of which the style sheet shows the one that fits."""
+    return f'<div class="for-wide">{wide}</div><div class="for-narrow">{narrow}</div>'
 
 
 def undominated(dots: Sequence[Dot], lower: bool = False) -> list[Dot]:
@@ -79,12 +90,14 @@ def _steps(corners: Sequence[tuple[float, float]], end: float) -> list[Box]:
     return boxes
 
 
-def agreement(dots: Sequence[Dot], title: str, label: str, size: tuple[int, int] = (320, 280)) -> str:
-    """Own values over printed ones; equal values lie on the diagonal."""
+def agreement(dots: Sequence[Dot], title: str, y_title: str, label: str, size: tuple[int, int] = (320, 296)) -> str:
+    """Own values, which `y_title` names, over printed ones; equal values lie on the diagonal."""
     width, height = size
     x = linear([dot.x for dot in dots], LEFT + 8, width - RIGHT - 8)
-    y = _upwards([value for dot in dots for value in (dot.y - (dot.spread or 0), dot.y + (dot.spread or 0))], height)
+    values = [value for dot in dots for value in (dot.y - (dot.spread or 0), dot.y + (dot.spread or 0))]
+    y = linear(values, height - BOTTOM, TOP + 6 + LINE)
     frame = _frame(x, y, width, title, "printed", [_plain(tick) for tick in x.ticks])
+    frame += svg.text(y_title, 0, 13 + LINE)
     low, high = max(x.low, y.low), min(x.high, y.high)
     diagonal = svg.line(x(low), y(low), x(high), y(high), "diagonal") if low < high else ""
     return svg.drawing(width, height, label, frame + diagonal + _dots(dots, x, y, width), "chart")

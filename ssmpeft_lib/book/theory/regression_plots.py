@@ -47,7 +47,7 @@ def fronts(runs: Sequence[Run], metric: str, name: str, labels: Sequence[str] = 
             _draw(ax, label, list(points), errors)
         _axes(ax)
         ax.set_title("Error, relative to the untrained model", loc="left", fontsize=13)
-        ax.legend(frameon=False, fontsize=12, labelcolor=INK["ink-2"])
+        _legend(ax)
         return figure(fig, name, "Error against the share of trained parameters, one line for each method")
 
 
@@ -68,12 +68,22 @@ def beside_the_public_points(runs: Sequence[Run], metric: str, public: Sequence[
             ax.plot(*zip(*marks, strict=True), markersize=10, alpha=0.6, **LOOKS[label] | {"linestyle": "none"})
         _axes(ax)
         ax.set_title("Error, relative to the frozen model; large marks: the paper", loc="left", fontsize=13)
-        ax.legend(frameon=False, fontsize=12, labelcolor=INK["ink-2"])
+        _legend(ax)
         return figure(fig, name, "Error against the share of trained parameters: our fronts and the paper's points")
 
 
+def _legend(ax: Axes) -> None:
+    """Write the names of the lines outside of the drawing, where no mark is taken for one of theirs."""
+    handles, labels = ax.get_legend_handles_labels()
+    if ax.get_legend():
+        ax.get_legend().remove()
+    ax.figure.legend(
+        handles, labels, loc="outside lower left", ncols=3, frameon=False, fontsize=12, labelcolor=INK["ink-2"]
+    )
+
+
 def _axes(ax: Axes) -> None:
-    ax.set(xscale="log", yscale="log", xlabel="largest share of parameters trained, %", ylabel="")
+    ax.set(xscale="log", yscale="log", xlabel="largest share of parameters trained, %", ylabel="error, relative")
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_locator(NullLocator())
