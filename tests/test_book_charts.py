@@ -98,6 +98,8 @@ def test_both_axes_of_an_agreement_are_named():
 
 
 def test_no_mark_stands_inside_a_legend(monkeypatch):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     from ssmpeft_lib.book.theory import regression_plots
     from ssmpeft_lib.compare.regression_runs import recorded
 
@@ -106,7 +108,7 @@ def test_no_mark_stands_inside_a_legend(monkeypatch):
     regression_plots.fronts(recorded("fresh_sequences"), "fresh_error", "fresh")
     (fig,) = drawn
     (axes,), (legend,) = fig.axes, fig.legends
-    fig.canvas.draw()
+    FigureCanvasAgg(fig).draw()
     assert axes.get_legend() is None and axes.get_ylabel() and axes.get_xlabel()
     assert not legend.get_window_extent().overlaps(axes.get_window_extent())
     names = [text.get_text() for text in legend.get_texts()]
