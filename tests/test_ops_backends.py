@@ -251,17 +251,18 @@ def fake_mamba_ssm(monkeypatch):
         )
         return y.contiguous(), last_state
 
-    def causal_conv1d_fn(x, weight, bias=None, initial_states=None, activation=None):
+    def causal_conv1d_fn(x, weight, bias=None, seq_idx=None, initial_states=None, activation=None):
+        assert seq_idx is None or (initial_states is None and seq_idx.dtype == torch.int32 and x.stride(1) == 1)
         assert initial_states is None or x.stride(1) == initial_states.stride(1) == 1
-        return ops.causal_conv1d(x, weight, bias, activation, initial_states, backend="naive").contiguous()
+        return ops.causal_conv1d(x, weight, bias, activation, initial_states, seq_idx, backend="naive").contiguous()
 
     def mamba_chunk_scan_combined(
-        x, dt, A, B, C, chunk_size, D, dt_bias, initial_states, dt_softplus, dt_limit, return_final_states
+        x, dt, A, B, C, chunk_size, D, dt_bias, initial_states, seq_idx, dt_softplus, dt_limit, return_final_states
     ):
-        assert initial_states is None or initial_states.shape[0] == x.shape[0]
-        return ops.ssd_scan(
-            x, dt, A, B, C, D, dt_bias, dt_softplus, dt_limit, initial_states, return_final_states, backend="naive"
-        )
+        assert initial_states is None or (seq_idx is None and initial_states.shape[0] == x.shape[0])
+        assert seq_idx is None or seq_idx.dtype == torch.int32
+        options = {"return_last_state": return_final_states, "seq_idx": seq_idx, "backend": "naive"}
+        return ops.ssd_scan(x, dt, A, B, C, D, dt_bias, dt_softplus, dt_limit, initial_states, **options)
 
     modules = {
         "mamba_ssm.ops.selective_scan_interface": {"selective_scan_fn": selective_scan_fn},
@@ -306,6 +307,20 @@ def test_causal_conv1d_with_initial_columns(fake_mamba_ssm):
     torch.testing.assert_close(
         conv_mamba_ssm.causal_conv1d(x, wide, None, None, None), ops.causal_conv1d(x, wide, None, None)
     )
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_documents_with_kernels_that_have_them_or_an_initial_value(fake_mamba_ssm, learned):
+    seq_idx = torch.tensor([[0, 0, 0, 1, 1, 0, 0, 2, 2], [5] * 9])
+    starts = torch.tensor([[1, 0, 0, 1, 0, 1, 0, 1, 0], [1, *[0] * 8]]).bool()
+    x, weight, columns = torch.randn(2, 6, 9), torch.randn(6, 4), torch.randn(1, 6, 3) if learned else None
+    y = conv_mamba_ssm.causal_conv1d(x, weight, None, "silu", columns, starts)
+    torch.testing.assert_close(y, ops.causal_conv1d(x, weight, None, "silu", columns, seq_idx, backend="naive"))
+    x, delta, B = torch.randn(2, 9, 4, 3), torch.rand(2, 9, 4), torch.randn(2, 9, 2, 5)
+    A, bias, state = -torch.rand(4), torch.randn(4), torch.randn(1, 4, 3, 5) if learned else None
+    inputs = (x, delta, A, B, B, None, bias, True, (0.1, 1.0), state)
+    expected = ops.ssd_scan(*inputs, return_last_state=True, seq_idx=seq_idx, backend="naive")
+    torch.testing.assert_close(ssd_mamba_ssm.ssd_scan(*inputs, 64, starts), expected)
 
 
 def test_mamba2_scan_of_mamba_ssm(fake_mamba_ssm):

@@ -164,7 +164,7 @@ def test_compiles_into_one_graph(backend):
 @torch_compiles
 def test_registration():
     need("cpp")
-    torch.library.opcheck(torch.ops.ssmpeft.conv_cpp.default, (*conv_inputs(2, 5, 4, 40).values(), True))
+    torch.library.opcheck(torch.ops.ssmpeft.conv_cpp.default, (*conv_inputs(2, 5, 4, 40).values(), None, True))
 
 
 @pytest.mark.parametrize(

@@ -291,13 +291,13 @@ def test_registration(backend):
     inputs = scan_inputs(2, 5, 3, 40, torch.float32)
     inputs["delta"] = inputs["delta"].detach().abs().requires_grad_()
     if backend == "cpp":
-        torch.library.opcheck(torch.ops.ssmpeft.scan_cpp.default, (*inputs.values(), True, True))
+        torch.library.opcheck(torch.ops.ssmpeft.scan_cpp.default, (*inputs.values(), None, True, True))
         with torch.no_grad():
-            torch.library.opcheck(torch.ops.ssmpeft.scan_cpp.default, (*inputs.values(), True, False))
+            torch.library.opcheck(torch.ops.ssmpeft.scan_cpp.default, (*inputs.values(), None, True, False))
     else:
         tensors = [inputs[name] for name in ("u", "delta", "A", "B", "C", "initial_state")]
         tensors[-1] = tensors[-1].detach().expand(2, -1, -1).clone().requires_grad_()
-        torch.library.opcheck(torch.ops.ssmpeft.scan_torch.default, tuple(tensors))
+        torch.library.opcheck(torch.ops.ssmpeft.scan_torch.default, (*tensors, None))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

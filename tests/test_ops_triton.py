@@ -141,7 +141,7 @@ def test_registration():
     inputs = inputs_of(1, 2, 2, 5, dtype=torch.float32)
     schema_and_fakes = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(
-        torch.ops.ssmpeft.scan_triton.default, (*inputs.values(), True, True), test_utils=schema_and_fakes
+        torch.ops.ssmpeft.scan_triton.default, (*inputs.values(), None, True, True), test_utils=schema_and_fakes
     )
 
 

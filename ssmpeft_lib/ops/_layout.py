@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -49,6 +50,26 @@ def check_initial(op: str, name: str, tensor: Tensor | None, dims: str, batch: i
         raise ValueError(
             f"{op}: {name} has shape {tuple(tensor.shape)}, expected {dims} = {(batch, *rest)}, or a batch of 1"
         )
+
+
+def check_documents(op: str, seq_idx: Tensor | None, first: Tensor, sizes: tuple[int, int]) -> None:
+    """Raise where what says which document each step belongs to is no whole number for each step."""
+    check_like(op, first, (("seq_idx", seq_idx, "(batch, seq_len)", sizes),))
+    if seq_idx is not None and (seq_idx.is_floating_point() or seq_idx.is_complex()):
+        raise TypeError(f"{op}: seq_idx is {seq_idx.dtype}, expected whole numbers, such as torch.int32")
+
+
+def starts_of(seq_idx: Tensor | None) -> Tensor | None:
+    """Where documents start: the first step of each row, and each of another document than the step before it."""
+    return (
+        None if seq_idx is None else F.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0), value=True)[:, : seq_idx.shape[1]]
+    )
+
+
+def last_start(starts: Tensor) -> Tensor:
+    """The step at which the document of each step started, int64 [batch, seq_len]."""
+    steps = torch.arange(starts.shape[1], device=starts.device)
+    return torch.where(starts, steps, 0).cummax(1).values
 
 
 def cast(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:

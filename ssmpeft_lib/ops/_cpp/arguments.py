@@ -35,7 +35,7 @@ class ScanArguments(ctypes.Structure):
         *((name, Tensor3) for name in ("u", "delta", "z", "B", "C", "out")),
         *((name, ctypes.c_void_p) for name in ("A", "D", "bias", "initial", "last", "checkpoints")),
         *((name, Tensor3) for name in ("grad_out", "grad_u", "grad_delta", "grad_z", "grad_B", "grad_C")),
-        *((name, ctypes.c_void_p) for name in ("grad_last", "grad_A", "grad_D", "grad_bias", "grad_initial")),
+        *((name, ctypes.c_void_p) for name in ("grad_last", "grad_A", "grad_D", "grad_bias", "grad_initial", "starts")),
     ]
 
 
@@ -47,7 +47,7 @@ class ConvArguments(ctypes.Structure):
         *((name, Tensor3) for name in ("x", "initial", "out")),
         *((name, ctypes.c_void_p) for name in ("weight", "bias")),
         *((name, Tensor3) for name in ("grad_out", "grad_x")),
-        *((name, ctypes.c_void_p) for name in ("grad_weight", "grad_bias", "grad_initial")),
+        *((name, ctypes.c_void_p) for name in ("grad_weight", "grad_bias", "grad_initial", "starts")),
     ]
 
 

@@ -1,4 +1,5 @@
-// Depthwise causal convolution with its activation: forward, backward and single step.
+// Depthwise causal convolution with its activation: forward, backward and single step. Each document of a sequence has
+// the initial columns before it.
 #include "tiles.h"
 
 struct ConvArguments {
@@ -10,20 +11,23 @@ struct ConvArguments {
     Tensor3 grad_out, grad_x;
     // contiguous, of type T: as the weight, as the bias, and [batch or 1, channels, width - 1]
     void *grad_weight, *grad_bias, *grad_initial;
+    // as `pieces_of` takes it
+    void* starts;
 };
 
 namespace {
 
-// The inputs of one block from `width - 1` steps before `first` on: [width - 1 + count].
+// The inputs of one block from `width - 1` steps before a piece on: [width - 1 + count].
 template <class S, class T>
 void load_inputs(
-    Vector<T>* inputs, const ConvArguments& a, int64_t b, int64_t channel, int lanes, int64_t first, int count,
-    int ahead) {
-    const int before = (int)a.width - 1, initial = (int)std::max<int64_t>(0, before - first);
+    Vector<T>* inputs, const ConvArguments& a, int64_t b, int64_t channel, int lanes, const Piece& piece, int ahead) {
+    const int64_t since = piece.first - piece.document;
+    const int before = (int)a.width - 1, initial = (int)std::max<int64_t>(0, before - since);
     std::fill_n(inputs, initial, Vector<T>{});
-    if (a.initial.data) load_tile<S, T>(inputs, a.initial, b, channel, lanes, first, initial, 0);
+    if (a.initial.data) load_tile<S, T>(inputs, a.initial, b, channel, lanes, since, initial, 0);
     load_tile<S, T>(
-        inputs + initial, a.x, b, channel, lanes, first - before + initial, count + before - initial, ahead);
+        inputs + initial, a.x, b, channel, lanes, piece.first - before + initial, piece.count + before - initial,
+        ahead);
 }
 
 // WIDTH zero stands for any width.
@@ -44,19 +48,18 @@ void conv_forward_item(const ConvArguments& a, int64_t b, int64_t group_channel)
         load_states<T>(
             weights + (channel - group_channel) / W * width, (const T*)a.weight, channel,
             (int)std::min<int64_t>(W, end - channel), width, 1);
-    for (int64_t first = 0; first < a.steps; first += CHUNK) {
-        const int count = (int)std::min<int64_t>(CHUNK, a.steps - first);
+    for (const Piece& piece : pieces_of(a.starts, b, a.steps)) {
         for (int64_t channel = group_channel; channel < end; channel += W) {
             const int lanes = (int)std::min<int64_t>(W, end - channel);
             const Vector<T>* weight = weights + (channel - group_channel) / W * width;
             const Vector<T> bias = load_channels<T>(a.bias, channel, lanes);
             Vector<T> y[CHUNK];
-            load_inputs<S, T>(inputs, a, b, channel, lanes, first, count, CHUNK);
-            for (int t = 0; t < count; t++) {
+            load_inputs<S, T>(inputs, a, b, channel, lanes, piece, CHUNK);
+            for (int t = 0; t < piece.count; t++) {
                 y[t] = convolve<T, WIDTH>(inputs + t, weight, bias, width);
                 if (a.silu) y[t] *= sigmoid_vector(y[t]);
             }
-            store_tile<S, T>(y, a.out, b, channel, lanes, first, count);
+            store_tile<S, T>(y, a.out, b, channel, lanes, piece.first, piece.count);
         }
     }
 }
@@ -76,17 +79,20 @@ template <class S, class T, int WIDTH>
 void conv_backward_block(
     const ConvArguments& a, int64_t b, int64_t channel, int lanes, T* part_weight, T* part_bias, T* part_initial) {
     const int width = WIDTH ? WIDTH : (int)a.width;
-    // gradients of the convolution's sums: of one chunk, and of the first steps of the chunk after it
+    // gradients of the convolution's sums: of one piece, and of the first steps of its document after it
     Array<Vector<T>> grad_sum(CHUNK + width - 1), inputs(CHUNK + width - 1), weight(width), grad_weight(width);
+    Array<Vector<T>> grad_initial(width);
     load_states<T>(weight, (const T*)a.weight, channel, lanes, width, 1);
     std::fill_n((Vector<T>*)grad_weight, width, Vector<T>{});
+    std::fill_n((Vector<T>*)grad_initial, width, Vector<T>{});
     std::fill_n((Vector<T>*)grad_sum, width - 1, Vector<T>{});
     const Vector<T> bias = load_channels<T>(a.bias, channel, lanes);
     Vector<T> grad_bias = {}, grad_x[CHUNK];
-    for (int64_t chunk = ceil_divide(a.steps, CHUNK) - 1; chunk >= 0; chunk--) {
-        const int64_t first = chunk * CHUNK;
-        const int count = (int)std::min<int64_t>(CHUNK, a.steps - first);
-        load_inputs<S, T>(inputs, a, b, channel, lanes, first, count, -CHUNK);
+    const std::vector<Piece> pieces = pieces_of(a.starts, b, a.steps);
+    for (auto piece = pieces.rbegin(); piece != pieces.rend(); piece++) {
+        const int64_t first = piece->first;
+        const int count = piece->count;
+        load_inputs<S, T>(inputs, a, b, channel, lanes, *piece, -CHUNK);
         std::copy_backward(grad_sum + 0, grad_sum + (width - 1), grad_sum + (count + width - 1));
         load_tile<S, T>(grad_sum, a.grad_out, b, channel, lanes, first, count, -CHUNK);
         for (int t = 0; t < count; t++) {
@@ -102,13 +108,12 @@ void conv_backward_block(
             for (int tap = 0; tap < width; tap++) grad_x[t] += weight[tap] * grad_sum[t + width - 1 - tap];
         }
         store_tile<S, T>(grad_x, a.grad_x, b, channel, lanes, first, count);
-    }
-    // an initial column meets the first steps through the taps that reach back to it
-    Array<Vector<T>> grad_initial(width);
-    for (int column = 0; column < width - 1; column++) {
-        grad_initial[column] = Vector<T>{};
-        for (int tap = 0; tap <= column; tap++)
-            grad_initial[column] += weight[tap] * grad_sum[column - tap];
+        if (!piece->begins_document()) continue;
+        // an initial column meets the first steps through the taps that reach back to it
+        for (int column = 0; column < width - 1; column++)
+            for (int tap = 0; tap <= column; tap++)
+                grad_initial[column] += weight[tap] * grad_sum[column - tap];
+        std::fill_n((Vector<T>*)grad_sum, width - 1, Vector<T>{});
     }
     store_states<T>(grad_initial, part_initial + b * a.channels * (width - 1), channel, lanes, width - 1);
     store_states<T>(grad_weight, part_weight + b * a.channels * width, channel, lanes, width);
@@ -143,7 +148,7 @@ template <class S, class T> void conv_step(const ConvArguments& a) {
         const Vector<T> bias = load_channels<T>(a.bias, channel, lanes);
         load_states<T>(weight, (const T*)a.weight, channel, lanes, width, 1);
         for (int64_t b = 0; b < a.batch; b++) {
-            load_inputs<S, T>(inputs, a, b, channel, lanes, 0, 1, 0);
+            load_inputs<S, T>(inputs, a, b, channel, lanes, Piece{0, 0, 1}, 0);
             Vector<T> y = convolve<T, 0>(inputs, weight, bias, width);
             if (a.silu) y *= sigmoid_vector(y);
             store_tile<S, T>(&y, a.out, b, channel, lanes, 0, 1);

@@ -1,5 +1,5 @@
 // Selective scan, forward and backward. The state before each chunk is kept; the backward recomputes the states within
-// a chunk from it.
+// a chunk from it. Each document of a sequence starts from the initial state.
 #include <type_traits>
 
 #include "scan.h"
@@ -50,17 +50,19 @@ template <class S, class T> void scan_forward_item(const ScanArguments& a, int64
         load_states<T>(A + k * states, (const T*)a.A, channel, lanes, states, LOG2_E<T>);
         load_states<T>(h + k * states, initial, channel, lanes, states, 1);
     }
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        const int64_t first = chunk * CHUNK;
-        const int count = (int)std::min<int64_t>(CHUNK, a.steps - first);
+    for (const Piece& piece : pieces_of(a.starts, b, a.steps)) {
+        const int64_t first = piece.first;
+        const int count = piece.count;
         load_maps<S, T>(B, a.B, b, states, first, count);
         load_maps<S, T>(C, a.C, b, states, first, count);
         for (int k = 0; k < group_blocks; k++) {
             const int64_t channel = group_channel + k * W;
             const int lanes = (int)std::min<int64_t>(W, a.channels - channel);
             Vector<T>* block_h = h + k * states;
-            if (a.checkpoints) {
+            if (piece.begins_document()) load_states<T>(block_h, initial, channel, lanes, states, 1);
+            if (a.checkpoints && first % CHUNK == 0) {
                 Vector<T>* checkpoints = (Vector<T>*)a.checkpoints;
+                const int64_t chunk = first / CHUNK;
                 std::copy_n(block_h, states, checkpoints + ((b * blocks + channel / W) * chunks + chunk) * states);
             }
             ScanTiles<T> tiles;
@@ -89,8 +91,11 @@ template <class S, class T> void scan_forward(const ScanArguments& a) {
 
 // Working memory of one thread for the backward of one item.
 template <class T> struct ScanScratch {
-    // of the group's blocks, [blocks, states]: A, the gradient of the state after the present chunk, and that of A
-    Array<Vector<T>> A, grad_state, grad_A;
+    // of the group's blocks, [blocks, states]: A, the gradient of the state after the present piece, and those of A and
+    // of the initial state
+    Array<Vector<T>> A, grad_state, grad_A, grad_initial;
+    // of one block: the initial state
+    Array<Vector<T>> initial;
     // of one chunk and tile of states: [CHUNK, tile] and [CHUNK + 1, tile]
     Array<Vector<T>> decay, h;
     // of one chunk, summed over the group's blocks: [CHUNK, states]
@@ -99,6 +104,7 @@ template <class T> struct ScanScratch {
 
     explicit ScanScratch(int states)
         : A(BLOCKS<T> * states), grad_state(BLOCKS<T> * states), grad_A(BLOCKS<T> * states),
+          grad_initial(BLOCKS<T> * states), initial(states),
           decay(CHUNK * MOST_STATES), h((CHUNK + 1) * MOST_STATES), grad_B(CHUNK * states), grad_C(CHUNK * states),
           B(CHUNK * states), C(CHUNK * states) {}
 };
@@ -169,17 +175,22 @@ template <class T> struct ScanPartials {
           D(a.batch * a.channels), bias(a.batch * a.channels) {}
 };
 
-// One chunk of one block: all gradients but those of A and the state, which go on to the chunk before.
+// One piece of one block: all gradients but those of A and the state, which go on to the piece before.
 template <class S, class T>
-void scan_backward_chunk(
-    const ScanArguments& a, ScanScratch<T>& scratch, int64_t b, int64_t channel, int k, int64_t chunk,
+void scan_backward_piece(
+    const ScanArguments& a, ScanScratch<T>& scratch, int64_t b, int64_t channel, int k, const Piece& piece,
     Vector<T>& grad_D, Vector<T>& grad_bias) {
     constexpr int W = LANES<T>;
     const int states = (int)a.states, lanes = (int)std::min<int64_t>(W, a.channels - channel);
-    const int64_t first = chunk * CHUNK, chunks = ceil_divide(a.steps, CHUNK), blocks = ceil_divide(a.channels, W);
-    const int count = (int)std::min<int64_t>(CHUNK, a.steps - first);
+    const int64_t first = piece.first, chunks = ceil_divide(a.steps, CHUNK), blocks = ceil_divide(a.channels, W);
+    const int count = piece.count;
     const Vector<T>* checkpoint =
-        (const Vector<T>*)a.checkpoints + ((b * blocks + channel / W) * chunks + chunk) * states;
+        (const Vector<T>*)a.checkpoints + ((b * blocks + channel / W) * chunks + first / CHUNK) * states;
+    if (piece.begins_document()) {
+        const T* initial = a.initial ? (const T*)a.initial + b * a.initial_batch : nullptr;
+        load_states<T>(scratch.initial, initial, channel, lanes, states, 1);
+        checkpoint = scratch.initial;
+    }
     ScanTiles<T> tiles;
     GradTiles<T> grad;
     Vector<T> grad_out[CHUNK], gate[CHUNK];
@@ -199,6 +210,11 @@ void scan_backward_chunk(
             scratch.grad_state + k * states + n, scratch.grad_A + k * states + n, scratch.grad_B + n,
             scratch.grad_C + n);
     });
+    if (piece.begins_document()) {
+        Vector<T>* grad_state = scratch.grad_state + k * states;
+        for (int n = 0; n < states; n++) scratch.grad_initial[k * states + n] += grad_state[n];
+        std::fill_n(grad_state, states, Vector<T>{});
+    }
     const Vector<T> D = load_channels<T>(a.D, channel, lanes);
     Vector<T> grad_u[CHUNK], grad_delta[CHUNK], grad_z[CHUNK];
     for (int t = 0; t < count; t++) {
@@ -219,7 +235,8 @@ void scan_backward_item(
     const ScanArguments& a, ScanScratch<T>& scratch, ScanPartials<T>& partials, int64_t b, int64_t group) {
     constexpr int W = LANES<T>;
     const int states = (int)a.states;
-    const int64_t first_channel = group * GROUP, chunks = ceil_divide(a.steps, CHUNK);
+    const int64_t first_channel = group * GROUP;
+    const std::vector<Piece> pieces = pieces_of(a.starts, b, a.steps);
     const int group_blocks = (int)ceil_divide(std::min<int64_t>(GROUP, a.channels - first_channel), W);
     const T* grad_last = a.grad_last ? (const T*)a.grad_last + b * a.channels * states : nullptr;
     Vector<T> grad_D[BLOCKS<T>] = {}, grad_bias[BLOCKS<T>] = {};
@@ -230,15 +247,16 @@ void scan_backward_item(
         load_states<T>(scratch.grad_state + k * states, grad_last, channel, lanes, states, 1);
     }
     std::fill_n((Vector<T>*)scratch.grad_A, group_blocks * states, Vector<T>{});
-    for (int64_t chunk = chunks - 1; chunk >= 0; chunk--) {
-        const int64_t first = chunk * CHUNK;
-        const int count = (int)std::min<int64_t>(CHUNK, a.steps - first);
+    std::fill_n((Vector<T>*)scratch.grad_initial, group_blocks * states, Vector<T>{});
+    for (auto piece = pieces.rbegin(); piece != pieces.rend(); piece++) {
+        const int64_t first = piece->first;
+        const int count = piece->count;
         load_maps<S, T>(scratch.B, a.B, b, states, first, count);
         load_maps<S, T>(scratch.C, a.C, b, states, first, count);
         std::fill_n((Vector<T>*)scratch.grad_B, count * states, Vector<T>{});
         std::fill_n((Vector<T>*)scratch.grad_C, count * states, Vector<T>{});
         for (int k = 0; k < group_blocks; k++)
-            scan_backward_chunk<S, T>(a, scratch, b, first_channel + k * W, k, chunk, grad_D[k], grad_bias[k]);
+            scan_backward_piece<S, T>(a, scratch, b, first_channel + k * W, k, *piece, grad_D[k], grad_bias[k]);
         const int64_t row = ((group * a.batch + b) * a.steps + first) * states;
         for (int i = 0; i < count * states; i++) {
             partials.B[row + i] = sum_lanes<T>(scratch.grad_B[i]);
@@ -248,8 +266,11 @@ void scan_backward_item(
     for (int k = 0; k < group_blocks; k++) {
         const int64_t channel = first_channel + k * W, row = b * a.channels;
         const int lanes = (int)std::min<int64_t>(W, a.channels - channel);
+        // of a sequence without steps, the last state is the initial one
+        Vector<T>* grad_initial = scratch.grad_initial + k * states;
+        for (int n = 0; n < states; n++) grad_initial[n] += scratch.grad_state[k * states + n];
         store_states<T>(scratch.grad_A + k * states, partials.A + row * states, channel, lanes, states);
-        store_states<T>(scratch.grad_state + k * states, partials.initial + row * states, channel, lanes, states);
+        store_states<T>(grad_initial, partials.initial + row * states, channel, lanes, states);
         store_lanes(partials.D + row + channel, grad_D[k], lanes);
         store_lanes(partials.bias + row + channel, grad_bias[k], lanes);
     }

@@ -14,6 +14,8 @@ struct ScanArguments {
     void* checkpoints;
     Tensor3 grad_out, grad_u, grad_delta, grad_z, grad_B, grad_C;
     void *grad_last, *grad_A, *grad_D, *grad_bias, *grad_initial;
+    // as `pieces_of` takes it
+    void* starts;
 };
 
 // What the scan knows of one chunk of one block: the step sizes before and after the softplus, x = delta u, and y.

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include "vector.h"
 
@@ -44,6 +45,30 @@ template <class T> class Array {
 };
 
 ALWAYS_INLINE int64_t ceil_divide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Steps of a sequence that are computed at once. They are of one document, and a grid of CHUNK steps cuts them too.
+struct Piece {
+    int64_t first, document;  // its first step, and that of its document
+    int count;
+
+    bool begins_document() const { return first == document; }
+};
+
+// The pieces of sequence b. `starts` is true where a document starts, [batch, steps]; without it there is one document.
+inline std::vector<Piece> pieces_of(const void* starts, int64_t b, int64_t steps) {
+    const bool* here = starts ? (const bool*)starts + b * steps : nullptr;
+    std::vector<Piece> pieces;
+    pieces.reserve(ceil_divide(steps, CHUNK));
+    for (int64_t first = 0, document = 0; first < steps; first += pieces.back().count) {
+        int64_t end = std::min(steps, (first / CHUNK + 1) * CHUNK);
+        if (here) {
+            if (here[first]) document = first;
+            end = std::find(here + first + 1, here + end, true) - here;
+        }
+        pieces.push_back({first, document, (int)(end - first)});
+    }
+    return pieces;
+}
 
 // Steps [first, first + count) of the channels of one block, one vector a step; lanes beyond the last channel are zero.
 // Asks for the same rows `ahead` steps on, since neighbouring rows lie further apart than the hardware looks ahead.

@@ -8,10 +8,12 @@ from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import (
     accumulation_dtype,
     cast,
+    check_documents,
     check_floating,
     check_initial,
     check_like,
     check_same_dtype,
+    starts_of,
 )
 from ssmpeft_lib.ops._vmap import vmappable
 from ssmpeft_lib.ops.conv import cpp, mamba_ssm, naive, torch
@@ -33,6 +35,7 @@ def causal_conv1d(
     bias: Tensor | None = None,
     activation: str | None = "silu",
     initial_columns: Tensor | None = None,
+    seq_idx: Tensor | None = None,
     backend: str = "auto",
 ) -> Tensor:
     """Depthwise causal convolution: y_t = activation(bias + sum over k of weight[:, k] x_{t - width + 1 + k}).
@@ -46,6 +49,8 @@ def causal_conv1d(
         activation: `silu` or None.
         initial_columns: the inputs just before x[..., 0], oldest first, shape [batch or 1, d_inner, width - 1]; zero
             if not given. Its gradient is summed over the batch where it is shared.
+        seq_idx: which document each step belongs to, whole numbers of shape [batch, seq_len]; before each document
+            stand the initial columns. Without it each row is one document.
         backend: `auto`, or a name from `backends()`.
     Returns:
         y of the shape, type and layout of `x`.
@@ -55,7 +60,7 @@ def causal_conv1d(
     op = "causal_conv1d"
     check_floating(op, "x", x, "(batch, d_inner, seq_len)")
     check_floating(op, "weight", weight, "(d_inner, width)")
-    batch, d_inner, _ = x.shape
+    batch, d_inner, seq_len = x.shape
     width = weight.shape[1]
     check_like(
         op,
@@ -64,8 +69,9 @@ def causal_conv1d(
     )
     check_initial(op, "initial_columns", initial_columns, "(batch, d_inner, width - 1)", batch, (d_inner, width - 1))
     check_same_dtype(op, x, (("initial_columns", initial_columns),))
+    check_documents(op, seq_idx, x, (batch, seq_len))
     if activation not in ACTIVATIONS:
         raise ValueError(f"{op}: activation is {activation!r}, expected one of {ACTIVATIONS}")
     compute = accumulation_dtype(x.dtype)
     run = pick_backend(op, BACKENDS, backend, x.device, x.dtype)
-    return run(x, cast(weight, compute), cast(bias, compute), activation, initial_columns)
+    return run(x, cast(weight, compute), cast(bias, compute), activation, initial_columns, starts_of(seq_idx))

@@ -9,10 +9,12 @@ from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import (
     accumulation_dtype,
     cast,
+    check_documents,
     check_floating,
     check_initial,
     check_like,
     check_same_dtype,
+    starts_of,
 )
 from ssmpeft_lib.ops._vmap import vmappable
 from ssmpeft_lib.ops.selective_scan import cpp, mamba_ssm, naive, torch, triton
@@ -28,6 +30,9 @@ BACKENDS = {
 BACKENDS_THROUGH_LAST_STATE = {name: run for name, run in BACKENDS.items() if name != "mamba_ssm"}
 """Backends that compute the gradient of the last state."""
 
+BACKENDS_OF_DOCUMENTS = {name: run for name, run in BACKENDS_THROUGH_LAST_STATE.items() if name != "triton"}
+"""Backends that start anew at each document."""
+
 
 @vmappable("A", "D", "delta_bias")
 def selective_scan(
@@ -42,6 +47,7 @@ def selective_scan(
     delta_softplus: bool = False,
     initial_state: Tensor | None = None,
     return_last_state: bool = False,
+    seq_idx: Tensor | None = None,
     backend: str = "auto",
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Scan h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t, y_t = (C_t h_t + D u_t) silu(z_t).
@@ -62,6 +68,8 @@ def selective_scan(
         initial_state: h_0, shape [batch or 1, d_inner, d_state]; zero if not given. Its gradient is summed over
             the batch where it is shared.
         return_last_state: whether to return the state after the last step too; its gradient is supported.
+        seq_idx: which document each step belongs to, whole numbers of shape [batch, seq_len]; each document starts
+            from the initial state. Without it each row is one document.
         backend: `auto`, or a name from `backends()`.
     Returns:
         y of the shape, type and layout of `u`; with `return_last_state` also the last state, shape [batch, d_inner,
@@ -92,9 +100,12 @@ def selective_scan(
     )
     check_same_dtype(op, u, (("delta", delta), ("B", B), ("C", C), ("z", z)))
     check_initial(op, "initial_state", initial_state, "(batch, d_inner, d_state)", batch, (d_inner, d_state))
+    check_documents(op, seq_idx, u, (batch, seq_len))
     compute = accumulation_dtype(u.dtype)
     through_last_state = return_last_state and needs_gradient(u, delta, A, B, initial_state)
     table = BACKENDS_THROUGH_LAST_STATE if through_last_state and backend == "auto" else BACKENDS
+    if seq_idx is not None:
+        table = BACKENDS_OF_DOCUMENTS
     run = pick_backend(op, table, backend, u.device, u.dtype)
     y, last_state = run(
         u,
@@ -107,5 +118,6 @@ def selective_scan(
         cast(delta_bias, compute),
         delta_softplus,
         cast(initial_state, compute),
+        starts_of(seq_idx),
     )
     return (y, last_state) if return_last_state else y

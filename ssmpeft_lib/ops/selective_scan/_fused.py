@@ -13,7 +13,10 @@ from torch import Tensor
 from ssmpeft_lib.ops._autograd import differentiable, needs_gradient
 from ssmpeft_lib.ops._layout import empty_in_layout_of
 
-TENSORS = "Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? z, Tensor? delta_bias"
+TENSORS = (
+    "Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? z, Tensor? delta_bias,"
+    " Tensor? initial_state, Tensor? starts"
+)
 
 
 def fused_scan(name: str, forward: Callable, backward: Callable, checkpoints: Callable) -> Callable:
@@ -21,14 +24,14 @@ def fused_scan(name: str, forward: Callable, backward: Callable, checkpoints: Ca
 
     Args:
         name: of the backend.
-        forward: (u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep, out, last_state, checkpoints),
-            fills the last three.
-        backward: (grad_out, grad_last, u, ..., initial_state, checkpoints, softplus) -> gradients of u, ...,
+        forward: (u, delta, A, B, C, D, z, delta_bias, initial_state, starts, softplus, keep, out, last_state,
+            checkpoints), fills the last three.
+        backward: (grad_out, grad_last, u, ..., initial_state, starts, checkpoints, softplus) -> gradients of u, ...,
             initial_state, as `empty_gradients` lays them out.
         checkpoints: (u, A, keep) -> room for what the backward needs; empty where it is not to be kept.
     """
 
-    def fake_forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep):
+    def fake_forward(u, delta, A, B, C, D, z, delta_bias, initial_state, starts, softplus, keep):
         return empty_in_layout_of(u), A.new_empty(u.shape[0], *A.shape), checkpoints(u, A, keep)
 
     def filled_forward(*inputs):
@@ -37,29 +40,33 @@ def fused_scan(name: str, forward: Callable, backward: Callable, checkpoints: Ca
         return outputs
 
     scan = differentiable(
-        f"scan_{name}({TENSORS}, Tensor? initial_state, bool softplus, bool keep) -> (Tensor, Tensor, Tensor)",
+        f"scan_{name}({TENSORS}, bool softplus, bool keep) -> (Tensor, Tensor, Tensor)",
         filled_forward,
         fake_forward,
         _save,
         _gradients,
         gradient=(
-            f"scan_{name}_backward(Tensor grad_out, Tensor? grad_last, {TENSORS}, Tensor? initial_state, Tensor"
-            f" checkpoints, bool softplus) -> ({', '.join(['Tensor'] * 9)})",
+            f"scan_{name}_backward(Tensor grad_out, Tensor? grad_last, {TENSORS}, Tensor checkpoints, bool softplus)"
+            f" -> ({', '.join(['Tensor'] * 9)})",
             backward,
             empty_gradients,
         ),
     )
 
-    def selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state) -> tuple[Tensor, Tensor]:
+    def selective_scan(
+        u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state, starts
+    ) -> tuple[Tensor, Tensor]:
         """Selective scan with everything around it fused: bias, softplus, D and gate."""
         keep = needs_gradient(u, delta, A, B, C, D, z, delta_bias, initial_state)
-        y, last_state, _ = scan(u, delta, A, B, C, D, z, delta_bias, initial_state, delta_softplus, keep)
+        y, last_state, _ = scan(u, delta, A, B, C, D, z, delta_bias, initial_state, starts, delta_softplus, keep)
         return y, last_state
 
     return selective_scan
 
 
-def empty_gradients(grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus):
+def empty_gradients(
+    grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, starts, checkpoints, softplus
+):
     """Room for the gradients of the inputs from u to initial_state."""
 
     # an op cannot return None, so the gradient of what was not given is empty
@@ -92,4 +99,5 @@ def _gradients(gradient_op, ctx, grad_out, grad_last, _):
     if grad_out is None:
         grad_out = torch.zeros_like(tensors[0])
     grads = gradient_op(grad_out, grad_last, *tensors, ctx.softplus)
-    return *(grad if needed else None for grad, needed in zip(grads, ctx.needs_input_grad, strict=False)), None, None
+    grads = (grad if needed else None for grad, needed in zip(grads, ctx.needs_input_grad, strict=False))
+    return *grads, None, None, None

@@ -11,10 +11,10 @@ from ssmpeft_lib.ops._cpp.build import VECTOR_BYTES, library, target
 from ssmpeft_lib.ops.selective_scan._fused import empty_gradients, fused_scan
 
 
-def _scan_arguments(u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus) -> ScanArguments:
+def _scan_arguments(u, delta, A, B, C, D, z, delta_bias, initial_state, starts, checkpoints, softplus) -> ScanArguments:
     (batch, channels, steps), states = u.shape, A.shape[1]
     shared = initial_state is None or initial_state.shape[0] != batch
-    return ScanArguments(
+    arguments = ScanArguments(
         batch,
         channels,
         steps,
@@ -35,6 +35,8 @@ def _scan_arguments(u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoi
         None,
         pointer(checkpoints),
     )
+    arguments.starts = pointer(starts)
+    return arguments
 
 
 def _checkpoints(u: Tensor, A: Tensor, keep: bool) -> Tensor:
@@ -46,10 +48,12 @@ def _checkpoints(u: Tensor, A: Tensor, keep: bool) -> Tensor:
     return A.new_empty(batch, -(-channels // lanes), -(-steps // CHUNK), states, lanes)
 
 
-def _forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep, out, last_state, checkpoints) -> None:
-    A, D, delta_bias, initial_state = map(dense, (A, D, delta_bias, initial_state))
+def _forward(
+    u, delta, A, B, C, D, z, delta_bias, initial_state, starts, softplus, keep, out, last_state, checkpoints
+) -> None:
+    A, D, delta_bias, initial_state, starts = map(dense, (A, D, delta_bias, initial_state, starts))
     arguments = _scan_arguments(
-        u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints if keep else None, softplus
+        u, delta, A, B, C, D, z, delta_bias, initial_state, starts, checkpoints if keep else None, softplus
     )
     arguments.out = strided(out)
     arguments.last = last_state.data_ptr()
@@ -57,14 +61,16 @@ def _forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep,
 
 
 def _backward(
-    grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus
+    grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, starts, checkpoints, softplus
 ) -> tuple[Tensor, ...]:
     grads = empty_gradients(
-        grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus
+        grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, starts, checkpoints, softplus
     )
     grad_u, grad_delta, grad_A, grad_B, grad_C, grad_D, grad_z, grad_bias, grad_initial = grads
-    A, D, delta_bias, initial_state, grad_last = map(dense, (A, D, delta_bias, initial_state, grad_last))
-    arguments = _scan_arguments(u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus)
+    A, D, delta_bias, initial_state, starts, grad_last = map(
+        dense, (A, D, delta_bias, initial_state, starts, grad_last)
+    )
+    arguments = _scan_arguments(u, delta, A, B, C, D, z, delta_bias, initial_state, starts, checkpoints, softplus)
     arguments.grad_out = strided(grad_out)
     arguments.grad_u = strided(grad_u)
     arguments.grad_delta = strided(grad_delta)

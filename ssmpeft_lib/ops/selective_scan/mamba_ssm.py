@@ -14,7 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from ssmpeft_lib.ops._layout import in_layout_of
 
 
-def selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state) -> tuple[Tensor, Tensor]:
+def selective_scan(
+    u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state, starts=None
+) -> tuple[Tensor, Tensor]:
     """Selective scan; an initial state costs one more pass over the sequence for each state."""
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
 

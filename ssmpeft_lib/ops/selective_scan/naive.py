@@ -9,7 +9,9 @@ from torch import Tensor
 from ssmpeft_lib.ops._layout import accumulation_dtype, in_layout_of
 
 
-def selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state) -> tuple[Tensor, Tensor]:
+def selective_scan(
+    u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state, starts=None
+) -> tuple[Tensor, Tensor]:
     """h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t, y_t = C_t h_t + D u_t (Gu and Dao, 2023, Eq. 2)."""
     storage, compute = u.dtype, accumulation_dtype(u.dtype)
     u, delta, B, C = (tensor.to(compute) for tensor in (u, delta, B, C))
@@ -19,10 +21,12 @@ def selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_
         delta = F.softplus(delta)
     batch, d_inner, seq_len = u.shape
     state = u.new_zeros(1, *A.shape) if initial_state is None else initial_state
-    state = state.expand(batch, -1, -1)
+    initial = state = state.expand(batch, -1, -1)
     columns = [u.new_empty(batch, d_inner, 0)]
     for t in range(seq_len):
         step = delta[:, :, t, None]
+        if starts is not None:
+            state = torch.where(starts[:, t, None, None], initial, state)
         state = torch.exp(step * A) * state + step * u[:, :, t, None] * B[:, None, :, t]
         columns.append((state * C[:, None, :, t]).sum(-1, keepdim=True))
     y = torch.cat(columns, dim=-1)

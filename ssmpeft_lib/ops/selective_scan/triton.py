@@ -63,7 +63,9 @@ def _checkpoints(u: Tensor, A: Tensor, keep: bool) -> Tensor:
     return A.new_empty(len(u), chunks, channels, states) if keep else A.new_empty(0)
 
 
-def _forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep, out, last_state, checkpoints) -> None:
+def _forward(
+    u, delta, A, B, C, D, z, delta_bias, initial_state, starts, softplus, keep, out, last_state, checkpoints
+) -> None:
     from ssmpeft_lib.ops.selective_scan import _triton_kernels
 
     A, D, delta_bias, initial_state = map(_dense, (A, D, delta_bias, initial_state))
@@ -84,11 +86,11 @@ def _forward(u, delta, A, B, C, D, z, delta_bias, initial_state, softplus, keep,
 
 
 def _backward(
-    grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus
+    grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, starts, checkpoints, softplus
 ) -> tuple[Tensor, ...]:
     from ssmpeft_lib.ops.selective_scan import _triton_kernels
 
-    inputs = (grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, checkpoints, softplus)
+    inputs = (grad_out, grad_last, u, delta, A, B, C, D, z, delta_bias, initial_state, starts, checkpoints, softplus)
     grad_u, grad_delta, *_, grad_z, _, _ = empty_gradients(*inputs)
     A, D, delta_bias, grad_last = map(_dense, (A, D, delta_bias, grad_last))
     sizes = channels, steps, states, _ = _sizes(u, A)

@@ -10,10 +10,12 @@ from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import (
     accumulation_dtype,
     cast,
+    check_documents,
     check_floating,
     check_initial,
     check_like,
     check_same_dtype,
+    starts_of,
 )
 from ssmpeft_lib.ops._vmap import vmappable
 from ssmpeft_lib.ops.ssd import mamba_ssm, naive, torch
@@ -33,6 +35,7 @@ def ssd_scan(
     initial_state: Tensor | None = None,
     return_last_state: bool = False,
     chunk: int = 64,
+    seq_idx: Tensor | None = None,
     backend: str = "auto",
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Scan S_t = exp(delta_t A) S_{t-1} + delta_t x_t B_t^T, y_t = S_t C_t + D x_t, for each head.
@@ -47,6 +50,8 @@ def ssd_scan(
         initial_state: shape [batch or 1, heads, head_dim, d_state]; zero if not given.
         return_last_state: whether to return the state after the last step too.
         chunk: steps that are computed together; changes speed and memory, not the result beyond rounding.
+        seq_idx: which document each step belongs to, whole numbers of shape [batch, seq_len]; each document starts
+            from the initial state. Without it each row is one document.
         backend: `auto`, or a name from `backends()`.
     Returns:
         y of the shape and type of `x`; with `return_last_state` also the last state, shape [batch, heads, head_dim,
@@ -81,10 +86,13 @@ def ssd_scan(
     check_same_dtype(op, x, (("delta", delta), ("B", B), ("C", C)))
     state_dims = "(batch, heads, head_dim, d_state)"
     check_initial(op, "initial_state", initial_state, state_dims, batch, (heads, head_dim, d_state))
+    check_documents(op, seq_idx, x, (batch, seq_len))
     compute = accumulation_dtype(x.dtype)
     A, D, delta_bias, initial_state = (cast(tensor, compute) for tensor in (A, D, delta_bias, initial_state))
     run = pick_backend(op, BACKENDS, backend, x.device, x.dtype)
-    y, last_state = run(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk)
+    y, last_state = run(
+        x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk, starts_of(seq_idx)
+    )
     return (y, last_state) if return_last_state else y
 
 

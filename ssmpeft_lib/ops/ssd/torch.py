@@ -19,24 +19,24 @@ from torch import Tensor
 
 from ssmpeft_lib.ops._autograd import differentiable
 from ssmpeft_lib.ops._layout import accumulation_dtype, cast
+from ssmpeft_lib.ops.ssd._initial import response, step_sizes
 
 
-def ssd_scan(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk):
+def ssd_scan(x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit, initial_state, chunk, starts=None):
     """The scan; autograd does bias, softplus and limits of the step sizes, and the sharing of the initial state."""
     storage, compute = x.dtype, accumulation_dtype(x.dtype)
     x, delta, B, C = (cast(tensor, compute) for tensor in (x, delta, B, C))
-    if delta_bias is not None:
-        delta = delta + delta_bias
-    if delta_softplus:
-        delta = F.softplus(delta)
-    if delta_limit != (0.0, inf) or not delta_softplus:
-        delta = delta.clamp(*delta_limit)
+    delta = step_sizes(delta, delta_bias, delta_softplus, delta_limit)
+    shared = initial_state
     if initial_state is not None:
-        initial_state = initial_state.expand(x.shape[0], -1, -1, -1)
+        initial_state = initial_state.expand(x.shape[0], -1, -1, -1) if starts is None else None
     # chunks of equal length need the least padding
     seq_len = x.shape[1]
     chunk = max(1, ceil(seq_len / max(1, ceil(seq_len / chunk))))
-    y, last_state, _ = _scan(x, delta, A, B, C, D, initial_state, chunk)
+    y, last_state, _ = _scan(x, delta, A, B, C, D, initial_state, starts, chunk)
+    if shared is not None and starts is not None:
+        added, added_last = response(delta, A, C, starts, shared)
+        y, last_state = y + added, last_state + added_last
     return cast(y, storage), last_state
 
 
@@ -60,7 +60,7 @@ def _cut(tensor: Tensor, chunk: int) -> Tensor:
     return tensor.unflatten(1, (tensor.shape[1] // chunk, chunk))
 
 
-def _chunks(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, chunk: int) -> _Chunks:
+def _chunks(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, starts: Tensor | None, chunk: int) -> _Chunks:
     groups = B.shape[2]
     heads = x.shape[2] // groups
     x, delta = _cut(x, chunk).unflatten(3, (groups, heads)), _cut(delta, chunk).unflatten(3, (groups, heads))
@@ -71,16 +71,21 @@ def _chunks(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, chunk: in
     torch.sub(by_head.unsqueeze(-1), by_head.unsqueeze(-2), out=between)
     future = torch.ones(chunk, chunk, dtype=torch.bool, device=x.device).triu_(1)
     between.masked_fill_(future, -inf).exp_()
-    return _Chunks(
-        x,
-        delta,
-        B,
-        C,
-        log_decay.exp().to(x.dtype),
-        (log_decay[:, :, -1:] - log_decay).exp_().to(x.dtype),
-        between,
-        (C @ B.mT).unsqueeze(3),
-    )
+    from_start = log_decay.exp().to(x.dtype)
+    to_end = (log_decay[:, :, -1:] - log_decay).exp_().to(x.dtype)
+    if starts is not None:
+        _part_documents(starts, from_start, to_end, between)
+    return _Chunks(x, delta, B, C, from_start, to_end, between, (C @ B.mT).unsqueeze(3))
+
+
+def _part_documents(starts: Tensor, from_start: Tensor, to_end: Tensor, between: Tensor) -> None:
+    """Set the decays of `_Chunks` to zero, in place, where a document starts on the way."""
+    number = _cut(starts.unsqueeze(-1), to_end.shape[2]).flatten(1, 2).cumsum(1).view(*to_end.shape[:3], 1, 1)
+    before = F.pad(number[:, :-1, -1:], (0, 0) * 3 + (1, 0))
+    from_start.mul_(number == before)
+    to_end.mul_(number == number[:, :, -1:])
+    number = number.permute(0, 1, 3, 4, 2)
+    between.mul_(number.unsqueeze(-1) == number.unsqueeze(-2))
 
 
 def _by_head(tensor: Tensor) -> Tensor:
@@ -105,9 +110,9 @@ def _decays_of_chunks(chunks: _Chunks) -> Tensor:
     return chunks.from_start[:, :, -1].repeat_interleave(chunks.x.shape[5], dim=3).unsqueeze(-1)
 
 
-def _forward(x, delta, A, B, C, D, initial_state, chunk) -> tuple[Tensor, Tensor, Tensor]:
+def _forward(x, delta, A, B, C, D, initial_state, starts, chunk) -> tuple[Tensor, Tensor, Tensor]:
     batch, seq_len, all_heads, head_dim = x.shape
-    chunks = _chunks(x, delta, A, B, C, chunk)
+    chunks = _chunks(x, delta, A, B, C, starts, chunk)
     groups, heads = chunks.x.shape[3:5]
     inputs = chunks.x * chunks.delta.unsqueeze(-1)
     own = torch.mul(chunks.between, chunks.mixed, out=chunks.between) @ _by_head(inputs)
@@ -132,8 +137,8 @@ def _pass_on(added: Tensor, decays: Tensor, initial_state: Tensor | None) -> tup
     return added, state
 
 
-def _backward(grad_y, grad_last_state, x, delta, A, B, C, D, before, chunk) -> tuple[Tensor, ...]:
-    chunks = _chunks(x, delta, A, B, C, chunk)
+def _backward(grad_y, grad_last_state, x, delta, A, B, C, D, starts, before, chunk) -> tuple[Tensor, ...]:
+    chunks = _chunks(x, delta, A, B, C, starts, chunk)
     groups, heads = chunks.x.shape[3:5]
     inputs = chunks.x * chunks.delta.unsqueeze(-1)
     grads_y = _cut(grad_y, chunk).unflatten(3, (groups, heads))
@@ -217,22 +222,22 @@ def _gradients_of_inputs(grad_inputs, grad_B, grad_C, grad_log_decay, grad_y, x,
     )
 
 
-def _fake_forward(x, delta, A, B, C, D, initial_state, chunk):
+def _fake_forward(x, delta, A, B, C, D, initial_state, starts, chunk):
     batch, seq_len, heads, head_dim = x.shape
     groups, d_state = B.shape[2:]
     before = (batch, (seq_len + chunk - 1) // chunk, groups, heads // groups * head_dim, d_state)
     return x.new_empty(x.shape), x.new_empty(batch, heads, head_dim, d_state), x.new_empty(before)
 
 
-def _fake_backward(grad_y, grad_last_state, x, delta, A, B, C, D, before, chunk):
+def _fake_backward(grad_y, grad_last_state, x, delta, A, B, C, D, starts, before, chunk):
     grads = [tensor.new_empty(tensor.shape) for tensor in (x, delta, A, B, C)]
     grad_initial = x.new_empty(x.shape[0], x.shape[2], x.shape[3], B.shape[3])
     return *grads, x.new_empty(0 if D is None else D.shape), grad_initial
 
 
 def _save(ctx, inputs, output) -> None:
-    *tensors, _, ctx.chunk = inputs
-    ctx.save_for_backward(*tensors, output[2])
+    *tensors, _, starts, ctx.chunk = inputs
+    ctx.save_for_backward(*tensors, starts, output[2])
     ctx.mark_non_differentiable(output[2])
     ctx.set_materialize_grads(False)
 
@@ -242,19 +247,19 @@ def _gradients(gradient_op, ctx, grad_y, grad_last_state, _):
     if grad_y is None:
         grad_y = torch.zeros_like(tensors[0])
     grads = gradient_op(grad_y, grad_last_state, *tensors, ctx.chunk)
-    return *(grad if needed else None for grad, needed in zip(grads, ctx.needs_input_grad, strict=False)), None
+    return *(grad if needed else None for grad, needed in zip(grads, ctx.needs_input_grad, strict=False)), None, None
 
 
 _scan = differentiable(
-    "ssd_torch(Tensor x, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? initial_state, SymInt chunk)"
-    " -> (Tensor, Tensor, Tensor)",
+    "ssd_torch(Tensor x, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? initial_state, Tensor? starts,"
+    " SymInt chunk) -> (Tensor, Tensor, Tensor)",
     _forward,
     _fake_forward,
     _save,
     _gradients,
     gradient=(
         "ssd_torch_backward(Tensor grad_y, Tensor? grad_last_state, Tensor x, Tensor delta, Tensor A, Tensor B,"
-        f" Tensor C, Tensor? D, Tensor before, SymInt chunk) -> ({', '.join(['Tensor'] * 7)})",
+        f" Tensor C, Tensor? D, Tensor? starts, Tensor before, SymInt chunk) -> ({', '.join(['Tensor'] * 7)})",
         _backward,
         _fake_backward,
     ),
