@@ -7,11 +7,9 @@ import inspect
 import pytest
 import torch
 from families import FAMILIES, MAIN, build, ids, logits, shake
-from peft import get_peft_model
 from torch import nn
-from transformers import DataCollatorWithFlattening, DynamicCache
+from transformers import DynamicCache
 
-from ssmpeft_lib import SSMPeftConfig
 from ssmpeft_lib.adapters.api import adapt, remove
 from ssmpeft_lib.adapters.backbone import Backbone
 from ssmpeft_lib.adapters.inputs.starts import Start
@@ -151,43 +149,6 @@ def test_a_mixer_swallows_no_keyword(family):
         mixer(hidden, inference_params={})
     harmless = {"inference_params": None, "use_cache": True, "num_items_in_batch": torch.tensor(12)}
     torch.testing.assert_close(mixer(hidden, **harmless), mixer(hidden), rtol=0, atol=0)
-
-
-PACKED = {
-    "seq_idx": torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1, 1]], dtype=torch.int32),
-    "cu_seq_lens_q": torch.tensor([0, 4, 9], dtype=torch.int32),
-    "position_ids": torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3, 4]]),
-}
-ONE_DOCUMENT = {
-    "seq_idx": torch.zeros(1, 9, dtype=torch.int32),
-    "cu_seq_lens_q": torch.tensor([0, 9], dtype=torch.int32),
-    "position_ids": torch.arange(9)[None],
-}
-
-
-@pytest.mark.parametrize("through_peft", [False, True], ids=["ours", "peft"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_several_documents_in_a_row_are_refused(family, through_peft):
-    """Stock models of several families drop the argument and let one document see the other."""
-    if through_peft:
-        model = get_peft_model(build(family), SSMPeftConfig(method="lora@out_proj", task_type="CAUSAL_LM"))
-    else:
-        model = adapt(build(family), "lora@out_proj")
-    for name, value in PACKED.items():
-        with pytest.raises(ValueError, match=f"{name} tells of several documents.*Give every document a row"):
-            model(ids(1), **{name: value})
-    expected = logits(model, ids(1))
-    for name, value in ONE_DOCUMENT.items():
-        torch.testing.assert_close(logits(model, ids(1), **{name: value}), expected, **CLOSE)
-    plain = remove(model)
-    assert not plain._forward_pre_hooks and not hasattr(plain, "packed_rows_check")
-
-
-@pytest.mark.parametrize("options", [{}, {"return_seq_idx": True, "return_flash_attn_kwargs": True}], ids=str)
-def test_flattened_batches_are_refused(options):
-    batch = DataCollatorWithFlattening(**options)([{"input_ids": row.tolist()} for row in ids()])
-    with pytest.raises(ValueError, match="tells of several documents"):
-        adapt(build("Bamba"), "lora@out_proj")(**batch)
 
 
 def test_positions_at_padding_are_no_new_document():

@@ -15,8 +15,8 @@ from .attach import Adapted
 from .beside import EMBEDDING, HEAD, slots_beside, tied_ends
 from .inputs.learned import LearnedInMixer
 from .inputs.prompts import SoftPrompt
-from .packed import allow_packed_rows, refuse_packed_rows
-from .parts import Part, find_parts, locate, split_at_block, ssm_kinds
+from .packed import part_documents, run_documents_on
+from .parts import Part, blocks_around, find_parts, locate, split_at_block, ssm_kinds
 from .quantised import quantiser_of
 from .slots import Slot, Wrappers
 
@@ -52,12 +52,12 @@ class Backbone:
     def prepare(self) -> None:
         """Give every mixer the forward of its kind, in which every adapter acts in training and in evaluation alike.
 
-        Linear layers get the fast product of this processor, and rows that hold several documents are refused.
+        Linear layers get the fast product of this processor, and the documents of a row are kept apart.
         """
         self._check_in_memory()
-        refuse_packed_rows(self.model)
         for mixer in self.mixers:
             mixer.install()
+        part_documents(self.model, self.model.get_submodule(self.path), self._blocks())
         _exchange(self.model, nn.Linear, Linear)
 
     def _check_in_memory(self) -> None:
@@ -67,6 +67,12 @@ class Backbone:
                     f"the weights of {path or 'the model'} are offloaded and come back for single calls only, which "
                     "adapters do not survive; load the model without offloading (device_map that fits, or none)"
                 )
+
+    def _blocks(self) -> list[nn.Module]:
+        """The blocks around mixers that keep documents apart."""
+        mixers = [mixer for mixer in self.mixers if hasattr(mixer.module, "documents")]
+        paths = dict.fromkeys(path for mixer in mixers for path in blocks_around(mixer.path))
+        return [self.model.get_submodule(path) for path in paths]
 
     def train_everything(self) -> None:
         """Train every parameter of the model.
@@ -83,7 +89,7 @@ class Backbone:
 
     def restore(self) -> None:
         """Give every mixer its own forward back."""
-        allow_packed_rows(self.model)
+        run_documents_on(self.model, self.model.get_submodule(self.path), self._blocks())
         for mixer in self.mixers:
             mixer.uninstall()
         _exchange(self.model, Linear, nn.Linear)

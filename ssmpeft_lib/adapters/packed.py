@@ -1,74 +1,135 @@
-"""Rows of several documents one behind the other (packing, padding-free batches), which mixers do not keep apart.
+"""Rows of several documents: every SSM layer and every attention of a model keeps them apart.
 
-transformers' Mamba, Falcon-Mamba and Jamba drop what tells of them before a mixer sees it, so the model is asked too.
+transformers hands what tells of documents to its attention, and in some families not to the mixers. So the model reads
+it when it is called, and each block takes it along as an argument, from which gradient checkpointing recomputes too.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import threading
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-LENGTHS = ("cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens")
-PACKING = ("seq_idx", *LENGTHS, "position_ids")
-"""The arguments that may tell of several documents in a row."""
+from ..compat.transformers import find_cache, keep_documents_apart
+from .documents import LENGTHS, documents_of
+from .mixed_class import Mixin, mix_in, take_out
 
 
-def check_one_document(arguments: Mapping) -> None:
-    """Raise a ValueError when the arguments of a call tell of several documents in one row.
+@dataclass
+class _Call:
+    """The call of a model that is running, the documents of its rows, and its thread; None within a compiled graph."""
+
+    model: nn.Module | None = None
+    documents: Tensor | None = None
+    thread: int | None = None
+
+
+# no threading.local, which torch.compile does not follow
+_call = _Call()
+
+
+def is_read() -> bool:
+    """Whether a model that is running has read what its arguments tell of documents."""
+    return _call.model is not None
+
+
+def documents_now() -> Tensor | None:
+    """The documents of the rows that a model is running on, [batch, seq_len]; None where every row holds one."""
+    return _call.documents
+
+
+class PackedBlock(Mixin):
+    """Mixed into the class of each block: takes the documents along, and tells the mixers and blocks in it.
+
+    Attributes:
+        documents: while the block around this one runs, as the model may have come to its end by then.
+    """
+
+    documents: Tensor | None = None
+
+    def __call__(self, *args, **kwargs):
+        documents = _call.documents if self.documents is None else self.documents
+        return super().__call__(*args, **kwargs | ({} if documents is None else {"documents": documents}))
+
+    def forward(self, *args, documents: Tensor | None = None, **kwargs):
+        if documents is None:
+            return super().forward(*args, **kwargs)
+        readers = [module for module in self.modules() if module is not self and hasattr(module, "documents")]
+        for reader in readers:
+            reader.documents = documents
+        try:
+            return super().forward(*args, **kwargs)
+        finally:
+            for reader in readers:
+                reader.documents = None
+
+
+def part_documents(model: nn.Module, core: nn.Module, blocks: list[nn.Module]) -> None:
+    """Let a model keep the documents of a row apart. Does nothing when it does already.
 
     Args:
-        arguments: of the model or of a mixer, by name: `seq_idx` [batch, seq_len], `cu_seq_lens_q` and the like
-            [documents + 1], or `position_ids` [batch, seq_len] that start anew between two tokens which
-            `attention_mask`, if there is one, leaves in.
+        model: what is called.
+        core: the module in it that holds the blocks, which may be called too.
     """
-    sign = next((name for name in PACKING if arguments.get(name) is not None and _packed(name, arguments)), None)
-    if sign is not None:
-        raise ValueError(
-            f"{sign} tells of several documents in one row, and the state of the SSM layers would run from each into "
-            "the next. Give every document a row of its own: a collator that pads, such as DataCollatorWithPadding, in "
-            "place of DataCollatorWithFlattening; packing=False and padding_free=False in TRL's configurations"
+    for module in (model, core):
+        if not hasattr(module, "reads_documents"):
+            module.reads_documents = (
+                module.register_forward_pre_hook(_before, with_kwargs=True),
+                module.register_forward_hook(_after, always_call=True),
+            )
+    for block in blocks:
+        mix_in(block, PackedBlock)
+
+
+def run_documents_on(model: nn.Module, core: nn.Module, blocks: list[nn.Module]) -> None:
+    """Take away what `part_documents` did."""
+    for module in (model, core):
+        for hook in module.__dict__.pop("reads_documents", ()):
+            hook.remove()
+    for block in blocks:
+        take_out(block, PackedBlock)
+
+
+def _before(model: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+    thread = None if torch.compiler.is_compiling() else threading.get_ident()
+    if _call.model is not None and (thread is None or _call.thread in (None, thread)):
+        return None
+    given, documents = _read(model, args, kwargs)
+    if _call.model is not None:
+        if documents is None and _call.documents is None:
+            return None
+        raise RuntimeError(
+            "a model runs on packed rows in another thread; run one at a time, or in processes of their own "
+            "(DistributedDataParallel in place of DataParallel)"
         )
+    changed = None
+    if documents is not None:
+        rest = {name: value for name, value in given.items() if name not in ("seq_idx", *LENGTHS)}
+        changed = (), keep_documents_apart(model, rest, documents)
+    _call.model, _call.documents, _call.thread = model, documents, thread
+    return changed
 
 
-def refuse_packed_rows(model: nn.Module) -> None:
-    """Let a model check each call. Does nothing when it does already."""
-    if not hasattr(model, "packed_rows_check"):
-        model.packed_rows_check = model.register_forward_pre_hook(_check_call, with_kwargs=True)
+def _read(model: nn.Module, args: tuple, kwargs: dict) -> tuple[dict, Tensor | None]:
+    """The arguments of a call by name, and what they tell of documents."""
+    names = inspect.signature(model.forward).parameters
+    given = dict(zip(names, args, strict=False)) | kwargs
+    tokens = next((given[name] for name in ("input_ids", "inputs_embeds") if given.get(name) is not None), None)
+    cache = find_cache(given)
+    if tokens is None or (cache is not None and torch.compiler.is_compiling()):
+        return given, None
+    documents = documents_of(given, *tokens.shape[:2])
+    if documents is not None and cache is not None:
+        raise ValueError(
+            "a cache cannot hold several documents of a row; call the model on packed rows without one, and generate "
+            "from documents that have a row each"
+        )
+    return given, documents
 
 
-def allow_packed_rows(model: nn.Module) -> None:
-    """Take the check away again."""
-    check = model.__dict__.pop("packed_rows_check", None)
-    if check is not None:
-        check.remove()
-
-
-def _check_call(model: nn.Module, args: tuple, kwargs: dict) -> None:
-    if len(args) > 1:
-        names = inspect.signature(model.forward).parameters
-        kwargs = dict(zip(names, args, strict=False)) | kwargs
-    check_one_document(kwargs)
-
-
-def _packed(name: str, arguments: Mapping) -> bool:
-    value = arguments[name]
-    if name in LENGTHS:
-        return len(value) > 2
-    if value.shape[-1] < 2 or torch.compiler.is_compiling():
-        # what a compiled graph computes cannot decide whether it is left
-        return False
-    if name == "seq_idx":
-        return bool((value != value[..., :1]).any())
-    return value.dim() == 2 and _starts_anew(value, arguments.get("attention_mask"))
-
-
-def _starts_anew(positions: Tensor, mask: Tensor | None) -> bool:
-    anew = positions[:, 1:] <= positions[:, :-1]
-    if isinstance(mask, Tensor) and mask.dim() == 2:
-        # of a call that goes on, the mask tells of the tokens before it too
-        real = mask[:, -positions.shape[1] :] != 0
-        anew = anew & real[:, 1:] & real[:, :-1]
-    return bool(anew.any())
+def _after(model: nn.Module, args: tuple, output) -> None:
+    if _call.model is model:
+        _call.model = _call.documents = None

@@ -133,6 +133,13 @@ def split_at_block(path: str) -> tuple[str, int]:
     return ("", 0) if index is None else (".".join(steps[: index - 1]), int(steps[index]))
 
 
+def blocks_around(path: str) -> list[str]:
+    """Of `model.layers.3.mamba.mixer` the blocks `model.layers.3` and `model.layers.3.mamba`, from the outermost on."""
+    steps = path.split(".")
+    index = next((i for i, step in enumerate(steps) if step.isdigit()), len(steps))
+    return [".".join(steps[: end + 1]) for end in range(index, len(steps) - 1)]
+
+
 def locate(part: Part, name: str, backbone: nn.Module, backbone_path: str) -> Slot | None:
     """The slot of that name in a part; None where the model does not have its parameter.
 

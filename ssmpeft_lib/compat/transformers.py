@@ -1,4 +1,4 @@
-"""What is relied on inside transformers and accelerate: names of the cache, and marks that they leave on a model.
+"""What is relied on inside transformers and accelerate: the cache, masks of attention, and marks left on a model.
 
 The cache is handed around as `cache` since transformers 5.24, under one of two other names before. Of a recurrent layer
 it holds lists of one state each, which mixers read and write in place; beside them they keep notes of their own on the
@@ -12,6 +12,8 @@ import inspect
 from importlib.resources import files
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .window import tried
@@ -89,6 +91,61 @@ def types_with(word: str) -> list[str]:
         for folder in package.iterdir()
         if (file := folder / f"modeling_{folder.name}.py").is_file() and word in file.read_text(encoding="utf-8")
     )
+
+
+MASKED_ATTENTION = ("eager", "sdpa", "flex_attention")
+"""Implementations of attention that read a mask of every pair of tokens."""
+
+
+def keep_documents_apart(model: nn.Module, arguments: dict, documents: Tensor) -> dict:
+    """The arguments of a call with which attention keeps the documents of each row apart, and no cache is made.
+
+    Args:
+        model: a transformers model, which is about to be called.
+        arguments: of the call, by name.
+        documents: numbers of the documents, [batch, seq_len]; padding is one of them.
+    Raises:
+        ValueError: an implementation of attention that is not known to keep them apart.
+    """
+    from transformers.masking_utils import create_causal_mask
+
+    arguments = arguments | {"use_cache": False}
+    mask = arguments.get("attention_mask")
+    if isinstance(mask, Tensor) and mask.dim() == 2:
+        # padding is a document of its own
+        arguments["attention_mask"] = mask = None
+    if "position_ids" not in inspect.signature(model.forward).parameters or mask is not None:
+        # there is no attention, or the caller has parted its mask
+        return arguments
+    anew = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
+    steps = torch.arange(anew.shape[1], device=anew.device)
+    positions = steps - torch.where(anew, steps, 0).cummax(1).values
+    if arguments.get("position_ids") is None:
+        arguments["position_ids"] = positions
+    implementation = model.config._attn_implementation
+    if "flash" in implementation:
+        return arguments | _lengths(anew)
+    if implementation not in MASKED_ATTENTION:
+        raise ValueError(
+            f"attention of the kind {implementation!r} is not known to keep several documents of a row apart; load the "
+            "model with attn_implementation='sdpa' (or eager, flex_attention, flash_attention_2)"
+        )
+    # made here, as not every family lets the mask know of positions
+    apart = create_causal_mask(
+        config=model.config,
+        inputs_embeds=torch.empty(*anew.shape, 0, dtype=model.dtype, device=anew.device),
+        attention_mask=None,
+        past_key_values=None,
+        position_ids=positions,
+    )
+    return arguments | {"attention_mask": {"full_attention": apart, "linear_attention": None}}
+
+
+def _lengths(anew: Tensor) -> dict:
+    """What flash attention reads of documents, which it finds in all rows one behind the other."""
+    ends = F.pad(anew.flatten().nonzero().flatten(), (0, 1), value=anew.numel()).to(torch.int32)
+    longest = int(ends.diff().max())
+    return {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest}
 
 
 def hooks_of(module: nn.Module) -> list:

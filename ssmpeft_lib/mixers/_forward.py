@@ -11,10 +11,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..adapters.documents import PACKING, documents_of
 from ..adapters.inputs.offsets import Offset
 from ..adapters.inputs.starts import Start
 from ..adapters.mixed_class import Mixin
-from ..adapters.packed import PACKING, check_one_document
+from ..adapters.packed import is_read
 from ..adapters.padding import first_token
 from ..compat.transformers import convolved_inputs, recurrent_state, take_cache
 from ..ops import causal_conv1d, causal_conv1d_step
@@ -26,12 +27,18 @@ HARMLESS = {
     *("output_attentions", "output_hidden_states", "output_router_logits", "return_dict", "num_items_in_batch"),
     "token_type_ids",
 }
-"""What transformers' models hand down to every layer and a mixer has no use for: it concerns attention, the outputs
-that are collected or the loss. That a row holds one document only is checked before."""
+"""What transformers' models hand down to every layer: it concerns attention, the outputs that are collected, the loss,
+or the documents of a row, which are read before."""
 
 
 class MixerForward(Mixin):
-    """What a kind of mixer fills in: `_project`, `_scan`, `_step` and the properties of its state."""
+    """What a kind of mixer fills in: `_project`, `_scan`, `_step` and the properties of its state.
+
+    Attributes:
+        documents: numbers of the documents of each row, [batch, seq_len], while a model runs that has several in one.
+    """
+
+    documents: Tensor | None = None
 
     def forward(self, hidden_states, cache=None, attention_mask=None, **kwargs):
         """Map hidden_states [batch, seq_len, d_model] to the same shape, and fill the cache where one is given.
@@ -40,14 +47,14 @@ class MixerForward(Mixin):
 
         Raises:
             TypeError: a keyword that means nothing here; none is swallowed.
-            ValueError: a row that holds several documents.
+            ValueError: several documents in a row, and a cache.
         """
         cache = take_cache(kwargs) if cache is None else cache
         if kwargs:
-            check_one_document(kwargs)
             self._check_keywords(kwargs)
+        documents = self._documents(hidden_states, kwargs | {"attention_mask": attention_mask}, cache)
         seq_len, mask = hidden_states.shape[1], None
-        if attention_mask is not None:
+        if attention_mask is not None and documents is None:
             # of a call that goes on, the mask may tell of the tokens before it too
             mask = attention_mask[:, -seq_len:].to(hidden_states.dtype)
             hidden_states = hidden_states * mask[..., None]
@@ -58,7 +65,7 @@ class MixerForward(Mixin):
             y = self._step(streams, layer)
         else:
             start = self._continued(layer, mask) if started else self._learned_start(streams[0].dtype, mask)
-            y = self._scan(streams, start, mask, cache)
+            y = self._scan(streams, start, mask, cache, documents)
             if cache is not None:
                 wait(cache.layers[self.layer_idx], start, seq_len)
         output = self.out_proj(y.to(hidden_states.dtype))
@@ -70,6 +77,14 @@ class MixerForward(Mixin):
     def beside_width(self) -> int:
         """Size of what a network beside the mixer sees and adds: d_model."""
         return self.hidden_size
+
+    def _documents(self, hidden_states: Tensor, arguments: dict, cache) -> Tensor | None:
+        documents = self.documents
+        if documents is None and not is_read():
+            documents = documents_of(arguments, *hidden_states.shape[:2])
+        if documents is not None and cache is not None:
+            raise ValueError("a cache cannot hold several documents of a row; call the model without one")
+        return documents
 
     def _check_keywords(self, kwargs: dict) -> None:
         unknown = sorted(name for name, value in kwargs.items() if value is not None and name not in HARMLESS)
@@ -97,9 +112,9 @@ class MixerForward(Mixin):
         remembered = convolved_inputs(layer)
         return remembered[..., remembered.shape[-1] - self.conv_kernel_size + 1 :]
 
-    def _convolved(self, x: Tensor, columns: Tensor | None) -> Tensor:
+    def _convolved(self, x: Tensor, columns: Tensor | None, documents: Tensor | None = None) -> Tensor:
         """x [batch, channels, seq_len] through the convolution and its activation."""
-        u = causal_conv1d(x, self.conv1d.weight[:, 0], self.conv1d.bias, self._fused_activation, columns)
+        u = causal_conv1d(x, self.conv1d.weight[:, 0], self.conv1d.bias, self._fused_activation, columns, documents)
         return u if self._fused_activation else self.act(u)
 
     def _convolved_step(self, x: Tensor, columns: Tensor) -> Tensor:

@@ -132,12 +132,19 @@ class S6Forward(MixerForward):
         x, z = self.in_proj(hidden_states).chunk(2, dim=-1)
         return x.transpose(1, 2), z.transpose(1, 2)
 
-    def _scan(self, streams: tuple[Tensor, Tensor], start: Start, mask: Tensor | None, cache_params) -> Tensor:
+    def _scan(
+        self,
+        streams: tuple[Tensor, Tensor],
+        start: Start,
+        mask: Tensor | None,
+        cache_params,
+        documents: Tensor | None = None,
+    ) -> Tensor:
         x, z = streams
         columns = None if start.columns is None else start.columns.to(x.dtype)
         if columns is not None and start.first is not None:
             x, columns = place_columns(x, columns, start.first)
-        u = self._convolved(x, columns)
+        u = self._convolved(x, columns, documents)
         if mask is not None:
             u = u * mask[:, None].to(u.dtype)
         delta, B, C = self._selective(u)
@@ -146,7 +153,7 @@ class S6Forward(MixerForward):
         A = self._A()
         inputs = (u, delta, A, B, C, self.D, z, self.dt_proj.bias, True, _with_zeros(start.state, A.shape[1]))
         if cache_params is None:
-            return self._with_offset(selective_scan(*inputs), C, z).transpose(1, 2)
+            return self._with_offset(selective_scan(*inputs, seq_idx=documents), C, z).transpose(1, 2)
         y, state = selective_scan(*inputs, return_last_state=True)
         remember(cache_params, self.layer_idx, x, columns, self.conv_kernel_size, state)
         return self._with_offset(y, C, z).transpose(1, 2)

@@ -105,13 +105,20 @@ class SSDForward(MixerForward):
         projected = projected * getattr(self, "mup_vector", 1.0)
         return projected.split([self.intermediate_size, self.conv_dim, self.num_heads], dim=-1)
 
-    def _scan(self, streams: tuple[Tensor, ...], start: Start, mask: Tensor | None, cache_params) -> Tensor:
+    def _scan(
+        self,
+        streams: tuple[Tensor, ...],
+        start: Start,
+        mask: Tensor | None,
+        cache_params,
+        documents: Tensor | None = None,
+    ) -> Tensor:
         z, xBC, delta = streams
         xBC = xBC.transpose(1, 2)
         columns = None if start.columns is None else start.columns.to(xBC.dtype)
         if columns is not None and start.first is not None:
             xBC, columns = place_columns(xBC, columns, start.first)
-        convolved = self._convolved(xBC, columns)
+        convolved = self._convolved(xBC, columns, documents)
         bias, limit = self.dt_bias, self.time_step_limit
         if mask is not None:
             convolved = convolved * mask[:, None].to(convolved.dtype)
@@ -122,7 +129,7 @@ class SSDForward(MixerForward):
             bias, limit = None, (0.0, torch.inf)
         x, B, C = self._selective(convolved)
         inputs = (x, delta, self._A(), B, C, self.D, bias, start.first is None, limit, start.state)
-        y, state = ssd_scan(*inputs, return_last_state=True, chunk=self.chunk_size)
+        y, state = ssd_scan(*inputs, return_last_state=True, chunk=self.chunk_size, seq_idx=documents)
         if cache_params is not None:
             remember(cache_params, self.layer_idx, xBC, columns, self.conv_kernel_size, state)
         return self._gated(self._with_offset(y, C).flatten(2), z)

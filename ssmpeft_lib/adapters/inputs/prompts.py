@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ...compat.transformers import find_cache
 from ..attach import to_device_of
+from ..packed import documents_now
 from ..padding import first_token
 from .learned import LearnedInput
 from .prompted_cache import enter, leave, prompt_in
@@ -53,6 +54,12 @@ class Prompts(LearnedInput):
             return args, _going_on(prompt_in(cache), args, kwargs)
         if prompt is None:
             return args, kwargs
+        if documents_now() is not None:
+            raise ValueError(
+                "a soft prompt stands in front of a row, not of each of its documents; give every document a row of "
+                "its own (packing=False and padding_free=False in TRL's configurations), or learn a prefix or an "
+                "initial state, from which each document starts"
+            )
         # transformers makes a cache of its own behind this, and says so in its output
         enter(cache, len(prompt))
         self.added = len(prompt)
