@@ -74,7 +74,7 @@ def part_documents(model: nn.Module, core: nn.Module, blocks: list[nn.Module]) -
         model: what is called.
         core: the module in it that holds the blocks, which may be called too.
     """
-    for module in (model, core):
+    for module in (model, core) if blocks else ():
         if not hasattr(module, "reads_documents"):
             module.reads_documents = (
                 module.register_forward_pre_hook(_before, with_kwargs=True),
@@ -115,7 +115,8 @@ def _before(model: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] |
 
 def _read(model: nn.Module, args: tuple, kwargs: dict) -> tuple[dict, Tensor | None]:
     """The arguments of a call by name, and what they tell of documents."""
-    names = inspect.signature(model.forward).parameters
+    # most calls have one positional argument, and a signature takes as long as a small layer
+    names = ("input_ids",) if len(args) < 2 else inspect.signature(model.forward).parameters
     given = dict(zip(names, args, strict=False)) | kwargs
     tokens = next((given[name] for name in ("input_ids", "inputs_embeds") if given.get(name) is not None), None)
     cache = find_cache(given)
