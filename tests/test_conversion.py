@@ -11,10 +11,12 @@ import torch
 from families import build, ids, logits
 from reference import shared
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, Mamba2Config, Mamba2ForCausalLM
+from transformers import AutoModelForCausalLM, Mamba2Config, Mamba2ForCausalLM, MambaConfig, MambaForCausalLM
 
+from ssmpeft_lib import adapt, merge
 from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.models._convert import convert, transformers_config
+from ssmpeft_lib.models._convert_back import convert_back
 
 MAMBA = {"d_model": 32, "n_layer": 2, "vocab_size": 60, "ssm_cfg": {"d_state": 8}, "rms_norm": True}
 MAMBA |= {"residual_in_fp32": True, "fused_add_norm": True, "pad_vocab_size_multiple": 8}
@@ -152,3 +154,63 @@ def test_command(tmp_path, capsys):
     assert "is not empty" in capsys.readouterr().err
     assert main(["convert", str(tmp_path / "nowhere"), str(tmp_path / "other")]) == 1
     assert "is not a folder" in capsys.readouterr().err
+
+
+def mamba_of(**sizes):
+    return lambda: build("Mamba", **sizes)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        mamba_of(layer_norm_epsilon=1e-5),
+        mamba_of(layer_norm_epsilon=1e-5, tie_word_embeddings=False),
+        mamba_of(layer_norm_epsilon=1e-5, use_bias=True, use_conv_bias=False, vocab_size=67, time_step_rank=5),
+        mamba2,
+    ],
+    ids=["mamba", "untied", "biases", "mamba2"],
+)
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_there_and_back(model, kind, tmp_path):
+    model = model().to(kind)
+    model.save_pretrained(tmp_path / "model")
+    back = convert_back(tmp_path / "model", tmp_path / "original")
+    assert {path.name for path in back.iterdir()} == {"config.json", "pytorch_model.bin"}
+    stored = torch.load(back / "pytorch_model.bin", weights_only=True)
+    # the names that mamba_ssm's MambaLMHeadModel has
+    assert {"backbone.embedding.weight", "lm_head.weight"} <= set(stored) and kind in {t.dtype for t in stored.values()}
+    again = AutoModelForCausalLM.from_pretrained(convert(back, tmp_path / "again"), dtype="auto").eval()
+    assert again.dtype == kind
+    torch.testing.assert_close(logits(again, ids()), logits(model, ids()), rtol=0, atol=0)
+
+
+def test_a_merged_model_goes_back_and_the_authors_names_come_out(tmp_path):
+    """The tensors of mamba_ssm's own model code, by name and shape."""
+    with numpy.load(shared("parity/case3_lm_adapters.npz")) as file:
+        theirs = {name[2:]: file[name].shape for name in file.files if name.startswith("w:")}
+    config = MambaConfig(hidden_size=32, num_hidden_layers=2, vocab_size=64, state_size=16, tie_word_embeddings=False)
+    model = merge(adapt(MambaForCausalLM(config), "lora@linear"))
+    model.save_pretrained(tmp_path / "model")
+    back = convert_back(tmp_path / "model", tmp_path / "original")
+    stored = torch.load(back / "pytorch_model.bin", weights_only=True)
+    assert {name: tuple(tensor.shape) for name, tensor in stored.items()} == theirs
+
+
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (
+            mamba_of(layer_norm_epsilon=1e-5, hidden_act="gelu"),
+            "hidden_act is 'gelu', and mamba_ssm's models have 'silu'",
+        ),
+        (mamba_of(layer_norm_epsilon=1e-6), "layer_norm_epsilon is 1e-06"),
+        (lambda: build("FalconMamba"), "no model of type falcon_mamba; it has mamba and mamba2"),
+        (lambda: build("Jamba"), "no model of type jamba"),
+        (lambda: adapt(build("Mamba"), "lora"), "holds an adapter; load it into its model, ssmpeft_lib.merge"),
+    ],
+)
+def test_what_mamba_ssm_has_not_does_not_go_back(make, says, tmp_path, capsys):
+    make().save_pretrained(tmp_path / "model")
+    assert main(["convert", "--back", str(tmp_path / "model"), str(tmp_path / "original")]) == 1
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "original").exists()
