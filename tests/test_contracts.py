@@ -40,6 +40,7 @@ SMALL = {
 METHODS = [SMALL.get(name, name) for name in files("methods")] + [
     "lora@A_log,rank=2",
     "state_offset,low_rank=2",
+    "affix,space=d_inner",
     "lora@linear+conv1d,rank=2,rslora=true,pissa=true",
     "dora@A_log+conv1d,rank=2",
     "full",
@@ -53,7 +54,16 @@ LATER = [SMALL.get(name, name) for name in files("methods") if method_class(name
 ELSEWHERE = [SMALL.get(name, name) for name in ("initial_state", "lora", "lora_plus", "state_offset")]
 """Methods that are tried on the other families too, which have the same mixers."""
 STATES = {
-    *("prompt", "prefix", "initial_state", "state_offset", "output_offset", "additional_scan", "parallel_adapter"),
+    *(
+        "prompt",
+        "prefix",
+        "initial_state",
+        "state_offset",
+        "output_offset",
+        "additional_scan",
+        "parallel_adapter",
+        "affix",
+    ),
 }
 S6 = ("Mamba", "FalconMamba", "Jamba")
 ONLY = {
@@ -91,7 +101,7 @@ def adapted(family: str, method: str) -> nn.Module:
 def test_adapted_model_starts_as_the_pretrained_one(family, method):
     torch.manual_seed(0)
     model = adapt(build(family), method)
-    if name_of(method) not in ("prompt", "prefix"):
+    if name_of(method) not in ("prompt", "prefix", "affix"):
         torch.testing.assert_close(logits(model, ids()), logits(build(family), ids()), **CLOSE)
 
 

@@ -24,7 +24,7 @@ MASKS = {
 }
 LEARNED = [
     *("initial_state,conv_state=true", "initial_state", "prefix,tokens=2,hidden=4", "prompt,tokens=3"),
-    *("state_offset", "output_offset"),
+    *("state_offset", "output_offset", "affix"),
 ]
 every_mask = pytest.mark.parametrize("mask", MASKS, ids=str)
 every_family = pytest.mark.parametrize("family", FAMILIES)

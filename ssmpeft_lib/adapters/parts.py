@@ -81,9 +81,9 @@ class Part:
         self._of_forward("takes_further_states", "further states")
 
     @property
-    def beside_width(self) -> int:
-        """Size of what a network beside the mixer sees and adds; raises as `state_shape` does."""
-        return self._of_forward("beside_width", "a network beside it")
+    def model_width(self) -> int:
+        """Size of what goes into the mixer and comes out, d_model; raises as `state_shape` does."""
+        return self._of_forward("model_width", "tokens of its own, or a network beside it")
 
     def _of_forward(self, attribute: str, what: str):
         if not hasattr(self.module, attribute):

@@ -48,5 +48,5 @@ class ParallelAdapter(Method):
         if not 0 <= self.dropout < 1:
             raise self.refuse("dropout", "must be at least 0 and below 1")
         for mixer in backbone.mixers:
-            network = Bottleneck(mixer.beside_width, self.width, self.scale, self.dropout)
+            network = Bottleneck(mixer.model_width, self.width, self.scale, self.dropout)
             backbone.attach_beside(mixer, network)

@@ -47,9 +47,9 @@ class MixerKind(Protocol):
         """Give a mixer a forward in which every adapter acts; by default nothing, as where its own calls its modules.
 
         With it a mixer may have what initial states, prefixes, offsets, further states and networks beside it need:
-        `state_shape`, `columns_shape`, `prefix_width`, `output_shape`, `start_after(prefix)`, `takes_further_states`
-        and `beside_width`, and read `self.start`, `self.offset`, `self.further` and `self.beside` in its forward, as
-        `MixerForward` in _forward.py and `S6Forward` in s6.py do.
+        `state_shape`, `columns_shape`, `prefix_width`, `output_shape`, `model_width`, `start_after(prefix)`,
+        `behind_in_proj(tokens)` and `takes_further_states`. Its forward then reads `self.start`, `self.offset`,
+        `self.further` and `self.beside`, as `MixerForward` in _forward.py and `S6Forward` in s6.py do.
         """
 
     def uninstall(mixer: nn.Module) -> None:

@@ -74,8 +74,8 @@ class MixerForward(Mixin):
         return output
 
     @property
-    def beside_width(self) -> int:
-        """Size of what a network beside the mixer sees and adds: d_model."""
+    def model_width(self) -> int:
+        """Size of what goes into the mixer and comes out: d_model."""
         return self.hidden_size
 
     def _documents(self, hidden_states: Tensor, arguments: dict, cache) -> Tensor | None:

@@ -195,9 +195,13 @@ class S4D(nn.Module):
         return (self.config.d_model,)
 
     @property
-    def beside_width(self) -> int:
-        """Size of what a network beside the layer sees and adds: d_model."""
+    def model_width(self) -> int:
+        """Size of what goes into the layer and comes out: d_model."""
         return self.config.d_model
+
+    def behind_in_proj(self, tokens: Tensor) -> Tensor:
+        """Tokens [count, d_model] as they enter the state space models: there is no projection in front of them."""
+        return tokens
 
     def start_after(self, prefix: Tensor) -> Start:
         """The state after a prefix [prefix_len, d_model] that enters the state space models (Proposition 5)."""

@@ -112,6 +112,10 @@ class S6Forward(MixerForward):
     takes_further_states = True
     """Whether the scan runs states that the weights have no room for."""
 
+    def behind_in_proj(self, tokens: Tensor) -> Tensor:
+        """What tokens [count, d_model] become as a prefix, [count, d_inner]; their gates are of no use."""
+        return self._project(tokens[None])[0][0].t()
+
     def start_after(self, prefix: Tensor) -> Start:
         """What the mixer holds after a prefix that enters behind in_proj, [prefix_len, d_inner].
 

@@ -89,6 +89,10 @@ class SSDForward(MixerForward):
         """Shape of the scan's output for one token: (heads, head_dim)."""
         return self.num_heads, self.head_dim
 
+    def behind_in_proj(self, tokens: Tensor) -> Tensor:
+        """What tokens [count, d_model] become as a prefix, [count, prefix_width]; their gates are of no use."""
+        return torch.cat(self._project(tokens[None])[1:], dim=-1)[0]
+
     def start_after(self, prefix: Tensor) -> Start:
         """What the mixer holds after a prefix that enters behind in_proj, [prefix_len, prefix_width]."""
         xBC, dt = prefix[None].split([self.conv_dim, self.num_heads], dim=-1)
