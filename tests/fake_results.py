@@ -107,7 +107,10 @@ def _fake_run(cell: Cell, wanted: dict[str, float]) -> SimpleNamespace:
     steps = (300 if text else 150) if trains else 0
     last = found["val"]["score"]
     history = [
-        {"step": steps * k // 3, "train_loss": round(3.2 * 0.4**k, 4), "val_score": round(last * (0.4 + 0.2 * k), 2)}
+        {
+            "step": steps * k // 3, "train_loss": round(3.2 * 0.4**k, 4), "val_score": round(last * (0.4 + 0.2 * k), 2),
+            "grad_norm": 1.5 / k, "max_grad_norm": 4.0 / k,
+        }
         for k in (1, 2, 3)
     ] if trains else []  # fmt: skip
     data = {"source": "generated miniature", "miniature": True}
@@ -164,7 +167,7 @@ class MambaForCausalLM:
 
 
 _MODEL = MambaForCausalLM()
-_RECIPE = {"learning_rate": 0.015, "batch_size": 16, "epochs": 10, "precision": "fp32"}
+_RECIPE = {"learning_rate": 0.015, "batch_size": 16, "epochs": 10, "precision": "fp32", "clip": 1.0}
 _MADE_BY = {
     "results_version": 1, "commit": "0123456789ab", "dirty": False, "device": "made up for a test", "threads": 1,
     "python": "3.11.7", "libraries": {"torch": "0.0.0", "transformers": "0.0.0"}, "scan_backend": "none",

@@ -107,11 +107,11 @@ def stopped_run(run, folder, validations=1):
     """Train until the run is interrupted, after some validations; leaves a checkpoint."""
     validate, calls = run._validate, []
 
-    def stop_later(losses):
+    def stop_later(losses, norms):
         calls.append(1)
         if len(calls) > validations:
             raise KeyboardInterrupt
-        return validate(losses)
+        return validate(losses, norms)
 
     run._validate = stop_later
     with pytest.raises(KeyboardInterrupt):

@@ -15,6 +15,7 @@ or in one call, also behind peft's `get_peft_model`, like peft's own data-driven
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
@@ -72,6 +73,7 @@ def initialize_sdt_weights(
         adapter: whose; None for the only one, or the only active one.
     Raises:
         ValueError: the method selects nothing, `steps` is below 1, or there is no batch, or one that gives no loss.
+        FloatingPointError: the gradient is NaN or infinite; the model is as it was before the warm-up.
     """
     method = adaptation_of(model, adapter).method
     if not method.selects:
@@ -106,7 +108,12 @@ def _train(
         if loss is None:
             raise ValueError(f"the model gives no loss for a batch of {', '.join(batch)}; add labels to the batches")
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0).item()
+        if not math.isfinite(norm):
+            raise FloatingPointError(
+                f"the norm of the gradient is {norm} at step {done} of the warm-up; lower the learning rate (it is "
+                f"{learning_rate:g})"
+            )
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for message in left_out.messages(config, exhibits, load_exhibits(SPECS)):
         print(f"warning: {message}")
-    print("\n".join([*table(cells), *too_large(cells)]))
+    print("\n".join([*table(cells), *too_large(cells), *missing_data(cells)]))
     if config.lr_search != "off":
         print(search_line(cells, config))
 
@@ -79,6 +79,15 @@ def too_large(cells: Iterable[Cell]) -> Iterator[str]:
             f"one of {CARD_GB} GB may be too small. What helps is recompute_every: 1 or a smaller batch_size under "
             "overrides in config.yaml"
         )
+
+
+def missing_data(cells: Iterable[Cell]) -> Iterator[str]:
+    """A warning for each thing that a metric of the cells would need beside the examples and that is not there."""
+    from ..data import dataset
+    from ..metrics import missing
+
+    names = {cell.dataset for cell in cells if cell.scale != "quick"}
+    yield from dict.fromkeys(f"warning: {text}" for name in sorted(names) for text in missing(dataset(name).task(name)))
 
 
 def search_line(cells: Iterable[Cell], config: Config) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from ..plan.cell import SCALES
 from ..plan.costs import PARTS
 from ..plan.paths import all_metrics
 from ..plan.results import FORGET, describe_failure, read_metrics
+
+SHOWN = 3
+"""Cells that a line names."""
 
 STAGES = {
     "tokenizer": "tokenizers",
@@ -36,6 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     for stage, jobs, seconds in (*budget_of_rules(root / "benchmarks"), *budget_of_cells(metrics)):
         print(f"  {stage:30} {jobs:>6,} jobs {seconds:>12,.1f} s")
     print(f"{len(metrics) - len(failed):,} of {len(metrics):,} cells ran.")
+    if same := [found["cell"] for found in metrics if constant(found)]:
+        more = f" and {len(same) - SHOWN:,} more" if len(same) > SHOWN else ""
+        print(f"{len(same):,} cells gave all test examples one answer: {', '.join(same[:SHOWN])}{more}")
+    notes = Counter(note for found in metrics for note in found.get("test", {}).get("note", {}).values())
+    for note, times in sorted(notes.items()) if arguments.scale != "quick" else ():
+        print(f"warning: {note}: {times:,} cells")
     for found in failed:
         print(describe_failure(found))
     if failed:
@@ -44,6 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
     if book.exists():
         print(f"The book: {book.resolve()}")
     return 1 if failed else 0
+
+
+def constant(metrics: dict) -> bool:
+    """Whether a cell answered every example of its test set alike."""
+    scores = metrics.get("test", {})
+    return scores.get("n", 0) > 1 and scores.get("answers", {}).get("distinct") == 1
 
 
 def budget_of_rules(folder: Path) -> Iterator[tuple[str, int, float]]:

@@ -20,6 +20,9 @@ SHARES = "params."
 JUDGED = ("real", "paper")
 """Scales whose numbers a claim is tested on; those of miniatures are evidence of nothing but that a row ran."""
 
+SHOWN = 4
+"""Cells that a note names."""
+
 COMPARED = ("paper",)
 """Scales whose numbers are compared with the printed ones: those of the paper's own models and data."""
 
@@ -73,9 +76,22 @@ def exhibit_document(
         "fixed": exhibit.spec.get("fixed", {}),
         "columns": exhibit.columns,
         "rows": [_row_document(row, cells) for row, cells in zip(exhibit.rows, own.values(), strict=True)],
-        "notes": exhibit.spec.get("notes", []),
+        "notes": [*exhibit.spec.get("notes", []), *_notes_on_scores(sources["ours"], own)],
         "claims": [_evaluated(claim, exhibit, tables, joined) for claim in exhibit.spec.get("claims", [])],
     }
+
+
+def _notes_on_scores(ours: Results, rows: Mapping[str, list[_Joined]]) -> list[dict[str, str]]:
+    """What the cells of some rows say about their scores, such as that one is 0 by definition, as notes."""
+    asked = {cell for row in rows.values() for one in row for cell in one.document["ours"].get("cells", [])}
+    found = []
+    for note, said in sorted(ours.notes.items()):
+        if not (cells := [cell for cell in said if cell in asked]):
+            continue
+        more = f" and {len(cells) - SHOWN} more" if len(cells) > SHOWN else ""
+        shown = ", ".join(f"`{cell}`" for cell in cells[:SHOWN])
+        found.append({"title": "About our scores", "text": f"{note}: {shown}{more}."})
+    return found
 
 
 def recorded_points(recorded: Path | None, exhibit: str) -> dict[str, Any]:

@@ -25,11 +25,13 @@ class Results:
     Attributes:
         folder: a results directory, or `recorded/`, which is laid out like one.
         scale, seeds: whose results to read.
+        notes: what is to be known about the scores that were read, with the cells that say so.
     """
 
     folder: Path
     scale: str
     seeds: range | list[int]
+    notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     _known: dict[Cell, dict[str, Any] | None] = field(default_factory=dict)
 
     @classmethod
@@ -58,6 +60,7 @@ class Results:
                     value = float(value_at(metrics, point.metric))
                     by_seed[cell.seed].append([value, *_replicates(metrics, point.metric)])
                     costs.append(metrics["cost"])
+                    self._note(metrics, point.metric)
                 except MissingMetric as missing:
                     problems.append(str(missing))
         members = len(registry.groups().get(point.dataset, (point.dataset,)))
@@ -76,6 +79,12 @@ class Results:
         if problems:
             ours["problems"] = problems
         return ours, value
+
+    def _note(self, metrics: dict[str, Any], metric: str) -> None:
+        split, _, name = metric.partition(".")
+        for of, note in metrics.get(split, {}).get("note", {}).items():
+            if name in (of, "score") and metrics["cell"] not in self.notes[note]:
+                self.notes[note].append(metrics["cell"])
 
     def _read(self, cell: Cell) -> dict[str, Any] | None:
         if cell not in self._known:

@@ -52,4 +52,8 @@ class Decoder:
             layer.reorder_cache(rows)
 
     def _logits(self, output) -> Tensor:
-        return self.lm_head(output.last_hidden_state[:, -1]).float()
+        logits = self.lm_head(output.last_hidden_state[:, -1]).float()
+        # a maximum is NaN where any value is
+        if not logits.amax(-1).isfinite().all():
+            raise FloatingPointError("the model's logits are not all finite, so that no token is the likeliest")
+        return logits

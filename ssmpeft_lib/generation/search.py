@@ -26,6 +26,7 @@ def generate(
         the answers' token ids.
     Raises:
         ValueError: an empty prompt, or a bound below 1.
+        FloatingPointError: the model's logits are NaN or infinite.
     """
     if not all(prompts):
         raise ValueError(f"prompt {next(i for i, p in enumerate(prompts) if not p)} of {len(prompts)} is empty")

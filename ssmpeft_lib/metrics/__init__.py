@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from ._scoring import score_all
+from ._scoring import missing, score_all
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
     from ..data import Example
 
-__all__ = ["Metric", "score_all"]
+__all__ = ["Metric", "missing", "score_all"]
 
 
 class Metric(Protocol):
@@ -44,6 +44,15 @@ class Metric(Protocol):
         predictions: Sequence[str], examples: Sequence[Example], variant: str, labels: Sequence[str]
     ) -> dict[str, float]:
         """The two together: `score = scorer(statistics, reduce, VARIANTS)`."""
+
+    def note(sums: ndarray) -> str:
+        """What to know about the scores of some sums of statistics, [k], such as that one is 0 by definition.
+
+        By default nothing.
+        """
+
+    def missing() -> str:
+        """What of the metric's own data is not there, what that changes, and how to have it. By default nothing."""
 
     def applies(variant: str, examples: Sequence[Example]) -> bool:
         """Whether a variant can be computed for these examples; by default every one can."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
@@ -34,12 +35,14 @@ def score_all(
         `score`, the headline; each metric's scores by name; under the name of each further variant, its scores;
         `variant`, what exactly was computed; `ci`, 95 % intervals as [low, high], those of a further variant as
         `upstream.accuracy`; `replicates`, each score and the headline on resampled examples; `n`, the number of
-        examples. A score that is not defined is left out.
+        examples; `answers`, how many different ones there are and the share of the most frequent, which is given where
+        the task has labels; `note`, by metric, what to know about its score. A score that is not defined is left out.
     Raises:
         ValueError: there are no examples, or not one prediction for each.
     """
     examples = list(examples)
     found: dict[str, Any] = {"variant": {}, "ci": {}, "replicates": {}, "n": len(examples)}
+    found["answers"] = summary(predictions, bool(task.labels))
     for name in task.metrics:
         metric = load(name)
         for position, variant in enumerate(variants(metric, examples)):
@@ -48,6 +51,8 @@ def score_all(
             target = found.setdefault(variant, {}) if position else found
             target.update(total(table, metric.reduce))
             found["variant"][f"{prefix}{name}"] = metric.describe(variant)
+            if note := getattr(metric, "note", lambda sums: "")(table.sum(0)):
+                found.setdefault("note", {})[f"{prefix}{name}"] = note
             if intervals:
                 found["ci"].update({prefix + key: ci for key, ci in bootstrap(table, metric.reduce).items()})
             if intervals and not position:
@@ -57,6 +62,25 @@ def score_all(
         if task.headline in found["replicates"]:
             found["replicates"]["score"] = found["replicates"][task.headline]
     return found
+
+
+def missing(task: Task) -> list[str]:
+    """What is not there of the data that a task's metrics use; a sentence each."""
+    return [text for name in task.metrics if (text := getattr(load(name), "missing", lambda: "")())]
+
+
+def summary(predictions: Sequence[str], show: bool) -> dict[str, Any]:
+    """How many different answers there are, and the share of the most frequent, in percent.
+
+    Args:
+        show: whether to give that answer too. A generated text is part of the predictions alone.
+    """
+    if not predictions:
+        return {}
+    counts = Counter(predictions)
+    answer, times = counts.most_common(1)[0]
+    found = {"distinct": len(counts), "most_frequent_pct": round(100 * times / len(predictions), 2)}
+    return found | ({"most_frequent": answer} if show else {})
 
 
 def load(name: str) -> ModuleType:

@@ -41,6 +41,14 @@ def reduce(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {"matthews": 100 * correlation, "dropped": sums[..., -1]}
 
 
+def note(sums: np.ndarray) -> str:
+    """Say where the correlation is 0 because one of the two never varies."""
+    size = int(np.sqrt(len(sums) - 1))
+    confusion = sums[:-1].reshape(size, size)
+    constant = [what for what, axis in (("answers", 0), ("labels", 1)) if (confusion.sum(axis) > 0).sum() < 2]
+    return f"Matthews 0 by definition, as all {' and all '.join(constant)} are the same" if constant else ""
+
+
 def describe(variant: str) -> str:
     """What the variant computes."""
     return VARIANTS[variant]

@@ -55,6 +55,21 @@ def describe(variant: str) -> str:
     return f"{VARIANTS[variant]}; nltk {nltk.__version__}, {found}, {_tokenizer()[1]}"
 
 
+def note(sums: np.ndarray) -> str:
+    """What is missing is missing for every score."""
+    return missing()
+
+
+def missing() -> str:
+    """Say that WordNet is not there, and how to have it."""
+    if _wordnet():
+        return ""
+    return (
+        "METEOR without WordNet, so that synonyms do not match and it comes out lower; for the usual METEOR say "
+        "`python -m nltk.downloader -d DIR wordnet` and set NLTK_DATA=DIR"
+    )
+
+
 @cache
 def _wordnet():
     """nltk's WordNet, or None where its data are not in nltk's path (set NLTK_DATA)."""

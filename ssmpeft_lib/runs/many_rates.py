@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ..adapters.api import parameter_groups
 from ..adapters.select_by_warmup import begin_warmup, select
 from ..adapters.selection.budget import Selection
 from ..plan.search import choose
-from ..training.loop import Diverged, Trainer, Watch, autocast, restore, snapshot
+from ..training.loop import Diverged, Trainer, Watch, autocast, restore, snapshot, summary
 from ..training.vmapped import Together
 
 if TYPE_CHECKING:
@@ -45,16 +46,17 @@ class Version:
     stopped: Diverged | None = None
 
     def put_into(self, run: Run) -> None:
-        """Give the run's model the values of this version."""
+        """Give the run's model the values of this version, and the run its recipe and step."""
         restore(run.trained, self.parameters)
         restore({name: run.fixed[name] for name in self.fixed}, self.fixed)
-        run.selection = self.selection
+        run.selection, run.recipe, run.progress.step = self.selection, self.trainer.recipe, self.trainer.step
 
     def history(self, points: int = 10) -> list[dict[str, float]]:
-        """The mean loss since the point before, at some points of the training."""
+        """The mean loss and the gradient's norm since the point before, at some points of the training."""
         ends = sorted({len(self.losses) * point // points for point in range(1, points + 1)} - {0})
         parts = zip([0, *ends], ends, strict=False)
-        return [{"step": end, "train_loss": round(fmean(self.losses[start:end]), 6)} for start, end in parts]
+        norms = self.trainer.norms
+        return [{"step": end, **summary(self.losses[start:end], norms[start:end])} for start, end in parts]
 
 
 def train_at_best(run: Run, rates: Sequence[float]) -> None:
@@ -75,9 +77,9 @@ def train_at_best(run: Run, rates: Sequence[float]) -> None:
         raise Diverged(why, max(version.trainer.step for version in versions))
     best = versions[rates.index(chosen)]
     best.put_into(run)
-    run.recipe, run.search = best.trainer.recipe, {"learning_rate": chosen, "protocol": protocol(run), "rates": entries}
+    run.search = {"learning_rate": chosen, "protocol": protocol(run), "rates": entries}
     progress, score = run.progress, entries[rates.index(chosen)]["score"]
-    progress.step = progress.best_step = best.trainer.step
+    progress.best_step = progress.step
     progress.history, progress.best_score = best.history(), score
     progress.history[-1]["val_score"] = score
 
@@ -88,7 +90,11 @@ def outcome(run: Run, version: Version) -> dict[str, Any]:
     if version.stopped:
         return diverged(rate, version.stopped)
     version.put_into(run)
-    return ended(rate, run.validation_score(), fmean(version.losses), version.trainer.step)
+    try:
+        score = run.validation_score()
+    except Diverged as error:
+        return diverged(rate, error)
+    return ended(rate, score, fmean(version.losses), version.trainer.step)
 
 
 def ended(rate: float, score: float, train_loss: float, steps: int) -> dict[str, Any]:
@@ -175,24 +181,25 @@ def _train(run: Run, versions: list[Version], steps: int) -> None:
             logger.info("%s: step %d of %d, %d of %d rates go on", run.cell, step, steps, len(going), len(versions))
         with autocast(run.recipe.precision, run.problem.device):
             losses = together.losses(next(batches), [version.parameters | version.fixed for version in going])
-        kept = [
-            index
-            for index, (version, loss) in enumerate(zip(going, losses.tolist(), strict=True))
-            if _goes_on(version, loss)
-        ]
+        kept = []
+        for index, (version, loss) in enumerate(zip(going, losses.tolist(), strict=True)):
+            with _stopping(version):
+                version.trainer.check(loss)
+                version.losses.append(loss)
+                kept.append(index)
         losses[kept].sum().backward()
         for index in kept:
-            going[index].trainer.update()
+            with _stopping(going[index]):
+                going[index].trainer.update()
 
 
-def _goes_on(version: Version, loss: float) -> bool:
+@contextmanager
+def _stopping(version: Version) -> Iterator[None]:
+    """Let a version that diverges stop, and the others go on."""
     try:
-        version.trainer.check(loss)
+        yield
     except Diverged as error:
         version.stopped = error
-        return False
-    version.losses.append(loss)
-    return True
 
 
 def _copies(parameters: dict[str, nn.Parameter]) -> dict[str, nn.Parameter]:

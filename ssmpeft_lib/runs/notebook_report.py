@@ -104,12 +104,21 @@ def learning_curve(run: Run) -> Fragment:
     loss = f"Training loss falls from {losses[0]:.3g} to {losses[-1]:.3g}."
     if losses[-1] > losses[0]:
         loss = f"Training loss rises from {losses[0]:.3g} to {losses[-1]:.3g}."
+    loss += _norms(run)
     pictures, words = charts.curve(steps, losses, "training loss", loss), loss
     if None not in found:
         score = f"The best validation score is {max(found):.1f}, at step {run.progress.best_step}."
         pictures += charts.curve(steps, found, "validation score", score, run.progress.best_step)
         words = f"{loss} {score}"
     return Fragment(f"<div class='charts'>{pictures}</div><p>{html.escape(words)}</p>", words)
+
+
+def _norms(run: Run) -> str:
+    """How long gradients were, in words."""
+    norms = [entry["grad_norm"] for entry in run.progress.history]
+    most, clip = max(entry["max_grad_norm"] for entry in run.progress.history), run.recipe.clip
+    clipped = f"; steps are clipped to {clip:g}" if clip else ""
+    return f" Gradient norm: {norms[0]:.3g} in the mean at first, {norms[-1]:.3g} at last, {most:.3g} at most{clipped}."
 
 
 def selection(run: Run) -> Fragment:
@@ -127,18 +136,31 @@ def selection(run: Run) -> Fragment:
 
 
 def scores(run: Run) -> Fragment:
-    """Every score of every split, with its interval."""
+    """Every score of every split, with its interval and the share of the answer that was given most often."""
     if not run.scores:
         return Fragment("<p>Nothing is asked here, and nothing is scored.</p>", "nothing is scored")
-    rows = []
+    rows, notes = [], []
     for split, found in run.scores.items():
-        intervals = found.get("ci", {})
+        intervals, frequent = found.get("ci", {}), _most_frequent(found)
+        notes += [f"{split}: {note}." for note in dict.fromkeys(found.get("note", {}).values())]
         for name, value in found.items():
             if isinstance(value, int | float) and name not in ("n", "score"):
                 low, high = intervals.get(name, (None, None))
                 between = "" if low is None else f"{low:.1f} to {high:.1f}"
-                rows.append([split, name, fixed(value, 1), between, str(found.get("n", ""))])
-    return table(["split", "score", "value", "95 % interval", "examples"], rows)
+                rows.append([split, name, fixed(value, 1), between, str(found.get("n", "")), frequent])
+                frequent = ""
+    shown = table(["split", "score", "value", "95 % interval", "examples", "most frequent answer"], rows)
+    said = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
+    return Fragment(shown.markup + said, "\n".join([shown.text, *notes]))
+
+
+def _most_frequent(scores: dict) -> str:
+    """The share of the answer that was given most often, and which one that is where there are labels."""
+    found = scores.get("answers")
+    if not found:
+        return ""
+    share = f"{fixed(found['most_frequent_pct'], 1)}{NBSP}%"
+    return f"{found['most_frequent']!r}, {share}" if "most_frequent" in found else share
 
 
 def answers(run: Run, split: str = "test") -> Fragment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ..adapters.api import adapt, count
 from ..adapters.method import Method, build_method
 from ..data import dataset
 from ..data._encode import Prepared, load_prepared
+from ..metrics import missing
 from ..models import LoadedModel, load_checkpoint
 from ..plan import code, manifest, paths, registry
 from ..plan.cell import Cell
@@ -67,6 +69,9 @@ def open_run(
     method = with_dropout(method, recipe.dropout, cell.method)
     checkpoint = load_checkpoint(cell.model, cell.dataset, cell.scale, results, cell.seed)
     problem = _problem(cell, checkpoint, prepared, recipe)
+    if cell.scale != "quick":
+        for text in missing(prepared.task):
+            logging.warning("%s: %s", cell, text)
     inputs = {
         "cell": str(cell),
         "method": method.spelled_out(),

@@ -67,7 +67,7 @@ class Search:
         start = perf_counter()
         run = self._opened(rate)
         try:
-            progress = run.train(watch=self._watch(run))
+            progress = run.train(to_the_end=self.to_the_end)
             entry = ended(rate, progress.best_score, progress.history[-1]["train_loss"], progress.step)
         except Diverged as error:
             entry = diverged(rate, error)

@@ -5,6 +5,7 @@ A cell keeps its best learning rate only, and one line of metrics; the chapter o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import process_time
@@ -16,8 +17,10 @@ from ..plan.cell import Cell
 from ..plan.reading import read_json
 from ..plan.results import write_json
 from ..training import provenance
-from .many_rates import train_side_by_side
+from ..training.loop import Diverged
+from .many_rates import Version, train_side_by_side
 from .open import adapt_run, open_run
+from .run import Run
 
 
 def run_to_file(path: Path, dataset: str, methods: Sequence[str], seeds: Sequence[int], results: Path) -> None:
@@ -71,5 +74,13 @@ def run_at_every_rate(cell: Cell, results: Path) -> Iterator[dict[str, Any]]:
             "first_error": version.losses[0],
             "error": min(version.losses),
             "last_error": version.losses[-1],
-            "fresh_error": float("inf") if version.stopped else run.score("test")["mse"],
+            "fresh_error": _fresh_error(run, version),
         }
+
+
+def _fresh_error(run: Run, version: Version) -> float:
+    """The mean squared error after training on sequences that were not trained on; infinity where there is none."""
+    try:
+        return math.inf if version.stopped else run.score("test")["mse"]
+    except Diverged:
+        return math.inf

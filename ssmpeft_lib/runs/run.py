@@ -28,7 +28,7 @@ from ..plan.paths import CHECKPOINT, METRICS
 from ..plan.results import RESULTS_VERSION, write_metrics
 from ..training import provenance
 from ..training.checkpoint import Checkpoint
-from ..training.loop import Progress, Timer, Trainer, Watch, fit, restore, snapshot
+from ..training.loop import Progress, Timer, Trainer, Watch, diverged, fit, restore, snapshot, summary
 from ..training.memory import PeakMemory
 from ..training.problem import Problem
 from ..training.progress_log import ProgressLog
@@ -96,16 +96,16 @@ class Run:
             for name, buffer in module.named_buffers()
         }
 
-    def train(self, folder: Path | None = None, watch: Watch | None = None) -> Progress:
+    def train(self, folder: Path | None = None, to_the_end: bool = False) -> Progress:
         """Train, score the validation set after each epoch, and leave the model as it was after the best one.
 
         A recipe with several learning rates is trained at all of them instead, and the best is kept.
 
         Args:
             folder: where checkpoints of a long run go; a run that finds one there goes on from it.
-            watch: ends a run whose loss has run away.
+            to_the_end: whether a run whose loss has run away goes on; one whose loss is no number never does.
         Raises:
-            Diverged: the loss is NaN or infinite, or has run away.
+            Diverged: the loss, its gradient or the answers are NaN or infinite, or the loss has run away.
         """
         if not self.total_steps:
             return self.progress
@@ -119,6 +119,7 @@ class Run:
         if found is None:
             self._warm_up()
         groups = parameter_groups(self.model, self.recipe.learning_rate)
+        watch = None if to_the_end else Watch(self.problem.uniform_loss)
         trainer = Trainer(groups, self.recipe, self.total_steps, watch)
         best = snapshot(self.trained) if found is None else self._resume(trainer, found)
         log = ProgressLog(str(self.cell), self.total_steps, trainer.step)
@@ -126,10 +127,11 @@ class Run:
         def validate(losses: list[float]) -> None:
             nonlocal best
             self.progress.step, self.progress.seconds = trainer.step, self.timers["train"].seconds
-            if self._validate(losses):
+            if self._validate(losses, trainer.norms):
                 best = snapshot(self.trained)
             if checkpoint and checkpoint.due:
                 checkpoint.save(trainer, self.progress, self.trained, best, self.fixed, self._told_of_warmup())
+            trainer.norms.clear()
 
         fit(
             trainer,
@@ -145,10 +147,17 @@ class Run:
         return self.progress
 
     def validation_score(self) -> float:
-        """The headline score of the model as it is on the validation set."""
+        """The headline score of the model as it is on the validation set.
+
+        Raises:
+            Diverged: a trained model answers with NaN or infinity.
+            ValueError: the score is not defined for the answers.
+        """
         with self.timers["validation"]:
-            answers = self.problem.answers("val")
+            answers = self._answers("val")
             scores = score_all(self.task, answers, self.problem.examples("val"), intervals=False)
+        if "score" not in scores:
+            raise ValueError(f"{self.cell}: {self.task.headline} is not defined for the answers on val")
         return scores["score"]
 
     def score(self, split: str) -> dict[str, Any]:
@@ -156,7 +165,7 @@ class Run:
         if not self.task.metrics:
             return {}
         with self.timers[split]:
-            self.answers[split] = self.problem.answers(split)
+            self.answers[split] = self._answers(split)
         examples = self.problem.examples(split)
         self.scores[split] = score_all(self.task, self.answers[split], examples)
         if split in self.problem.among_labels:
@@ -207,6 +216,14 @@ class Run:
             cost["peak_memory_gb"] = round(self.memory.peak_bytes / 1e9, 6)
         return cost
 
+    def _answers(self, split: str) -> list[str]:
+        try:
+            return self.problem.answers(split)
+        except FloatingPointError as error:
+            if not self.progress.step:
+                raise
+            raise diverged(str(error), self.progress.step, self.recipe.learning_rate) from None
+
     def _warm_up(self) -> None:
         """Let a method that selects choose what it trains, by a short training that is undone (Algorithm 1)."""
         warmup = begin_warmup(self.model)
@@ -224,7 +241,7 @@ class Run:
         """Go on from a checkpoint; returns the parameters of the best validation so far."""
         restore(self.trained, found["trained"])
         restore(self.fixed, found["fixed"])
-        trainer.resume(found["optimizer"], found["step"])
+        trainer.resume(found["optimizer"], found["step"], found["watch"])
         self.progress = Progress(**found["progress"])
         self.timers["train"].seconds = self.progress.seconds
         self.selection = {name: Selection(**made) for name, made in found["warmup"]["selection"].items()}
@@ -241,9 +258,9 @@ class Run:
         seconds = {name: timer.seconds for name, timer in self.timers.items() if name.startswith("selection_")}
         return {"selection": chosen, "seconds": seconds}
 
-    def _validate(self, losses: list[float]) -> bool:
+    def _validate(self, losses: list[float], norms: list[float]) -> bool:
         """Note how training goes; returns whether this is the best validation so far."""
-        entry = {"step": self.progress.step, "train_loss": round(sum(losses) / len(losses), 6)}
+        entry = {"step": self.progress.step, **summary(losses, norms)}
         self.progress.history.append(entry)
         if not self.task.metrics:
             return True

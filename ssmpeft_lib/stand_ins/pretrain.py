@@ -102,7 +102,7 @@ def _train(network: nn.Module, blocks: Iterator[Tensor], steps: int) -> list[dic
         logits = network(input_ids=block[:, :-1], use_cache=False).logits
         loss = F.cross_entropy(logits.flatten(0, 1).float(), block[:, 1:].flatten())
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0, error_if_nonfinite=True)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         total += loss.item()

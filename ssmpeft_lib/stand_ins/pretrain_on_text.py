@@ -201,12 +201,13 @@ class TextRun:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate(now.tokens)
         loss = self.shards.gradients(ids, targets)
-        if not np.isfinite(loss):
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip).item()
+        if not np.isfinite([loss, norm]).all():
             raise FloatingPointError(
-                f"the loss of {self.model} is {loss} at step {now.step}; the state in {self.folder} is from before: "
-                f"start anew with a lower learning rate than {self.recipe.learning_rate:g}"
+                f"the loss of {self.model} is {loss} and the norm of its gradient {norm} at step {now.step}; the state "
+                f"in {self.folder} is from before: start anew with a lower learning rate than "
+                f"{self.recipe.learning_rate:g}"
             )
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         counted = int((targets != blocks.IGNORED).sum())

@@ -72,6 +72,7 @@ class Checkpoint:
             "warmup": warmup,
             "optimizer": trainer.optimizer.state_dict(),
             "step": trainer.step,
+            "watch": trainer.watch.state_dict() if trainer.watch else None,
             "progress": asdict(progress),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from statistics import fmean
 from time import perf_counter
 
 import torch
@@ -16,7 +17,7 @@ from .recipe import Recipe
 
 
 class Diverged(ArithmeticError):
-    """The training loss is no longer a number, or has run away.
+    """The training loss, its gradient or the answers are no longer numbers, or the loss has run away.
 
     Args:
         message: what happened.
@@ -26,6 +27,11 @@ class Diverged(ArithmeticError):
     def __init__(self, message: str, step: int):
         super().__init__(message)
         self.step = step
+
+
+def diverged(what: str, step: int, learning_rate: float) -> Diverged:
+    """An error that says what went wrong, when and at which learning rate."""
+    return Diverged(f"{what} at step {step}; lower the learning rate (it is {learning_rate:g})", step)
 
 
 class Watch:
@@ -49,6 +55,15 @@ class Watch:
         self._last.append(loss)
         return len(self._last) == self._last.maxlen and sum(self._last) / len(self._last) > self.bound
 
+    def state_dict(self) -> dict:
+        """What was taken note of, as plain values."""
+        return {"bound": self.bound, "last": list(self._last)}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` returned."""
+        self.bound = state["bound"]
+        self._last = deque(state["last"], self._last.maxlen)
+
 
 @dataclass
 class Progress:
@@ -56,7 +71,8 @@ class Progress:
 
     Attributes:
         step: optimiser steps taken.
-        history: one entry for each validation: step, epoch, training loss since the last one, validation score.
+        history: one entry for each validation: step, training loss and gradient norm (mean and greatest) since the
+            last one, validation score.
         best_step, best_score: of the validation with the highest score so far.
         seconds: of training, without validation.
     """
@@ -76,6 +92,8 @@ class Trainer:
         recipe: the numbers.
         total_steps: length of the run, for the schedule.
         watch: ends a run whose loss has run away; None lets it go on.
+    Attributes:
+        norms: of the gradient of each step before it is clipped, since whoever reports on them emptied the list.
     """
 
     def __init__(self, groups: list[dict], recipe: Recipe, total_steps: int, watch: Watch | None = None):
@@ -86,22 +104,25 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
         self.rates = [group["lr"] for group in groups]
         self.step = 0
+        self.norms: list[float] = []
 
     def schedule(self, step: int) -> float:
         """What a step's learning rate is multiplied with: linear warm-up, where there is any, and decay."""
         warm = min(1.0, (step + 1) / self.recipe.warmup_steps) if self.recipe.warmup_steps else 1.0
         return warm * (max(0.0, 1 - step / self.total_steps) if self.recipe.schedule == "linear" else 1.0)
 
-    def resume(self, optimizer: dict, step: int) -> None:
-        """Go on after a step, with the optimiser's state of then."""
+    def resume(self, optimizer: dict, step: int, watch: dict | None = None) -> None:
+        """Go on after a step, with the states of then of optimiser and watch."""
         self.optimizer.load_state_dict(optimizer)
         self.step = step
+        if self.watch and watch:
+            self.watch.load_state_dict(watch)
 
     def take(self, loss: Callable[[], Tensor]) -> float:
         """One step on a loss; returns the loss.
 
         Raises:
-            Diverged: the loss is NaN or infinite, or has run away.
+            Diverged: the loss or its gradient is NaN or infinite, or the loss has run away.
         """
         with autocast(self.recipe.precision, self.parameters[0].device):
             value = loss()
@@ -113,22 +134,31 @@ class Trainer:
 
     def check(self, loss: float) -> None:
         """Raise Diverged where a loss is such that the run should end."""
-        rate = f"lower the learning rate (it is {self.recipe.learning_rate:g})"
         if not math.isfinite(loss):
-            raise Diverged(f"the training loss is {loss} at step {self.step}; {rate}", self.step)
+            raise self._diverged(f"the training loss is {loss}")
         if self.watch and self.watch.ran_away(loss):
-            message = f"the training loss stays above {self.watch.bound:.3g} at step {self.step}; {rate}"
-            raise Diverged(message, self.step)
+            raise self._diverged(f"the training loss stays above {self.watch.bound:.3g}")
 
     def update(self) -> None:
-        """Take the step that the gradients of the parameters say."""
+        """Take the step that the gradients of the parameters say.
+
+        Raises:
+            Diverged: the gradient is NaN or infinite; the parameters are as they were.
+        """
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.schedule(self.step)
-        if self.recipe.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
+        # a bound of infinity leaves the gradient as it is
+        bound = math.inf if self.recipe.clip is None else self.recipe.clip
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, bound).item()
+        if not math.isfinite(norm):
+            raise self._diverged(f"the norm of the gradient is {norm}")
+        self.norms.append(norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
+
+    def _diverged(self, what: str) -> Diverged:
+        return diverged(what, self.step, self.recipe.learning_rate)
 
 
 def fit(
@@ -153,7 +183,7 @@ def fit(
         timer: entered at each step, and left before what follows it.
         after_step: called with each step's loss.
     Raises:
-        Diverged: a loss is NaN or infinite, or has run away.
+        Diverged: a loss or its gradient is NaN or infinite, or the loss has run away.
     """
     until, since = trainer.total_steps if until is None else until, []
     while trainer.step < until:
@@ -182,6 +212,15 @@ def restore(parameters: dict[str, Tensor], saved: dict[str, Tensor]) -> None:
     """Write copies back."""
     for name, parameter in parameters.items():
         parameter.copy_(saved[name])
+
+
+def summary(losses: Sequence[float], norms: Sequence[float]) -> dict[str, float]:
+    """What a history says of some steps: the mean loss, and the mean and greatest norm of the gradient, unclipped."""
+    return {
+        "train_loss": round(fmean(losses), 6),
+        "grad_norm": float(f"{fmean(norms):.6g}"),
+        "max_grad_norm": float(f"{max(norms):.6g}"),
+    }
 
 
 class Timer:

@@ -59,6 +59,16 @@ class Problem(ABC):
         """The examples of a split as text, with what is right for each."""
         return self.splits[split].examples
 
+    def checked(self, outputs: Tensor, split: str) -> Tensor:
+        """Outputs of the model for examples of a split, once it is seen that they are numbers.
+
+        Raises:
+            FloatingPointError: one is NaN or infinite, so that the largest of them is no answer.
+        """
+        if not outputs.isfinite().all():
+            raise FloatingPointError(f"the model's outputs on {split} are not all finite")
+        return outputs
+
     @property
     @abstractmethod
     def uniform_loss(self) -> float:
@@ -74,4 +84,8 @@ class Problem(ABC):
 
     @abstractmethod
     def answers(self, split: str) -> list[str]:
-        """What the model says to each example of a split, as text, in the split's order."""
+        """What the model says to each example of a split, as text, in the split's order.
+
+        Raises:
+            FloatingPointError: what the model computes is NaN or infinite.
+        """

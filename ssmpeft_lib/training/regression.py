@@ -83,7 +83,7 @@ class RegressionProblem(Problem):
         with autocast(self.recipe.precision, self.device):
             for start in range(0, len(self.splits[split]), size):
                 x = self._inputs(split, range(start, min(start + size, len(self.splits[split]))))
-                found += [_text(series) for series in network(x).float().flatten(1)]
+                found += [_text(series) for series in self.checked(network(x), split).float().flatten(1)]
         return found
 
     def _loss(self, x: Tensor) -> Callable[[], Tensor]:

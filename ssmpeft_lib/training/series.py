@@ -69,7 +69,7 @@ class SeriesProblem(Problem):
         with autocast(self.recipe.precision, self.device):
             for start in range(0, len(data), self.recipe.eval_batch_size):
                 x, _ = self._batch(data, range(start, min(start + self.recipe.eval_batch_size, len(data))))
-                found += self.model(x).argmax(-1).tolist()
+                found += self.checked(self.model(x), split).argmax(-1).tolist()
         return [self.task.labels[label] for label in found]
 
     def _batch(self, data: Encoded, indices: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -72,7 +72,7 @@ class TextProblem(Problem):
                 if self.task.generates:
                     texts = among = self._generated(data, indices)
                 else:
-                    texts, among = self._labelled(data, indices)
+                    texts, among = self._labelled(split, indices)
                 for index, text, label in zip(indices, texts, among, strict=True):
                     answers[index], labels[index] = text, label
         if not self.task.generates:
@@ -84,9 +84,10 @@ class TextProblem(Problem):
         tokens = generate(self.model, prompts, self.recipe.max_new_tokens, self.eos, self.recipe.beams)
         return [self.tokenizer.decode(answer).strip() for answer in tokens]
 
-    def _labelled(self, data: Encoded, indices: np.ndarray) -> tuple[list[str], list[str]]:
+    def _labelled(self, split: str, indices: np.ndarray) -> tuple[list[str], list[str]]:
         # the likeliest token of the whole vocabulary: an answer that is no label is a wrong answer
-        logits = label_logits(self.model, to_batch(data.batch(indices), self.device))
+        batch = to_batch(self.splits[split].batch(indices), self.device)
+        logits = self.checked(label_logits(self.model, batch), split)
         texts = [self.tokenizer.decode([token]).strip() for token in logits.argmax(-1).tolist()]
         among = [self.task.labels[i] for i in logits[:, self.label_ids].argmax(-1).tolist()]
         return texts, among
