@@ -13,7 +13,9 @@ from damages import DAMAGES
 from reference import REPOSITORY
 
 from ssmpeft_lib.adapters import storage
+from ssmpeft_lib.adapters.deltas import ComplexLowRank, LowRank
 from ssmpeft_lib.ops._cpp.build import compiled
+from ssmpeft_lib.plan import registry
 from ssmpeft_lib.plan.archive import MANIFEST, unpack
 from ssmpeft_lib.plan.cell import Cell
 from ssmpeft_lib.plan.config import Config
@@ -134,6 +136,10 @@ def test_the_path_of_a_parsed_cell_is_its_own():
         ({"method": ["lora"]}, "names no method"),
         ({"method": "lora,rank=1000000000"}, "rank 1000000000 is larger than both sides of the weight"),
         ({"method": "lora,rank=" + "9" * 4000}, "is larger than both sides"),
+        ({"method": "prompt,tokens=1000000000"}, "tokens=1000000000 must be at most 65,536"),
+        ({"method": "prefix,tokens=1000000000"}, "tokens=1000000000 must be at most 65,536"),
+        ({"method": "prefix,hidden=1000000000"}, "hidden=1000000000 must be at most 65,536"),
+        ({"method": "state_offset,low_rank=1000000000"}, "larger than the smaller side of the state"),
         ({"method": "../lora"}, "is not of the form"),
         ({"modules_to_save": 5}, "has 'modules_to_save': 5, which must be a list of names"),
         ({"modules_to_save": [1]}, "has 'modules_to_save'"),
@@ -153,6 +159,32 @@ def test_adapter_configurations_of_odd_types_are_refused_in_words(tmp_path, chan
     path.write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises((ValueError, LookupError), match=message):
         storage.load(build("Mamba"), tmp_path)
+
+
+WHOLE = [
+    (method, option)
+    for method in registry.entries("methods")
+    for option, kind in registry.option_types(method).items()
+    if kind == "int"
+]
+
+
+@pytest.mark.parametrize("method, option", WHOLE)
+@pytest.mark.parametrize("value", [-1, 10**9, 10**30])
+def test_a_number_of_a_method_that_no_machine_could_hold_is_refused_before_anything_is_allocated(method, option, value):
+    from families import build
+
+    from ssmpeft_lib import adapt
+
+    with pytest.raises(ValueError, match=rf"{option}|rank"):
+        # which is no projection
+        adapt(build("Mamba"), f"{method}{'@A_log' if option == 'rank_ssm' else ''},{option}={value}")
+
+
+def test_a_rank_of_complex_numbers_is_bounded_as_every_rank():
+    for kind in (LowRank, ComplexLowRank):
+        with pytest.raises(ValueError, match="rank 1000000000 is larger than both sides of the weight, 4 x 8"):
+            kind((4, 8 * (1 + (kind is ComplexLowRank))), 10**9, 8.0)
 
 
 CELL = "quick/cells/mamba-130m/lora/dart/seed0"

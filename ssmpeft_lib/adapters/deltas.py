@@ -70,8 +70,7 @@ class LowRank(Delta):
     def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
         super().__init__()
         *stack, rows, columns = shape
-        if rank > max(rows, columns):
-            raise ValueError(f"rank {rank} is larger than both sides of the weight, {rows} x {columns}; lower it")
+        _check_rank(rank, rows, columns)
         self.lora_A = nn.Parameter(torch.empty(*stack, rank, columns))
         self.lora_B = nn.Parameter(torch.zeros(*stack, rows, rank))
         self.scaling = alpha / rank
@@ -130,6 +129,7 @@ class ComplexLowRank(Delta):
     def __init__(self, shape: tuple[int, int], rank: int, alpha: float):
         super().__init__()
         rows, columns = shape[0], shape[1] // 2
+        _check_rank(rank, rows, columns)
         self.lora_A = nn.Parameter(torch.empty(rank, columns, 2))
         self.lora_B = nn.Parameter(torch.zeros(rows, rank, 2))
         self.scaling = alpha / rank
@@ -188,3 +188,8 @@ class Dense(Delta):
 
     def change(self, block: Tensor) -> Tensor:
         return self.delta
+
+
+def _check_rank(rank: int, rows: int, columns: int) -> None:
+    if rank > max(rows, columns):
+        raise ValueError(f"rank {rank} is larger than both sides of the weight, {rows} x {columns}; lower it")

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from peft import PeftConfig
 
 
+MOST = 2**16
+"""Vectors of a prompt or prefix, and units of a network that computes one; more than any model here reads tokens."""
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to adapt a model. A subclass is found by the name of its module in `ssmpeft_lib/methods/`.
@@ -82,6 +86,13 @@ class Method:
     def refuse(self, option: str, why: str) -> ValueError:
         """The error for an option's bad value, to be raised."""
         return ValueError(f"method {registry_name(self)!r}: {option}={getattr(self, option)!r} {why}")
+
+    def check_count(self, option: str) -> None:
+        """Raise a ValueError where a number of vectors or units is below 1, or above what any machine could hold."""
+        if getattr(self, option) < 1:
+            raise self.refuse(option, "must be at least 1")
+        if getattr(self, option) > MOST:
+            raise self.refuse(option, f"must be at most {MOST:,}")
 
     def spelled_out(self) -> str:
         """The method string with every option, so that it means the same when a default changes."""

@@ -22,7 +22,7 @@ class DoRA(LoRA):
         """The update of one slot."""
         if self.pissa:
             raise self.refuse("pissa", "is not combined with magnitudes; leave it out, or use lora")
-        return Magnitude(slot.shape, self.rank, self.scaling * self.rank, self.dropout if slot.is_linear else 0.0)
+        return Magnitude(slot.shape, *self.rank_of(slot), self.dropout if slot.is_linear else 0.0)
 
     def stock_peft(self, backbone: Backbone, use_dora: bool = True) -> LoraConfig:
         return super().stock_peft(backbone, use_dora)

@@ -54,9 +54,7 @@ class LoRA(Method):
 
     def delta(self, slot: Slot) -> LowRank:
         """The update of one slot. Dropout acts on a layer's input, so a raw parameter has none."""
-        rank = self.rank if slot.is_projection else self.rank_ssm or self.rank
-        # the same scale everywhere, whatever the rank
-        alpha = self.scaling * rank
+        rank, alpha = self.rank_of(slot)
         if slot.is_complex:
             if self.pissa:
                 raise self.refuse("pissa", f"starts from singular vectors, and {slot.name} holds complex numbers")
@@ -68,6 +66,11 @@ class LoRA(Method):
     def scaling(self) -> float:
         """What the product of the two matrices is multiplied with."""
         return self.alpha / (math.sqrt(self.rank) if self.rslora else self.rank)
+
+    def rank_of(self, slot: Slot) -> tuple[int, float]:
+        """The rank of a slot's update, and the alpha that gives it the scale of all others."""
+        rank = self.rank if slot.is_projection else self.rank_ssm or self.rank
+        return rank, self.scaling * rank
 
     def stock_peft(self, backbone: Backbone, use_dora: bool = False) -> LoraConfig:
         from peft import LoraConfig

@@ -42,8 +42,7 @@ class Prefix(Method):
 
     def adapt(self, backbone: Backbone) -> None:
         for option in ("tokens", "hidden"):
-            if getattr(self, option) < 1:
-                raise self.refuse(option, "must be at least 1")
+            self.check_count(option)
         shared: dict[int, SharedEmbedding] = {}
         for mixer in backbone.mixers:
             width = mixer.prefix_width

@@ -25,8 +25,7 @@ class Prompt(Method):
     learning_rate = 0.2
 
     def adapt(self, backbone: Backbone) -> None:
-        if self.tokens < 1:
-            raise self.refuse("tokens", "must be at least 1")
+        self.check_count("tokens")
         backbone.attach_prompt(self.tokens)
 
     def stock_peft(self, backbone: Backbone) -> PromptTuningConfig:
