@@ -204,7 +204,7 @@ def write_quoting_cell(results: Path, dataset: str) -> Cell:
     cell = Cell("real", "mamba-130m", "full", dataset, 0)
     write_cell(results, cell, note="seen by no one")
     label = "1" if dataset.startswith("glue") else TEXT
-    row = {"split": "test", "index": 0, "answer": "of the model", "references": [label]}
+    row = {"split": "test", "index": 0, "input": TEXT, "answer": "of the model", "references": [label]}
     (results / cell.path / "predictions.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     shown = {"output_type": "display_data", "data": {"text/html": TEXT}}
     cells = [
@@ -228,6 +228,7 @@ def test_texts_go_out_only_where_they_may(tmp_path, dataset, texts, references):
     notebook = (folder / "cell.ipynb").read_text(encoding="utf-8")
     predictions = (folder / "predictions.jsonl").read_text(encoding="utf-8")
     assert (TEXT in notebook, "references" in predictions) == (texts, references)
+    assert ("input" in predictions) == (TEXT in predictions) == texts
     assert "of the model" in predictions and '"90"' in notebook
     assert texts or "The texts of this data set are left out" in notebook
 

@@ -104,7 +104,7 @@ def test_wrong_file_is_an_error(tmp_path):
 
 def test_unknown_label_names_file_and_row(tmp_path):
     (tmp_path / "dev.tsv").write_text("sentence\tlabel\nfine\t1\nodd\t7\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"dev.tsv: row 2 has the label '7' \(allowed: negative, positive, 0, 1\)"):
+    with pytest.raises(ValueError, match=r"dev.tsv: line 3 has the label '7' \(allowed: negative, positive, 0, 1\)"):
         glue.read_files("glue-sst2", tmp_path)
 
 

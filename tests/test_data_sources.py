@@ -5,6 +5,7 @@ import pytest
 from official_files import write_dart, write_glue
 
 from ssmpeft_lib.data import _source as sources
+from ssmpeft_lib.data import dataset
 from ssmpeft_lib.data._task import Example
 from ssmpeft_lib.plan import registry
 
@@ -96,7 +97,7 @@ def test_shards_are_read_in_order_and_a_missing_one_is_named(tmp_path):
         ("train.parquet", "PAR1 and no more", "not a whole Parquet file"),
         ("train.json", "[" * 100_000, "nested too deeply"),
         ("train.jsonl", "[" * 100_000, "line 1 is nested too deeply"),
-        ("train.json", '[{"sentence1": 5, "sentence2": "b", "label": 1}]', r"row 1 has \[5, 'b'\] for a text"),
+        ("train.json", '[{"sentence1": 5, "sentence2": "b", "label": 1}]', r"entry 1 has \[5, 'b'\] for a text"),
     ],
 )
 def test_a_file_without_what_it_should_hold_is_named(tmp_path, name, contents, message):
@@ -193,3 +194,39 @@ def test_failed_miniature_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         sources.miniature("glue-rte", tmp_path)
     assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
+
+
+def labelled(kind, labels):
+    if kind == "tsv":
+        return "sentence\tlabel\n\n" + "".join(f"a film\t{label}\n" for label in labels)
+    if kind == "csv":
+        return "sentence,label\n" + "".join(f'"a\nfilm",{label}\n' for label in labels)
+    return "\n".join(f'\n{{"sentence": "a film", "label": "{label}"}}' for label in labels)
+
+
+@pytest.mark.parametrize("kind, line", [("tsv", 4), ("csv", 5), ("jsonl", 4)])
+def test_a_message_names_the_line_as_an_editor_counts_it(tmp_path, kind, line):
+    """Header lines, blank lines and lines within a field included."""
+    (tmp_path / f"dev.{kind}").write_text(labelled(kind, ["0", "seven", "1"]), encoding="utf-8", newline="")
+    with pytest.raises(ValueError, match=rf"dev.{kind}: line {line} has the label 'seven'"):
+        dataset("glue-sst2").read_files("glue-sst2", tmp_path)
+
+
+def test_wrong_columns_are_listed(tmp_path):
+    (tmp_path / "dev.tsv").write_text("phrase\ttarget\na\t1\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="dev.tsv: line 1 has the label 'target'"):
+        dataset("glue-sst2").read_files("glue-sst2", tmp_path)
+    (tmp_path / "dev.tsv").unlink()
+    (tmp_path / "dev.jsonl").write_text('{"phrase": "a", "target": 1}\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="the columns sentence, label; it has phrase, target"):
+        dataset("glue-sst2").read_files("glue-sst2", tmp_path)
+
+
+def test_every_example_says_where_it_is_from():
+    splits = {name: [Example(f"{name} {i}", "0") for i in range(20)] for name in ("train", "dev")}
+    for role, examples in sources.assign_roles("glue-sst2", splits).items():
+        origins = [example.origin for example in examples]
+        assert len(set(origins)) == len(examples)
+        for example in examples:
+            split, _, number = example.origin.partition(":")
+            assert example.input == f"{split} {number}" and split == ("dev" if role == "test" else "train")

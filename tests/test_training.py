@@ -48,6 +48,10 @@ def test_training_lowers_the_loss_and_the_best_validation_is_kept(results, metho
     assert metrics["status"] == "ok" and metrics["cost"]["steps"] == STEPS
     rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 32 and {row["split"] for row in rows} == {"val", "test"}
+    for row in rows:
+        assert row["origin"].startswith("dev:" if row["split"] == "test" else "train:") and row["input"]
+    # drawn from all of the official split
+    assert max(int(row["origin"].partition(":")[2]) for row in rows if row["split"] == "test") >= 16
 
 
 def test_a_pretrained_cell_trains_nothing(results):

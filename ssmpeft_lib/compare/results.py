@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -13,6 +13,9 @@ from ..plan.cell import Cell
 from ..plan.exhibit import Point
 from ..plan.results import MissingMetric, read_metrics, value_at
 from .values import Value
+
+OF_THE_DATA = ("data.", "recipe.epochs")
+"""Beginnings of the metrics that all cells of a data set have in common, if their models read with one tokenizer."""
 
 COSTS = ("train_seconds", "peak_memory_gb")
 """What a run costs, of metrics.json; its mean over the runs of a point stands beside the point's mean."""
@@ -48,9 +51,12 @@ class Results:
             value.
         """
         by_seed: dict[int, list[list[float]]] = defaultdict(list)
-        cells, problems, costs = point.cells(self.scale, self.seeds), [], []
+        cells, problems, costs, told_by = point.cells(self.scale, self.seeds), [], [], []
         for cell in cells:
-            metrics = self._read(cell)
+            metrics, source = self._read(cell), cell
+            if (metrics is None or metrics["status"] == "failed") and point.metric.startswith(OF_THE_DATA):
+                metrics, source = self._of_the_data(cell) or (metrics, cell)
+            told_by.append(str(source))
             if metrics is None:
                 problems.append(f"{cell}: not run")
             elif metrics["status"] == "failed":
@@ -66,7 +72,7 @@ class Results:
         members = len(registry.groups().get(point.dataset, (point.dataset,)))
         # an average over data sets counts for a seed only when every data set has its value
         complete = {seed: found for seed, found in sorted(by_seed.items()) if len(found) == members}
-        ours: dict[str, Any] = {"cells": [str(cell) for cell in cells]}
+        ours: dict[str, Any] = {"cells": told_by}
         value = None
         if complete:
             averages = {seed: _average(found) for seed, found in complete.items()}
@@ -79,6 +85,18 @@ class Results:
         if problems:
             ours["problems"] = problems
         return ours, value
+
+    def _of_the_data(self, cell: Cell) -> tuple[dict[str, Any], Cell] | None:
+        """The results of the first other cell that ran on the same data with the same tokenizer, and that cell."""
+        wanted = paths.tokenizer_of(cell.scale, cell.model)
+        for path in sorted(self.folder.glob(f"{cell.scale}/cells/*/*/{cell.dataset}/seed{cell.seed}/{paths.METRICS}")):
+            model, method = path.parts[-5:-3]
+            other = replace(cell, model=model, method=method)
+            if model in registry.entries("models") and paths.tokenizer_of(other.scale, model) == wanted:
+                metrics = self._read(other)
+                if metrics and metrics["status"] == "ok":
+                    return metrics, other
+        return None
 
     def _note(self, metrics: dict[str, Any], metric: str) -> None:
         split, _, name = metric.partition(".")

@@ -128,7 +128,7 @@ class _Texts(Sequence[Example]):
                 start, end = self._offsets[position], self._offsets[position + 1]
                 file.seek(start)
                 fields = json.loads(file.read(end - start))
-                yield Example(fields["input"], fields["label"], tuple(fields["references"]), fields["info"])
+                yield Example(**fields | {"references": tuple(fields["references"])})
 
 
 ARRAYS = ("input_ids", "input_spans", "label_ids", "label_spans", "text_offsets")

@@ -240,7 +240,7 @@ def _take(name: str, splits: Splits, plan: Mapping[str, str | None], role: str) 
             f"{name}: {role} ({plan[role]}) and train ({plan['train']}) share a split; "
             "give both the same splits to have train cut 4:1, or none in common"
         )
-    return [example for one in names for example in splits[one]]
+    return [replace(example, origin=f"{one}:{i}") for one in names for i, example in enumerate(splits[one])]
 
 
 def _one_reference_each(examples: list[Example]) -> list[Example]:

@@ -15,12 +15,14 @@ class Example:
         label: what it is trained to say; label words for classification.
         references: what a prediction is scored against; several for DART.
         info: what scoring needs besides, such as a Spider database and its hardness.
+        origin: official split and the example's number in it, from 0, such as `dev:17`; empty where it is from none.
     """
 
     input: str
     label: str
     references: tuple[str, ...] = ()
     info: dict[str, Any] = field(default_factory=dict)
+    origin: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import _hub
 from ._files import File, Folder
-from ._rows import read_rows
+from ._rows import Row, place_of, read_rows
 from ._task import Example, Splits, Task
 from ._text import separated
 
@@ -79,11 +79,12 @@ def _examples(entries: Iterable[dict[str, Any]], where: str) -> list[Example]:
                 raise TypeError("the text of an annotation is none")
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{where}: entry {number} is not a DART entry ({type(error).__name__}: {error}); "
+                f"{where}: {place_of(entry, number)} is not a DART entry ({type(error).__name__}: {error}); "
                 "it needs tripleset, a list of [subject, predicate, object], and annotations with text"
             ) from None
         if not texts:
-            raise ValueError(f"{where}: entry {number} has no annotation, and so nothing to train on or score against")
+            place = place_of(entry, number)
+            raise ValueError(f"{where}: {place} has no annotation, and so nothing to train on or score against")
         examples.append(Example(separated(" | ".join(triples)), texts[0], tuple(texts)))
     return examples
 
@@ -93,16 +94,17 @@ def _triple(triple: list[str]) -> str:
     return f"{subject} : {predicate} : {value}"
 
 
-def _read_xml(file: File) -> list[dict[str, Any]]:
+def _read_xml(file: File) -> list[Row]:
     """Entries of the XML form, brought into the JSON's form."""
     try:
         root = ElementTree.fromstring(file.text())
     except ElementTree.ParseError as error:
         raise ValueError(f"{file}: not valid XML ({error}); get the file again") from None
-    return [
-        {
-            "tripleset": [(triple.text or "").split(" | ") for triple in entry.iterfind("modifiedtripleset/mtriple")],
-            "annotations": [{"text": text.text or ""} for text in entry.iterfind("lex")],
-        }
-        for entry in root.iterfind("entries/entry")
-    ]
+    return [Row(_from_xml(entry), f"entry {number}") for number, entry in enumerate(root.iterfind("entries/entry"), 1)]
+
+
+def _from_xml(entry: ElementTree.Element) -> dict[str, Any]:
+    return {
+        "tripleset": [(triple.text or "").split(" | ") for triple in entry.iterfind("modifiedtripleset/mtriple")],
+        "annotations": [{"text": text.text or ""} for text in entry.iterfind("lex")],
+    }

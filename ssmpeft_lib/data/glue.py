@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import _hub
 from ._files import File, Folder
-from ._rows import Row, read_rows
+from ._rows import Row, place_of, read_rows
 from ._task import Example, Splits, Task
 from ._text import separated
 
@@ -208,7 +208,7 @@ def _examples(name: str, rows: Iterable[Row], where: str) -> list[Example]:
     form = _FORMS[name]
     words = {label: str(position) for position, label in enumerate(form.classes)}
     words |= {word: word for word in words.values()}
-    examples, incomplete = [], 0
+    examples, incomplete, rows = [], 0, list(rows)
     for number, row in enumerate(rows, 1):
         parts = [_field(row, names) for names in form.texts]
         label = _field(row, form.label)
@@ -218,14 +218,15 @@ def _examples(name: str, rows: Iterable[Row], where: str) -> list[Example]:
         if str(label) == "-":
             continue
         if not all(isinstance(part, str) for part in parts):
-            raise ValueError(f"{where}: row {number} has {parts!r} for a text; only words are allowed")
+            raise ValueError(f"{where}: {place_of(row, number)} has {parts!r} for a text; only words are allowed")
         if str(label) not in words:
-            raise ValueError(f"{where}: row {number} has the label {label!r} (allowed: {', '.join(words)})")
+            raise ValueError(f"{where}: {place_of(row, number)} has the label {label!r} (allowed: {', '.join(words)})")
         examples.append(Example(separated(*parts), words[str(label)]))
     if incomplete:
         columns = [names[0] for names in (*form.texts, form.label)]
         if not examples:
-            raise ValueError(f"{where}: no row has the columns {', '.join(columns)}")
+            found = ", ".join(map(str, dict.fromkeys(key for row in rows for key in row)))
+            raise ValueError(f"{where}: no row has the columns {', '.join(columns)}; it has {found}")
         warnings.warn(f"{where}: left out {incomplete} rows without {' or '.join(columns)}", stacklevel=2)
     return examples
 

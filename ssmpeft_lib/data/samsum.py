@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import _hub
 from ._files import Folder
-from ._rows import Row, read_rows
+from ._rows import Row, place_of, read_rows
 from ._task import Example, Splits, Task
 from ._text import separated
 
@@ -62,6 +62,7 @@ def _examples(rows: Iterable[Row], where: str) -> list[Example]:
     for number, row in enumerate(rows, 1):
         dialogue, summary = row.get("dialogue", ""), row.get("summary")
         if "dialogue" not in row or not isinstance(dialogue, str | None) or not isinstance(summary, str):
-            raise ValueError(f"{where}: entry {number} has no dialogue or no summary in words; it has {', '.join(row)}")
+            has = ", ".join(map(str, row))
+            raise ValueError(f"{where}: {place_of(row, number)} has no dialogue or no summary in words; it has {has}")
         examples.append(Example(separated(dialogue or ""), summary, (summary,)))
     return examples

@@ -18,7 +18,7 @@ from ..spider.levels import hardness
 from ..spider.tokens import lower_keywords
 from . import _hub
 from ._files import Folder
-from ._rows import Row, read_rows
+from ._rows import Row, place_of, read_rows
 from ._task import Example, Splits, Task
 from ._text import separated
 
@@ -144,7 +144,7 @@ def _databases(here: Folder, kind: str) -> dict[str, _Database]:
             found[entry["db_id"]] = _database(entry, root)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             problem = f"{type(error).__name__}: {error}"
-            raise ValueError(f"{file}: entry {number} does not describe a database ({problem})") from None
+            raise ValueError(f"{file}: {place_of(entry, number)} does not describe a database ({problem})") from None
     return found
 
 
@@ -188,9 +188,10 @@ def _split(split: str, rows: Iterable[Row], where: str, databases: dict[str, _Da
     for number, row in enumerate(rows, 1):
         missing = [key for key in ("question", "query", "db_id") if not isinstance(row.get(key), str)]
         if missing:
-            raise ValueError(f"{where}: entry {number} has no {missing[0]}; it has {', '.join(row)}")
+            raise ValueError(f"{where}: {place_of(row, number)} has no {missing[0]}; it has {', '.join(map(str, row))}")
         if row["db_id"] not in databases:
-            raise ValueError(f"{where}: entry {number} asks the database {row['db_id']!r}, which tables.json has not")
+            place = place_of(row, number)
+            raise ValueError(f"{where}: {place} asks the database {row['db_id']!r}, which tables.json has not")
         examples.append(_example(row, databases[row["db_id"]]))
     there = {path for path in {example.info["database"] for example in examples} if Path(path).is_file()}
     scorable = [example for example in examples if example.info["database"] in there]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from . import registry
@@ -29,13 +30,14 @@ def publishable(name: str, content: bytes, dataset: str) -> bytes:
     if allowed == "texts" or name == METRICS:
         return content
     if name == "predictions.jsonl":
-        return content if allowed == "labels" else _without_references(content)
+        return _without(("input",) if allowed == "labels" else ("input", "references"), content)
     return _without_quotes(content)
 
 
-def _without_references(content: bytes) -> bytes:
-    rows = [json.loads(line) for line in content.decode().splitlines()]
-    kept = [{key: value for key, value in row.items() if key != "references"} for row in rows]
+def _without(names: Sequence[str], content: bytes) -> bytes:
+    # no other end of a line: a text may have one within
+    rows = [json.loads(line) for line in content.decode().split("\n") if line]
+    kept = [{key: value for key, value in row.items() if key not in names} for row in rows]
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept).encode()
 
 

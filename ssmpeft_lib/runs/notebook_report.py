@@ -45,11 +45,18 @@ def identity(run: Run) -> Fragment:
             "method": cell.method,
             "data set": f"{cell.dataset}: {run.data.get('source', '')}",
             "examples": sizes,
+            **_official_splits(run),
             "training": training if run.total_steps else "nothing is trained",
             "seed": str(cell.seed),
             "scale": cell.scale,
         }
     )
+
+
+def _official_splits(run: Run) -> dict[str, str]:
+    """Which official split is what, an override of them included; nothing for data that have none."""
+    splits = run.data.get("splits", {})
+    return {"official splits": ", ".join(f"{role}: {words}" for role, words in splits.items())} if splits else {}
 
 
 def serialised(run: Run, count: int = 2) -> Fragment:

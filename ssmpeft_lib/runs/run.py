@@ -21,7 +21,7 @@ from ..adapters.sparse import Sparse
 from ..adapters.storage import save as save_adapter
 from ..data._task import Task
 from ..metrics import score_all
-from ..plan import code
+from ..plan import code, registry
 from ..plan.atomic import write_text
 from ..plan.cell import Cell
 from ..plan.paths import CHECKPOINT, METRICS
@@ -276,10 +276,12 @@ class Run:
         return self.problem.steps_an_epoch
 
     def _prediction_lines(self) -> list[str]:
-        lines = []
+        """A line of JSON for each answer: where its example is from, the input if that is text, and the references."""
+        text, lines = registry.dataset_facts(self.cell.dataset).modality == "text", []
         for split, answers in self.answers.items():
             for index, (answer, example) in enumerate(zip(answers, self.problem.examples(split), strict=True)):
-                references = list(example.references or (example.label,))
-                row = {"split": split, "index": index, "answer": answer, "references": references}
+                row = {"split": split, "index": index, "origin": example.origin}
+                row |= {"input": example.input} if text else {}
+                row |= {"answer": answer, "references": list(example.references or (example.label,))}
                 lines.append(json.dumps(row, ensure_ascii=False) + "\n")
         return lines

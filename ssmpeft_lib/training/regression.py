@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -70,7 +71,8 @@ class RegressionProblem(Problem):
     def examples(self, split: str) -> Sequence[Example]:
         """The inputs of a split as text, each with the target's outputs as its label."""
         inputs = self.splits[split].examples
-        return [Example(one.input, label) for one, label in zip(inputs, self._outputs(self.target, split), strict=True)]
+        labels = self._outputs(self.target, split)
+        return [replace(one, label=label, references=()) for one, label in zip(inputs, labels, strict=True)]
 
     def answers(self, split: str) -> list[str]:
         """The model's outputs for each example of a split, as text, in the split's order."""

@@ -131,6 +131,11 @@ def become_worker(request: dict, streams: list[int]) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    # those of the server remember that they are files, which can be sought in, as a pipe cannot
+    sys.stdout, sys.stderr = (
+        open(number, "w", encoding=known.encoding, line_buffering=number == 2, closefd=False)
+        for number, known in ((1, sys.stdout), (2, sys.stderr))
+    )
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
