@@ -115,3 +115,15 @@ def test_the_hub_s_parquet_is_read(tmp_path, name):
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / name)
     splits = dart.read_files("dart", tmp_path)
     assert splits["dev"][0].references == ("one", "two")
+
+
+LAUGHS = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;">]>
+<benchmark><entries><entry><lex>&lol2;</lex></entry></entries></benchmark>"""
+OUTSIDE = """<!DOCTYPE a [<!ENTITY own SYSTEM "file:///etc/passwd">]><benchmark>&own;</benchmark>"""
+
+
+@pytest.mark.parametrize("text", [LAUGHS, OUTSIDE, "<!DOCTYPE html><p>not found</p>"])
+def test_xml_that_declares_anything_is_refused(tmp_path, text):
+    (tmp_path / "dart-v1.1.1-full-dev.xml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="full-dev.xml: declares a document type"):
+        dart.read_files("dart", tmp_path)

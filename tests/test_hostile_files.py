@@ -165,7 +165,7 @@ WHOLE = [
     (method, option)
     for method in registry.entries("methods")
     for option, kind in registry.option_types(method).items()
-    if kind == "int"
+    if kind == "int" and option != "seed"
 ]
 
 
@@ -179,6 +179,16 @@ def test_a_number_of_a_method_that_no_machine_could_hold_is_refused_before_anyth
     with pytest.raises(ValueError, match=rf"{option}|rank"):
         # which is no projection
         adapt(build("Mamba"), f"{method}{'@A_log' if option == 'rank_ssm' else ''},{option}={value}")
+
+
+@pytest.mark.parametrize("value", [-1, 10**30])
+def test_a_seed_that_no_generator_takes_is_refused(value):
+    from families import build
+
+    from ssmpeft_lib import adapt
+
+    with pytest.raises(ValueError, match="seed=.* must be at least 0"):
+        adapt(build("Mamba"), f"vera,seed={value}")
 
 
 def test_a_rank_of_complex_numbers_is_bounded_as_every_rank():

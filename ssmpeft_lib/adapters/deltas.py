@@ -70,7 +70,7 @@ class LowRank(Delta):
     def __init__(self, shape: tuple[int, ...], rank: int, alpha: float, dropout: float = 0.0):
         super().__init__()
         *stack, rows, columns = shape
-        _check_rank(rank, rows, columns)
+        check_rank(rank, rows, columns)
         self.lora_A = nn.Parameter(torch.empty(*stack, rank, columns))
         self.lora_B = nn.Parameter(torch.zeros(*stack, rows, rank))
         self.scaling = alpha / rank
@@ -129,7 +129,7 @@ class ComplexLowRank(Delta):
     def __init__(self, shape: tuple[int, int], rank: int, alpha: float):
         super().__init__()
         rows, columns = shape[0], shape[1] // 2
-        _check_rank(rank, rows, columns)
+        check_rank(rank, rows, columns)
         self.lora_A = nn.Parameter(torch.empty(rank, columns, 2))
         self.lora_B = nn.Parameter(torch.zeros(rows, rank, 2))
         self.scaling = alpha / rank
@@ -190,6 +190,7 @@ class Dense(Delta):
         return self.delta
 
 
-def _check_rank(rank: int, rows: int, columns: int) -> None:
+def check_rank(rank: int, rows: int, columns: int) -> None:
+    """Raise a ValueError when a rank is larger than both sides of a weight."""
     if rank > max(rows, columns):
         raise ValueError(f"rank {rank} is larger than both sides of the weight, {rows} x {columns}; lower it")

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 MOST = 2**16
-"""Vectors of a prompt or prefix, and units of a network that computes one; more than any model here reads tokens."""
+"""Vectors of a prompt or prefix, units of a network that computes one, ranks of shared matrices; more than any model
+here has tokens or channels."""
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,15 @@ def load(model: nn.Module, folder: str | Path) -> nn.Module:
     if Path(folder).is_file():
         raise NotADirectoryError(f"{folder} is a file; give its folder, an adapter is one with {CONFIG} and {WEIGHTS}")
     config, tensors = _config(Path(folder) / CONFIG), _weights(Path(folder) / WEIGHTS)
-    check_base(config.get("base_class"), config.get("vocab_size"), model)
-    with untouched_on_error(model):
-        adapt(model, config["method"])
-        _fill(model, tensors, Path(folder) / WEIGHTS)
+    try:
+        check_base(config.get("base_class"), config.get("vocab_size"), model)
+        with untouched_on_error(model):
+            adapt(model, config["method"])
+            _fill(model, tensors, Path(folder) / WEIGHTS)
+    except (ValueError, LookupError) as error:
+        if str(folder) in str(error):
+            raise
+        raise type(error)(f"{Path(folder) / CONFIG}: {error}") from None
     return model
 
 

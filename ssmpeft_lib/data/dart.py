@@ -96,8 +96,11 @@ def _triple(triple: list[str]) -> str:
 
 def _read_xml(file: File) -> list[Row]:
     """Entries of the XML form, brought into the JSON's form."""
+    text = file.text()
+    if "<!DOCTYPE" in text:
+        raise ValueError(f"{file}: declares a document type, which no file of DART does; get the file again")
     try:
-        root = ElementTree.fromstring(file.text())
+        root = ElementTree.fromstring(text)  # noqa: S314 - without declarations nothing expands
     except ElementTree.ParseError as error:
         raise ValueError(f"{file}: not valid XML ({error}); get the file again") from None
     return [Row(_from_xml(entry), f"entry {number}") for number, entry in enumerate(root.iterfind("entries/entry"), 1)]

@@ -142,7 +142,7 @@ def _databases(here: Folder, kind: str) -> dict[str, _Database]:
     for number, entry in enumerate(read_rows(file), 1):
         try:
             found[entry["db_id"]] = _database(entry, root)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             problem = f"{type(error).__name__}: {error}"
             raise ValueError(f"{file}: {place_of(entry, number)} does not describe a database ({problem})") from None
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..adapters.backbone import Backbone
-from ..adapters.deltas import ComplexLowRank, LowRank, Principal
+from ..adapters.deltas import ComplexLowRank, LowRank, Principal, check_rank
 from ..adapters.method import Method, matrices, stock_modules, train_fully
 from ..adapters.slots import Slot
 
@@ -70,6 +70,8 @@ class LoRA(Method):
     def rank_of(self, slot: Slot) -> tuple[int, float]:
         """The rank of a slot's update, and the alpha that gives it the scale of all others."""
         rank = self.rank if slot.is_projection else self.rank_ssm or self.rank
+        # before a number of a thousand digits becomes a float
+        check_rank(rank, *slot.shape[-2:])
         return rank, self.scaling * rank
 
     def stock_peft(self, backbone: Backbone, use_dora: bool = False) -> LoraConfig:

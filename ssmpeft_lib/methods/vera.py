@@ -43,8 +43,9 @@ class VeRA(Method):
     learning_rate = 5e-2
 
     def adapt(self, backbone: Backbone) -> None:
-        if self.rank < 1:
-            raise self.refuse("rank", "must be at least 1")
+        self.check_count("rank")
+        if not 0 <= self.seed < 2**62:
+            raise self.refuse("seed", "must be at least 0 and below 2 ** 62")
         if not 0 <= self.dropout < 1:
             raise self.refuse("dropout", "must be at least 0 and below 1")
         slots = matrices(backbone, self.targets, "update by shared matrices")

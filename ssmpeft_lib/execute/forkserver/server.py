@@ -133,7 +133,7 @@ def become_worker(request: dict, streams: list[int]) -> None:
         os.close(stream)
     # those of the server remember that they are files, which can be sought in, as a pipe cannot
     sys.stdout, sys.stderr = (
-        open(number, "w", encoding=known.encoding, line_buffering=number == 2, closefd=False)
+        open(number, "w", encoding=known.encoding, buffering=1, closefd=False)
         for number, known in ((1, sys.stdout), (2, sys.stderr))
     )
     os.environ.clear()
