@@ -64,14 +64,6 @@ def test_damaged_json_is_named(tmp_path, text, says):
         dart.read_files("dart", tmp_path)
 
 
-def test_hostile_xml_is_refused(tmp_path):
-    entities = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 12))
-    bomb = f'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY e0 "lol">{entities}]><benchmark>&e11;</benchmark>'
-    (tmp_path / "dev.xml").write_text(bomb, encoding="utf-8")
-    with pytest.raises(ValueError, match="not valid XML"):
-        dart.read_files("dart", tmp_path)
-
-
 def test_hub_falls_back_on_parquet_where_scripts_are_refused(monkeypatch):
     import datasets
 
@@ -117,8 +109,8 @@ def test_the_hub_s_parquet_is_read(tmp_path, name):
     assert splits["dev"][0].references == ("one", "two")
 
 
-LAUGHS = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;">]>
-<benchmark><entries><entry><lex>&lol2;</lex></entry></entries></benchmark>"""
+ENTITIES = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 12))
+LAUGHS = f'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY e0 "lol">{ENTITIES}]><benchmark>&e11;</benchmark>'
 OUTSIDE = """<!DOCTYPE a [<!ENTITY own SYSTEM "file:///etc/passwd">]><benchmark>&own;</benchmark>"""
 
 
