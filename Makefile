@@ -5,7 +5,7 @@ PIP_OPTIONS ?=
 STAMP := .venv/.installed
 SNAKEMAKE := .venv/bin/snakemake --cores $(CORES)
 
-.PHONY: book pdf test lock clean clean-results real-models real real-gates
+.PHONY: book pdf test fuzz lock clean clean-results real-models real real-gates
 .DEFAULT_GOAL := book
 
 $(STAMP): requirements.lock requirements-torch.lock pyproject.toml
@@ -57,6 +57,10 @@ real-gates: $(STAMP)
 
 test: $(STAMP)
 	@.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# 100,000 damaged inputs for every parser, other ones at each call; the tests try 5,000
+fuzz: $(STAMP)
+	@SSMPEFT_FUZZ=100000 .venv/bin/python -m pytest tests/test_fuzz.py $(ARGS)
 
 lock: $(STAMP)
 	@.venv/bin/python workflow/scripts/lock.py

@@ -1,13 +1,16 @@
 """Where data come from, and which official split plays which role."""
 
+import json
+
 import datasets
 import pytest
-from official_files import write_dart, write_glue
+from official_files import write_dart, write_glue, write_tokenizer
 
+from ssmpeft_lib.__main__ import main
 from ssmpeft_lib.data import _source as sources
 from ssmpeft_lib.data import dataset
 from ssmpeft_lib.data._task import Example
-from ssmpeft_lib.plan import registry
+from ssmpeft_lib.plan import manifest, registry
 
 
 @pytest.mark.parametrize("n", [5, 7, 10, 2490, 3668, 7000, 8551])
@@ -230,3 +233,45 @@ def test_every_example_says_where_it_is_from():
         for example in examples:
             split, _, number = example.origin.partition(":")
             assert example.input == f"{split} {number}" and split == ("dev" if role == "test" else "train")
+
+
+def test_what_a_loader_warns_of_is_told_at_the_end_of_a_run_too(tmp_path, capsys):
+    """A log is read by nobody: two files that fit, and rows that were left out."""
+    folder = tmp_path / "files" / "glue" / "SST-2"
+    for name in ("a", "z"):
+        write_glue("glue-sst2", folder / name, train=10, dev=5)
+    with (folder / "a" / "dev.tsv").open("a", encoding="utf-8") as file:
+        file.write("a film without a label\t\n")
+    tokenizer = write_tokenizer(tmp_path / "tokenizer.json")
+    manifest.write(tmp_path / "manifest.json", {}, [tokenizer])
+    output = tmp_path / "results" / "real" / "data" / "stand-in" / "glue-sst2.json"
+    words = ["prepare-data", "real", "glue-sst2", "--data-dir", str(tmp_path / "files"), "--output", str(output)]
+    with pytest.warns(UserWarning) as told:
+        assert main([*words, "--tokenizer", str(tokenizer)]) == 0
+    assert len(told) == 3
+    main(["summary", "--scale", "real", "--results", str(tmp_path / "results")])
+    shown = capsys.readouterr().out
+    assert shown.count("warning: glue-sst2: ") == 3
+    assert "a/train.tsv is read; not read" in shown and "left out 1 rows without sentence or label" in shown
+
+
+@pytest.mark.parametrize("name", ["train.tsv.gz", "data-00000-of-00001.arrow"])
+def test_files_of_other_names_are_listed_with_what_to_do(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x1f\x8b")
+    with pytest.raises(LookupError, match=rf"found: {name}.*unpack .gz files, and save .* as Parquet or JSON lines"):
+        sources.Source("glue-rte", "files", tmp_path).read()
+
+
+def test_dart_is_read_from_parquet_as_from_json(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    write_dart(tmp_path / "json", dev=5)
+    rows = json.loads((tmp_path / "json" / "dart-v1.1.1-full-dev.json").read_text(encoding="utf-8"))
+    (tmp_path / "parquet").mkdir()
+    columns = [{key: row[key] for key in ("tripleset", "annotations")} for row in rows]
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_pylist(columns), tmp_path / "parquet" / "validation-00000-of-00001.parquet"
+    )
+    read = [dataset("dart").read_files("dart", tmp_path / kind) for kind in ("json", "parquet")]
+    assert read[0] == read[1] and len(read[0]["dev"]) == 5

@@ -10,7 +10,8 @@ from pathlib import Path
 from ..plan.cell import SCALES
 from ..plan.costs import PARTS
 from ..plan.paths import all_metrics
-from ..plan.results import FORGET, describe_failure, read_metrics
+from ..plan.reading import read_json
+from ..plan.results import FORGET, describe_failure, printable, read_metrics
 
 SHOWN = 3
 """Cells that a line names."""
@@ -43,6 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     if same := [found["cell"] for found in metrics if constant(found)]:
         more = f" and {len(same) - SHOWN:,} more" if len(same) > SHOWN else ""
         print(f"{len(same):,} cells gave all test examples one answer: {', '.join(same[:SHOWN])}{more}")
+    for path in sorted(root.glob("data/*/*.json")):
+        for text in read_json(path).get("warnings", []):
+            print(f"warning: {path.stem}: {printable(text)}")
     notes = Counter(note for found in metrics for note in found.get("test", {}).get("note", {}).values())
     for note, times in sorted(notes.items()) if arguments.scale != "quick" else ():
         print(f"warning: {note}: {times:,} cells")

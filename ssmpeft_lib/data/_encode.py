@@ -7,6 +7,7 @@ split is a few arrays in NumPy's format, mapped into memory when loaded, with th
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -72,7 +73,11 @@ def prepare(
         LookupError: a split was not found, or the tokenizer has no `END_OF_TEXT`.
         ValueError: a file is damaged, or a class label is not a single token.
     """
-    roles = sources.assign_roles(name, source.read(), splits)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        roles = sources.assign_roles(name, source.read(), splits)
+    for one in told:
+        warnings.warn(one.message, stacklevel=2)
     hooks = dataset(name)
     task = hooks.task(name)
     description = {
@@ -81,6 +86,7 @@ def prepare(
         "splits": sources.describe_roles(name, splits),
         "sizes": {},
         "left_out": {},
+        "warnings": [str(one.message) for one in told],
     }
     with replacing_folder(Path(folder)) as draft:
         encoder = hooks.Encoder(task, tokenizer)
