@@ -31,8 +31,7 @@ class AdditionalScan(Method):
     learning_rate = 2e-2
 
     def adapt(self, backbone: Backbone) -> None:
-        if self.states < 1:
-            raise self.refuse("states", "must be at least 1")
+        self.check_count("states")
         for mixer in backbone.mixers:
             mixer.check_further_states()
             (A_log,) = backbone.slots_of(mixer, "dynamics")

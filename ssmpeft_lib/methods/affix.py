@@ -40,8 +40,7 @@ class Affix(Method):
     learning_rate = 5e-2
 
     def adapt(self, backbone: Backbone) -> None:
-        if self.tokens < 1:
-            raise self.refuse("tokens", "must be at least 1")
+        self.check_count("tokens")
         if self.space not in ("d_model", "d_inner"):
             raise self.refuse("space", "must be d_model or d_inner")
         for mixer in backbone.mixers:

@@ -41,8 +41,7 @@ class ParallelAdapter(Method):
     learning_rate = 1e-2
 
     def adapt(self, backbone: Backbone) -> None:
-        if self.width < 1:
-            raise self.refuse("width", "must be at least 1")
+        self.check_count("width")
         if self.scale == 0:
             raise self.refuse("scale", "must not be 0, or the adapter does nothing")
         if not 0 <= self.dropout < 1:
