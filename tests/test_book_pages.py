@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fake_results import UNTRUSTED, fake_results
+from markupsafe import escape
 from reference import REPOSITORY
 
 from ssmpeft_lib.book import links
@@ -195,6 +196,16 @@ def test_every_finding_of_the_doctor_and_every_missed_share_is_shown(pages):
     assert "refused" in text and "4 of 4 get no gradient" in text
     missed = yaml.safe_load((REPOSITORY / "workflow" / "errata" / "shares.yaml").read_text(encoding="utf-8"))
     assert text.count('data-label="counted"') == len(missed) == 9
+
+
+def test_every_field_of_the_matrix_of_methods_is_shown(pages):
+    text = (pages / "doctor.md").read_text(encoding="utf-8")
+    found = json.loads((REPOSITORY / "recorded" / "method_matrix.json").read_text(encoding="utf-8"))
+    methods = {entry["method"] for entry in found["entries"]}
+    for name in found["fields"]:
+        assert text.count(f'<td data-label="{name}">') == len(methods), name
+    refused = {f["found"] for e in found["entries"] for f in e["fields"].values() if f["ok"] is None}
+    assert refused and all(str(escape(words)) in text for words in refused)
 
 
 def test_every_line_of_the_kernels_is_shown(pages):

@@ -40,7 +40,7 @@ SIZES = {
     },
     "GraniteMoeHybrid": {
         **{"hidden_size": 32, "num_hidden_layers": 2, "layer_types": ["mamba", "attention"]},
-        **{"num_local_experts": 2, "num_experts_per_tok": 1, "intermediate_size": 16, "shared_intermediate_size": 16},
+        **{"num_local_experts": 2, "num_experts_per_tok": 2, "intermediate_size": 16, "shared_intermediate_size": 16},
         **(SSD | ATTENTION),
     },
     "NemotronH": {
