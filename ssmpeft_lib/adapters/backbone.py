@@ -15,6 +15,7 @@ from .attach import Adapted
 from .beside import EMBEDDING, HEAD, slots_beside, tied_ends
 from .inputs.learned import LearnedInMixer
 from .inputs.prompts import SoftPrompt
+from .labels import be_silent_on_labels, warn_of_batches_without_labels
 from .packed import part_documents, run_documents_on
 from .parts import Part, blocks_around, find_parts, locate, split_at_block, ssm_kinds
 from .quantised import quantiser_of
@@ -57,6 +58,7 @@ class Backbone:
         self._check_in_memory()
         for mixer in self.mixers:
             mixer.install()
+        warn_of_batches_without_labels(self.model)
         part_documents(self.model, self.model.get_submodule(self.path), self._blocks())
         _exchange(self.model, nn.Linear, Linear)
 
@@ -89,6 +91,7 @@ class Backbone:
 
     def restore(self) -> None:
         """Give every mixer its own forward back."""
+        be_silent_on_labels(self.model)
         run_documents_on(self.model, self.model.get_submodule(self.path), self._blocks())
         for mixer in self.mixers:
             mixer.uninstall()

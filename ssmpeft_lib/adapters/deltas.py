@@ -141,7 +141,10 @@ class ComplexLowRank(Delta):
 
 
 class Magnitude(LowRank):
-    """DoRA: `magnitude * (W + BA) / |W + BA|` by rows, the norm held constant in the gradient (Liu et al., 2024)."""
+    """DoRA: `magnitude * (W + BA) / |W + BA|` by rows, the norm held constant in the gradient (Liu et al., 2024).
+
+    A row of zeros has no direction; it is left as it is until BA gives it one.
+    """
 
     how = "a low-rank update and a magnitude for each row"
     additive = False
@@ -172,7 +175,10 @@ class Magnitude(LowRank):
 
     def _scale(self, block: Tensor) -> Tensor:
         changed = block.detach().to(self.lora_A.dtype) + super().change(block).detach()
-        return self.magnitude / torch.linalg.vector_norm(changed, dim=-1)
+        norm = torch.linalg.vector_norm(changed, dim=-1)
+        has_none = norm == 0
+        # what is divided by is set before, as the gradient of a quotient by zero would be no number
+        return torch.where(has_none, 1.0, self.magnitude / norm.masked_fill(has_none, 1.0))
 
 
 class Dense(Delta):

@@ -24,6 +24,7 @@ from torch import nn
 
 from .adapter_set import AdapterSet
 from .api import adaptation_of, base_model
+from .labels import IGNORED, are_none_learned, which
 from .selection.budget import Selection
 from .selection.warmup import ADAPTER, Warmup
 
@@ -107,6 +108,8 @@ def _train(
         loss = getattr(model(**_moved(batch, parameters[0].device)), "loss", None)
         if loss is None:
             raise ValueError(f"the model gives no loss for a batch of {', '.join(batch)}; add labels to the batches")
+        if not loss.isfinite():
+            raise ValueError(_no_number(batch, done, loss))
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0).item()
         if not math.isfinite(norm):
@@ -119,6 +122,16 @@ def _train(
         schedule.step()
         done += 1
     return done
+
+
+def _no_number(batch: Mapping[str, torch.Tensor], index: int, loss: torch.Tensor) -> str:
+    """Why a batch has no loss to train on."""
+    if are_none_learned(batch):
+        return f"batch {index} of the warm-up, {which(batch)}: all labels are {IGNORED}; leave it out"
+    return (
+        f"the loss of batch {index} of the warm-up is {loss.item()}; lower the learning rate, or see whether the model "
+        "gives a number for it without an adapter"
+    )
 
 
 def _moved(batch: Mapping[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:

@@ -69,8 +69,9 @@ class Sparse(Delta):
         return flat.index_put((self.indices,), self.values).view(self.shape)
 
     def factors(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if is_batched(self.indices):
-            # versions with choices of their own, which `unique` cannot tell apart
+        if is_batched(self.indices) or torch.compiler.is_compiling():
+            # versions with choices of their own, which `unique` cannot tell apart, and graphs, in which how many
+            # columns there are may not depend on values
             return x.to(self.values.dtype), self.change(x)
         self._warn()
         rows, columns, position = self._places()
@@ -107,11 +108,18 @@ class Sparse(Delta):
             return
         if self.values.requires_grad and torch.is_grad_enabled():
             self._stand_in.warned = True
-            warnings.warn(
-                "training entries that no warm-up has selected: those of largest frozen magnitude stand in; "
-                "call ssmpeft_lib.initialize_sdt_weights (or begin_warmup and select) before training",
-                stacklevel=2,
-            )
+            _warn_of_stand_ins()
+
+
+@torch.compiler.assume_constant_result
+def _warn_of_stand_ins() -> bool:
+    """Warn; torch.compile does so when it traces."""
+    warnings.warn(
+        "training entries that no warm-up has selected: those of largest frozen magnitude stand in; "
+        "call ssmpeft_lib.initialize_sdt_weights (or begin_warmup and select) before training",
+        stacklevel=3,
+    )
+    return True
 
 
 class SparseOrSilent(Sparse):

@@ -25,6 +25,19 @@ def register(schema: str, implementation: Callable, fake: Callable) -> Callable:
     return getattr(torch.ops.ssmpeft, name).default
 
 
+def opaque(schema: str, implementation: Callable, fake: Callable) -> Callable:
+    """Register an op without a gradient, and return the function to call: of eager calls the implementation itself.
+
+    A schema names what the op changes in place: `Tensor(a!) state`.
+    """
+    op = register(schema, implementation, fake)
+
+    def call(*inputs):
+        return op(*inputs) if torch.compiler.is_compiling() else implementation(*inputs)
+
+    return wraps(implementation)(call)
+
+
 def differentiable(
     schema: str, implementation: Callable, fake: Callable, setup: Callable, backward: Callable, gradient: tuple
 ) -> Callable:

@@ -72,13 +72,13 @@ class Linear(nn.Linear):
 def _own_kernels_pay(x: Tensor, weight: Tensor) -> bool:
     """Whether torch's product is the slow one; anything that transforms or traces calls gets it all the same."""
     return (
-        mkl_is_slow()
+        not torch.compiler.is_compiling()
+        and mkl_is_slow()
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == "cpu"
         and type(x) in _PLAIN
         and type(weight) in _PLAIN
         and x.numel() > 0
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
         and not are_transforms_active()
     )

@@ -6,6 +6,7 @@ import ctypes
 
 from torch import Tensor
 
+from ssmpeft_lib.ops._autograd import opaque
 from ssmpeft_lib.ops._cpp.arguments import (
     NONE,
     STORAGE_TYPES,
@@ -21,7 +22,7 @@ from ssmpeft_lib.ops._cpp.arguments import (
 from ssmpeft_lib.ops._cpp.build import library
 
 
-def selective_state_step(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus) -> Tensor:
+def _selective_state_step(state, u, delta, A, B, C, D, z, delta_bias, delta_softplus) -> Tensor:
     """One step of the scan, in place on the contiguous `state`."""
     (batch, channels, states), out = state.shape, u.new_empty(u.shape)
     A, D, delta_bias = map(dense, (A, D, delta_bias))
@@ -42,7 +43,7 @@ def selective_state_step(state, u, delta, A, B, C, D, z, delta_bias, delta_softp
     return out
 
 
-def causal_conv1d_step(columns, x, weight, bias, activation) -> Tensor:
+def _causal_conv1d_step(columns, x, weight, bias, activation) -> Tensor:
     """One step of the convolution, in place on `columns`."""
     (batch, channels), out = x.shape, x.new_empty(x.shape)
     weight, bias = map(dense, (weight, bias))
@@ -62,7 +63,7 @@ def causal_conv1d_step(columns, x, weight, bias, activation) -> Tensor:
     return out
 
 
-def ssd_state_step(state, x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit) -> Tensor:
+def _ssd_state_step(state, x, delta, A, B, C, D, delta_bias, delta_softplus, delta_limit) -> Tensor:
     """One step of the Mamba-2 scan, in place on the contiguous `state`."""
     (batch, heads, head_dim, states), out = state.shape, x.new_empty(x.shape)
     A, D, delta_bias = map(dense, (A, D, delta_bias))
@@ -95,3 +96,26 @@ def _one_step(tensor: Tensor | None) -> ctypes.Array:
 def _groups_as_steps(tensor: Tensor) -> ctypes.Array:
     batch, group, state = tensor.stride()
     return Tensor3(tensor.data_ptr(), batch, state, group)
+
+
+def _like_input(state, x, *others) -> Tensor:
+    return x.new_empty(x.shape)
+
+
+selective_state_step = opaque(
+    "state_step_cpp(Tensor(a!) state, Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? z,"
+    " Tensor? delta_bias, bool delta_softplus) -> Tensor",
+    _selective_state_step,
+    _like_input,
+)
+causal_conv1d_step = opaque(
+    "conv_step_cpp(Tensor(a!) columns, Tensor x, Tensor weight, Tensor? bias, str? activation) -> Tensor",
+    _causal_conv1d_step,
+    _like_input,
+)
+ssd_state_step = opaque(
+    "ssd_step_cpp(Tensor(a!) state, Tensor x, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D,"
+    " Tensor? delta_bias, bool delta_softplus, float[] delta_limit) -> Tensor",
+    _ssd_state_step,
+    _like_input,
+)
