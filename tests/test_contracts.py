@@ -37,11 +37,12 @@ SMALL = {
 }
 """Method strings for tiny models; a method that is not here is tested with its defaults."""
 
+PISSA = "lora@linear+conv1d,rank=2,rslora=true,pissa=true"
 METHODS = [SMALL.get(name, name) for name in files("methods")] + [
     "lora@A_log,rank=2",
     "state_offset,low_rank=2",
     "affix,space=d_inner",
-    "lora@linear+conv1d,rank=2,rslora=true,pissa=true",
+    PISSA,
     "dora@A_log+conv1d,rank=2",
     "full",
     "prefix,tokens=1,mlp=false",
@@ -49,7 +50,7 @@ METHODS = [SMALL.get(name, name) for name in files("methods")] + [
     "dora@mlp+q_proj,rank=2",
     "sdlora,freeze_channels=0.9,freeze_states=0.5,rank=2,rule=paper,also=D.norm",
 ]
-LATER = [SMALL.get(name, name) for name in files("methods") if method_class(name).published]
+LATER = [SMALL.get(name, name) for name in files("methods") if method_class(name).published] + [PISSA]
 """Methods that came after the paper."""
 ELSEWHERE = [SMALL.get(name, name) for name in ("initial_state", "lora", "lora_plus", "state_offset")]
 """Methods that are tried on the other families too, which have the same mixers."""

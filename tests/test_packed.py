@@ -38,7 +38,7 @@ TOLD = {
 }
 METHODS = (
     *("lora@linear,rank=2", "full", "initial_state,conv_state=true", "prefix,tokens=2,hidden=4"),
-    *("state_offset", "output_offset", "additional_scan,states=3", "parallel_adapter"),
+    *("state_offset", "output_offset", "additional_scan,states=3", "parallel_adapter", "affix"),
 )
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
