@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from .compat.peft import register_when_imported
+from .compat.window import installed_version
 
 _HOME = {
     "adapt": "adapters.api",
@@ -39,6 +40,8 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str):
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name == "__version__":
+        return installed_version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -118,6 +118,13 @@ def test_offloaded_weights_are_refused():
         ("lora@out_proj,r=8", LookupError, "what peft calls r is rank here"),
         ("lora@out_proj,lora_alpha=16", LookupError, "what peft calls lora_alpha is alpha here"),
         ("lora@out_proj,target_modules=x", LookupError, "a list of slots behind @"),
+        ("lora,use_rslora=true", LookupError, "what peft calls use_rslora is rslora here"),
+        ("lora,init_lora_weights=pissa", LookupError, "is pissa, which is true or false, here"),
+        ("lora,layers_to_transform=1", LookupError, "what peft calls layers_to_transform is every layer here"),
+        ("lora,rank_pattern=1", LookupError, "is one rank for all slots of an adapter here"),
+        ("lora,exclude_modules=x", LookupError, "a list of the slots that remain, behind @ here"),
+        ("vera,r=8", LookupError, "what peft calls r is rank here"),
+        (None, TypeError, "got a NoneType"),
         ("lora@out_proj,alpha=0", ValueError, "alpha=0 must be above 0"),
         ("lora@out_proj,rank=100000", ValueError, "rank 100000 is larger than both sides of the weight"),
     ],
@@ -127,6 +134,23 @@ def test_words_of_peft_and_senseless_values(method, error, says):
     with pytest.raises(error, match=says):
         ssmpeft_lib.adapt(model, method)
     assert all(p.requires_grad for p in model.parameters()) and str(model) == str(build("Mamba"))
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"r": 8}, "what peft calls r is rank here"),
+        ({"method": "lora", "lora_alpha": 16}, "what peft calls lora_alpha is alpha here"),
+        ({"target_modules": ["in_proj"]}, "a list of slots behind @"),
+        ({"use_dora": True}, "the method dora"),
+        ({"nonsense": 1}, "unexpected keyword argument 'nonsense'"),
+        ({"method": LoraConfig(r=8)}, "got a LoraConfig"),
+        ({"method": None}, "got a NoneType"),
+    ],
+)
+def test_words_of_peft_in_our_configuration(options, says):
+    with pytest.raises(TypeError, match=says):
+        ssmpeft_lib.SSMPeftConfig(**options)
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f in ("Jamba", "Bamba", "FalconH1")])

@@ -9,7 +9,7 @@ import runpy
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import requires
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from reference import REPOSITORY
 
+import ssmpeft_lib
 from ssmpeft_lib.compat import window
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -55,10 +56,10 @@ def test_every_corner_ran_or_says_why_not():
 
 def warnings_with(folder: Path, **versions: str) -> list[str]:
     """What is said on the error channel by a fresh process in which libraries pretend to be of other versions."""
-    for name, version in versions.items():
-        metadata = folder / f"{name}-{version}.dist-info" / "METADATA"
+    for name, number in versions.items():
+        metadata = folder / f"{name}-{number}.dist-info" / "METADATA"
         metadata.parent.mkdir(parents=True)
-        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n", encoding="utf-8")
     code = "import ssmpeft_lib.adapters.region, ssmpeft_lib.methods.lora; ssmpeft_lib.adapt"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(REPOSITORY)])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
@@ -88,3 +89,8 @@ def test_continuous_integration_tries_both_ends_of_the_window_on_other_machines(
     assert {corner for corner, _ in steps} == {"lowest", "newest"} <= set(script["CORNERS"])
     machines = {machine for _, machine in steps}
     assert len(machines) == 2 and machines <= set(script["MACHINES"]) - {"plain"}
+
+
+def test_the_library_says_its_version_and_that_it_has_types():
+    assert ssmpeft_lib.__version__ == version("ssmpeft-lib")
+    assert (Path(ssmpeft_lib.__file__).parent / "py.typed").is_file()

@@ -19,6 +19,14 @@ TRIED = ("torch", "transformers", "peft")
 TORCH = "torch>=2.13,<2.14"
 
 
+def installed_version() -> str:
+    """This library's version; 0+unknown in a copy that was not installed."""
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
 def tried() -> dict[str, Requirement]:
     """Requirements of the libraries whose internals matter here, by name; empty in a copy that was not installed."""
     # not above: the process that runs SQL imports the library where no other package is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from peft import PeftConfig, PeftType
 
 from ..adapters.method import build_method
 from ..adapters.storage import LOAD_WITH, PEFT_TYPE
+from ..plan.cell import in_our_words
 from .registration import register
 
 STARTING = "## How to Get Started with the Model"
@@ -52,6 +53,14 @@ class SSMPeftConfig(PeftConfig):
     exclude_modules: ClassVar[None] = None
     layers_to_transform: ClassVar[None] = None
     layers_pattern: ClassVar[None] = None
+
+    def __new__(cls, *args, **options):
+        """Answer peft's words before they are refused as unknown."""
+        known = {item.name for item in fields(cls)}
+        words = [word for name in options if name not in known and (word := in_our_words(name))]
+        if words:
+            raise TypeError(f"SSMPeftConfig takes a method string, as in method='lora@in_proj,rank=8'; {words[0]}")
+        return super().__new__(cls)
 
     def __post_init__(self):
         super().__post_init__()

@@ -89,12 +89,28 @@ PEFT_WORDS = {
     "lora_alpha": "alpha",
     "lora_dropout": "dropout",
     "target_modules": "a list of slots behind @, as in lora@in_proj+out_proj",
+    "target_parameters": "a list of slots behind @, as in lora@A_log",
+    "feedforward_modules": "a list of slots behind @, as in ia3@mlp",
+    "exclude_modules": "a list of the slots that remain, behind @",
     "modules_to_save": "also",
+    "trainable_token_indices": "full@embedding, for all tokens",
     "num_virtual_tokens": "tokens",
     "use_dora": "the method dora",
+    "use_rslora": "rslora",
+    "init_lora_weights": "pissa, which is true or false,",
     "bias": "the method bitfit, or also=",
+    "lora_bias": "the method bitfit, or also=",
+    "rank_pattern": "one rank for all slots of an adapter",
+    "alpha_pattern": "one alpha for all slots of an adapter",
+    "layers_to_transform": "every layer",
+    "layers_pattern": "every layer",
 }
-"""Options of peft's configurations, and how the same is said in a method string."""
+"""Options of peft's configurations, and how the same is said in a method string, or what there is in its place."""
+
+
+def in_our_words(option: str) -> str:
+    """What stands here for an option of peft's configurations, as a clause; empty for any other word."""
+    return f"what peft calls {option} is {PEFT_WORDS[option]} here" if option in PEFT_WORDS else ""
 
 
 def parse_method(text: str) -> MethodString:
@@ -110,8 +126,7 @@ def parse_method(text: str) -> MethodString:
     for option, value in method.options.items():
         if option not in types:
             message = registry.unknown("option", option, types, f"ssmpeft_lib/methods/{method.name}.py")
-            ours = PEFT_WORDS.get(option)
-            raise LookupError(f"{message}; what peft calls {option} is {ours} here" if ours else message)
+            raise LookupError("; ".join(filter(None, [message, in_our_words(option)])))
         _check_type(method.name, option, value, types[option])
     if method.targets and not registry.class_literal("methods", method.name, "acts_on_slots", True):
         plain = MethodString(method.name, (), method.options)

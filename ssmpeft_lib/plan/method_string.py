@@ -33,9 +33,12 @@ class MethodString:
         """Parse `text`, for example `lora@in_proj_x+in_proj_z,rank=16`.
 
         Raises:
+            TypeError: it is no text.
             ValueError: the text does not have the form `name[@target+target][,option=value]`, or a number is no
                 finite one.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"a method is a string such as 'lora@out_proj,rank=16', got a {type(text).__name__}")
         # as peft spells that group
         text = text.replace("all-linear", "all_linear")
         if not _WORD.fullmatch(text):
