@@ -171,7 +171,7 @@ def test_a_method_brings_a_family_of_its_own(package):
     path = package / "methods" / "mine.py"
     path.write_text(FAMILY % "'mark': '<path/>'" + METHOD.format(attributes=attributes), encoding="utf-8")
     assert Cell.parse("quick/mamba-130m/mine/glue-rte/seed0").method == "mine"
-    assert list(registry.families())[-1] == "mine" and registry.family_labels()["mine"] == "Mine"
+    assert registry.families()["mine"].mark == "<path/>" and registry.family_labels()["mine"] == "Mine"
 
 
 def test_a_family_that_is_not_complete_is_refused(package):
