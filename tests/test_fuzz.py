@@ -161,7 +161,7 @@ def damaged_document(draw, document):
     for _ in range(draw(st.integers(1, 2))):
         path = draw(st.sampled_from(list(places(document))))
         if not path:
-            return draw(ODD)
+            return copy.deepcopy(draw(ODD))
         holder = document
         for key in path[:-1]:
             holder = holder[key]
@@ -173,7 +173,8 @@ def damaged_document(draw, document):
         elif kind == 2 and isinstance(holder, list):
             holder.append(copy.deepcopy(holder[path[-1]]))
         else:
-            holder[path[-1]] = draw(ODD)
+            # a list or dict among them is changed in the next round
+            holder[path[-1]] = copy.deepcopy(draw(ODD))
     return document
 
 
