@@ -28,7 +28,7 @@ class AdditionalScan(Method):
         "vision Mamba (Vim, VMamba) and Mamba-1 as a language model, on one GPU, with torch 2.3",
     )
     acts_on_slots = False
-    learning_rate = 2e-2
+    learning_rate = 1.5e-1
 
     def adapt(self, backbone: Backbone) -> None:
         self.check_count("states")

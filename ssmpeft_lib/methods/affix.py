@@ -37,7 +37,7 @@ class Affix(Method):
     )
     acts_on_slots = False
     starts_unchanged = False
-    learning_rate = 5e-2
+    learning_rate = 1.5e-1
 
     def adapt(self, backbone: Backbone) -> None:
         self.check_count("tokens")

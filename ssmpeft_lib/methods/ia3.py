@@ -40,7 +40,7 @@ class IA3(Method):
         "huggingface/peft",
         "a tuner of peft, which Mamba's fused kernel passes by on out_proj",
     )
-    learning_rate = 5e-2
+    learning_rate = 1.5e-1
 
     def adapt(self, backbone: Backbone) -> None:
         for slot in matrices(backbone, self.targets, "row to scale"):

@@ -33,7 +33,7 @@ class OFT(Method):
         "huggingface/peft",
         "a tuner of peft, which Mamba's fused kernel passes by on out_proj",
     )
-    learning_rate = 1e-2
+    learning_rate = 5e-3
 
     def adapt(self, backbone: Backbone) -> None:
         if self.block_size < 2:

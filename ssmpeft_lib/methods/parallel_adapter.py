@@ -38,7 +38,7 @@ class ParallelAdapter(Method):
         "vision Mamba (Vim, VMamba), on one GPU",
     )
     acts_on_slots = False
-    learning_rate = 1e-2
+    learning_rate = 1.5e-2
 
     def adapt(self, backbone: Backbone) -> None:
         self.check_count("width")

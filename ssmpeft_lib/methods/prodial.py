@@ -40,7 +40,7 @@ class ProDiaL(Method):
         "SeokilHam/ProDiaL",
         "Mamba-1 and Mamba-2 on a GPU, with its own copy of mamba_ssm's modules, trained on commonsense questions",
     )
-    learning_rate = 1e-2
+    learning_rate = 1.5e-2
 
     def adapt(self, backbone: Backbone) -> None:
         for option in ("block_size", "rank"):

@@ -34,7 +34,7 @@ class StateOffsetTuning(Method):
         "Mamba-1 on a GPU, with its own copy of mamba_ssm, torch 1.13 and peft 0.9",
     )
     acts_on_slots = False
-    learning_rate = 5e-2
+    learning_rate = 1.5e-2
 
     def adapt(self, backbone: Backbone) -> None:
         if self.low_rank < 0:
