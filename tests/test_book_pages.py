@@ -17,14 +17,16 @@ from markupsafe import escape
 from reference import REPOSITORY
 
 from ssmpeft_lib.book import links
-from ssmpeft_lib.book.exhibit_page import exhibit_csv
+from ssmpeft_lib.book.exhibit_page import exhibit_csv, exhibit_page
 from ssmpeft_lib.book.exhibit_view import cells_with_a_page, exhibit_view
 from ssmpeft_lib.book.insert import with_pieces
 from ssmpeft_lib.book.notice import Notice
 from ssmpeft_lib.book.page import Page, plain, raw
 from ssmpeft_lib.book.pages import make_pages
 from ssmpeft_lib.book.style_sheet import style_sheet
+from ssmpeft_lib.compare.join import exhibit_document
 from ssmpeft_lib.plan.cell import Cell
+from ssmpeft_lib.plan.exhibit import load_exhibits
 from ssmpeft_lib.plan.families import FAMILIES
 
 PROSE = REPOSITORY / "book"
@@ -341,3 +343,17 @@ def test_a_number_leads_to_no_run_that_is_not_there():
     cells = [f"quick/m/lora/dart/seed{seed}" for seed in (0, 1)]
     known = {"cells": cells, "problems": [f"{cells[0]}: not run", f"{cells[1]}: failed: ValueError: no"]}
     assert cells_with_a_page(known) == [cells[1]] and cells_with_a_page({}) == []
+
+
+@pytest.mark.parametrize("name", ["figure1", "figure2"])
+def test_the_page_of_a_figure_opens_with_it_as_printed_and_as_ours(name):
+    """From the numbers that are kept in the repository, at whatever scale the book is made."""
+    (figure,) = load_exhibits(REPOSITORY / "workflow" / "exhibits", [name])
+    shares = {point.model: {} for point in figure.points}
+    for point in figure.points:
+        if point.metric == "params.trainable_pct" and point.printed:
+            shares[point.model][point.method] = {"trainable_pct": point.printed.value}
+    document = exhibit_document(figure, "quick", range(1), Path("nothing"), shares, REPOSITORY / "recorded")
+    page = str(exhibit_page(document, "ours", lambda name: None, Notice.of("quick", Path("nothing"), [])))
+    titles = re.findall(r'class="title">([^<]+)<', page.partition("<table")[0])
+    assert {title.rpartition(", ")[2] for title in titles} == {"printed", "ours"}

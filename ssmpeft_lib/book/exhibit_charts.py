@@ -34,8 +34,8 @@ _AGREEMENT = (
 )
 
 
-def add_charts(page: Page, view: View) -> None:
-    """Add the charts that an exhibit has the numbers for, each kind under its heading.
+def add_fronts(page: Page, view: View) -> None:
+    """Add the charts of scores over trained parameters, if the exhibit has the numbers for any.
 
     Numbers of miniatures are not drawn: a drawing would compare them, with each other or with printed ones.
     """
@@ -50,6 +50,10 @@ def add_charts(page: Page, view: View) -> None:
     if drawn:
         page.heading("Against the number of parameters", "front-" + view.id)
         page.html(render("charts.html", charts=drawn, caption=_DRAWN if _is_figure(view) else _FRONT, kind="large"))
+
+
+def add_comparisons(page: Page, view: View) -> None:
+    """Add the charts of own numbers over what they cost and over printed ones; none of miniatures."""
     if view.small:
         _add_agreement(page, view, "small")
     if not view.judged:

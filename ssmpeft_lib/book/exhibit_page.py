@@ -12,7 +12,7 @@ from ..plan.cell import Cell
 from . import links
 from .claims_view import claims_html
 from .environment import prose, render
-from .exhibit_charts import add_charts
+from .exhibit_charts import add_comparisons, add_fronts
 from .exhibit_view import exhibit_view
 from .notice import Notice
 from .page import Page
@@ -58,9 +58,15 @@ def exhibit_page(
     page.search_words(_words_of(document))
     page.html(render("exhibit_meta.html", view=view, cells=len(cells), runs=runs, chapters=chapters))
     page.html(notice.html(document["kept"], view.stand_ins, view.zeros))
+    drawn_in_print = document["kind"] == "figure"
+    if drawn_in_print:
+        add_fronts(page, view)
+        page.heading("The numbers", "numbers-" + view.id)
     page.html(render("exhibit_table.html", view=view, marks=MARKS, bare=False))
     page.html(render("exhibit_key.html", view=view))
-    add_charts(page, view)
+    if not drawn_in_print:
+        add_fronts(page, view)
+    add_comparisons(page, view)
     if document["claims"]:
         page.heading(f"What the {document['kind']} is taken to show", "claims-" + view.id)
         page.html(claims_html(document["claims"], whose))
