@@ -13,7 +13,7 @@ from importlib import import_module
 from .compat.peft import register_when_imported
 from .compat.window import installed_version
 
-_HOME = {
+HOME = {
     "adapt": "adapters.api",
     "adaptation_of": "adapters.api",
     "count": "adapters.api",
@@ -34,19 +34,19 @@ _HOME = {
 }
 """The public names and the modules that they live in."""
 
-__all__ = sorted(_HOME)
+__all__ = sorted(HOME)
 
 
 def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name in HOME:
+        return getattr(import_module(f".{HOME[name]}", __name__), name)
     if name == "__version__":
         return installed_version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *HOME])
 
 
 register_when_imported()

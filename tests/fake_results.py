@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import jupytext
 from reference import REPOSITORY
 
+from ssmpeft_lib.commands.pipeline._reference import describe_library
 from ssmpeft_lib.compare.join import exhibit_document
 from ssmpeft_lib.methods._catalogue import catalogue
 from ssmpeft_lib.plan import registry
@@ -47,7 +48,7 @@ def fake_results(
             _write_cell(folder / cell.path, cell, wanted, any(text in str(cell) for text in failed))
     shares = _shares(loaded)
     write_json(folder / "shares.json", shares)
-    write_json(folder / "catalogue.json", catalogue())
+    write_json(folder / "catalogue.json", catalogue() | {"reference": describe_library()})
     for exhibit in loaded:
         document = exhibit_document(exhibit, scale, range(seeds), folder, shares)
         write_json(folder / scale / "exhibits" / f"{exhibit.id}.json", document)

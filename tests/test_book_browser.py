@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PAGES = [
     "index.html", "reading.html", "findings.html", "exhibits.html", "exhibits/table02.html", "exhibits/table08.html",
     "errata.html", "ssm.html", "methods.html", "methods/lora.html", "methods/sdlora.html", "glossary.html",
-    "doctor.html", "what-ran.html", "reproduce.html", "references.html", "runs.html", "runs/table08.html",
+    "doctor.html", "api.html", "what-ran.html", "reproduce.html", "references.html", "runs.html", "runs/table08.html",
     f"cells/mamba-130m/{FAILED}.html", "cells/mamba-130m/lora@out_proj/dart/seed1.html",
 ]  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Count the trainable parameters of every row of the exhibits, on the shapes of the real models (meta device).
 
 So are those that the errata of the tables compare printed shares with, and every method with its defaults on one model,
-for its page in the book. Beside the counts lies what the code says of its methods, their options and the slots.
+for its page in the book. Beside the counts lies what the code says of its methods, their options, the slots and its
+public names.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ def run(arguments: argparse.Namespace) -> None:
     write_json(arguments.output, count_parameters(points | errata | defaults))
     if arguments.catalogue:
         from ...methods._catalogue import catalogue
+        from ._reference import describe_library
 
-        write_json(arguments.catalogue, catalogue())
+        write_json(arguments.catalogue, catalogue() | {"reference": describe_library()})
 
 
 def count_parameters(wanted: set[tuple[str, str]]) -> dict[str, dict[str, dict]]:

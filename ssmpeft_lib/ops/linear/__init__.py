@@ -31,7 +31,7 @@ LEAST_READ = 1 << 16
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, backend: str = "auto") -> Tensor:
-    """y = x weight^T + bias, as `torch.nn.functional.linear`, which it calls wherever that is as fast.
+    """Compute y = x weight^T + bias, as `torch.nn.functional.linear`, which it calls wherever that is as fast.
 
     Args:
         x: shape [..., in_features].
@@ -62,7 +62,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, backend: str =
 
 
 class Linear(nn.Linear):
-    """torch's linear layer, computed by `linear`."""
+    """A linear layer as torch has it, computed by `linear`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., in_features] -> [..., out_features]."""

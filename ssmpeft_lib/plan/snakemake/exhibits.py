@@ -50,9 +50,10 @@ class ExhibitRules:
         return sorted(self.folder.glob("*.yaml"))
 
     def code_of_shares(self, wildcards: Any) -> str:
-        """Digest of the code that parameters are counted by: that of every method and model, and of the adapters."""
+        """Digest of the code that parameters are counted by and that the book describes."""
         modules = [(folder, name) for folder in ("methods", "models", "mixers") for name in registry.files(folder)]
-        return digest([("adapters", "count"), ("methods", "_catalogue"), *modules])
+        public = [tuple(place.split(".")) for place in registry.literal("", "__init__", "HOME").values()]
+        return digest([("adapters", "count"), ("methods", "_catalogue"), ("ops", "__init__"), *public, *modules])
 
     def spec(self, wildcards: Any) -> list[Path]:
         """The spec of an exhibit, and those of the chosen exhibits that its claims span beside it."""
