@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import pytest
@@ -12,9 +14,12 @@ from fake_results import fake_results
 from reference import REPOSITORY
 
 from ssmpeft_lib.__main__ import main
+from ssmpeft_lib.adapters.method import build_method
 from ssmpeft_lib.book.chapter_page import chapter_notebook
 from ssmpeft_lib.book.documents import Book
 from ssmpeft_lib.book.pages import make_pages
+from ssmpeft_lib.plan import registry
+from ssmpeft_lib.plan.snakemake.book import BookRules
 from ssmpeft_lib.plan.snakemake.workflow import Workflow
 
 pytestmark = pytest.mark.slow
@@ -84,3 +89,46 @@ def test_failing_cell_ends_the_command_and_leaves_no_chapter(tmp_path, capsys):
     assert main(["run-chapter", str(notebook), "--output", str(tmp_path / "out" / "broken.ipynb")]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     assert not (tmp_path / "out" / "broken.ipynb").exists()
+
+
+def test_a_chapter_on_how_something_is_done_shows_its_code(tmp_path):
+    fake_results(tmp_path, ("table08",), seeds=1)
+    (tmp_path / "chapters").mkdir()
+    text = TEXT.replace("exhibits: [table08, table99]", "code: shown")
+    jupytext.write(jupytext.reads(text, fmt="md:myst"), tmp_path / "chapters" / "use.ipynb")
+    cells = chapter_notebook(Book("quick", tmp_path, REPOSITORY / "book"), "use")["cells"]
+    assert [cell["metadata"].get("tags") for cell in cells] == [None, ["remove-input"], []]
+
+
+def test_the_chapter_on_use_runs_and_says_what_the_text_around_it_claims(tmp_path):
+    target = tmp_path / "use.ipynb"
+    assert main(["run-chapter", str(REPOSITORY / "notebooks" / "use.md"), "--output", str(target)]) == 0
+    cells = [cell for cell in json.loads(target.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+    said = "".join("".join(output.get("text", "")) for output in outputs)
+    first, last = map(float, re.search(r"loss ([\d.]+) at the start, ([\d.]+) after", said).groups())
+    assert last < first / 2
+    assert "loaded the same: True; merged: MambaForCausalLM" in said
+    assert "left out: backbone.layers.0.mixer.out_proj: peft refuses LoRA" in said
+    assert "peft: [PEFT" in said and said.count("healthy: True") == 2
+    assert re.search(r"A_log: \d+ of 1024 entries", said)
+
+
+def test_the_words_for_those_who_come_from_peft_are_methods_here():
+    text = (REPOSITORY / "notebooks" / "use.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \| (.*) \|$", text, re.M)[2:]
+    strings = [word for row in rows for word in re.findall(r"`([a-z_]+[@,][^`\s]*)`", row)]
+    assert len(strings) > 5
+    for string in strings:
+        build_method(string)
+
+
+def test_an_edit_of_what_a_chapter_calls_makes_it_anew(monkeypatch):
+    rules = BookRules(REPOSITORY)
+    digests = {name: rules.code_of_chapter(SimpleNamespace(chapter=name)) for name in ("use", "theory")}
+    storage = registry.PACKAGE / "adapters" / "storage.py"
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: b"edited" if path == storage else read(path))
+    assert rules.code_of_chapter(SimpleNamespace(chapter="use")) != digests["use"]
+    assert rules.code_of_chapter(SimpleNamespace(chapter="theory")) == digests["theory"]

@@ -1,4 +1,4 @@
-"""The page of a chapter: an executed notebook of `notebooks/`, with its code folded below its outputs."""
+"""The page of a chapter: an executed notebook of `notebooks/`, with its code folded below its outputs, or shown."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ def chapter_notebook(book: Book, name: str) -> dict[str, Any]:
     top = render(
         "chapter_top.html", name=name, places=list(filter(None, places)), file=links.file_href(page, f"{page}.ipynb")
     )
-    cells = [_shown(cell, index, raw(top)) for index, cell in enumerate(notebook["cells"])]
+    # a chapter on how something is done says `code: shown`
+    otherwise = [] if notebook["metadata"].get("code") == "shown" else ["hide-input"]
+    cells = [_shown(cell, index, raw(top), otherwise) for index, cell in enumerate(notebook["cells"])]
     kept = {key: notebook["metadata"][key] for key in SHOWN_KEYS if key in notebook["metadata"]}
     return {"cells": cells, "metadata": kept, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _shown(cell: dict[str, Any], index: int, top: str) -> dict[str, Any]:
+def _shown(cell: dict[str, Any], index: int, top: str, otherwise: list[str]) -> dict[str, Any]:
     source = text_of(cell["source"])
     if index == 0:
         heading, _, rest = source.partition("\n")
@@ -41,7 +43,7 @@ def _shown(cell: dict[str, Any], index: int, top: str) -> dict[str, Any]:
         return shown | {"metadata": {}}
     kept = [tag for tag in cell["metadata"].get("tags", []) if tag == "remove-input"]
     return shown | {
-        "metadata": {"tags": kept or ["hide-input"]},
+        "metadata": {"tags": kept or otherwise},
         "outputs": cell["outputs"],
         "execution_count": None,
     }

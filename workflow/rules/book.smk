@@ -24,6 +24,8 @@ rule chapter:
         "../envs/compute.yml"
     resources:
         **scaled_by_attempt(mem_mb=4000, runtime=60),
+    params:
+        code=plan.book.code_of_chapter,
     shell:
         "ssmpeft run-chapter {input.notebook:q} --output {output:q} &> {log:q}"
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
+from .. import code, registry
 from .files import result
 
 
@@ -30,6 +33,15 @@ class BookRules:
         """The executed notebooks that are pages of the book: all notebooks but that of a cell."""
         notebooks = sorted((self.root / "notebooks").glob("*.md"))
         return [result(f"chapters/{path.stem}.ipynb") for path in notebooks if path.stem != "cell"]
+
+    def code_of_chapter(self, wildcards: Any) -> str:
+        """Digest of the library's public functions and of the methods that a chapter's text names."""
+        text = (self.root / "notebooks" / f"{wildcards.chapter}.md").read_text(encoding="utf-8")
+        words = set(re.findall(r"\w+", text))
+        homes = registry.literal("", "__init__", "HOME")
+        public = [tuple(homes[name].split(".")) for name in re.findall(r"ssmpeft_lib\.(\w+)", text) if name in homes]
+        methods = [("methods", name) for name in registry.files("methods") if public and name in words]
+        return code.digest([*public, *methods])
 
     @property
     def chapter_sources(self) -> list[Path]:
