@@ -27,7 +27,7 @@ def chapter_notebook(book: Book, name: str) -> dict[str, Any]:
         "chapter_top.html", name=name, places=list(filter(None, places)), file=links.file_href(page, f"{page}.ipynb")
     )
     # a chapter on how something is done says `code: shown`
-    otherwise = [] if notebook["metadata"].get("code") == "shown" else ["hide-input"]
+    otherwise = ["shown-code"] if notebook["metadata"].get("code") == "shown" else ["hide-input"]
     cells = [_shown(cell, index, raw(top), otherwise) for index, cell in enumerate(notebook["cells"])]
     kept = {key: notebook["metadata"][key] for key in SHOWN_KEYS if key in notebook["metadata"]}
     return {"cells": cells, "metadata": kept, "nbformat": 4, "nbformat_minor": 5}
