@@ -32,7 +32,8 @@ def method_page(book: Book, name: str, written: str) -> str:
     page = links.method_page(name)
     said = book.catalogue["methods"][name]
     text = written.strip() or f"# {plain(said['title'])}\n\n{plain(said['docstring'])}"
-    names = (said["title"], said["title"].replace("-", " "), name, name.replace("_", " "))
+    title = said["title"]
+    names = (title, title.replace("-", " "), title.replace(" ", "-"), name, name.replace("_", " "))
     pieces = [
         text,
         search_words(names),
