@@ -51,6 +51,9 @@ SIZES = {
 }
 """Sizes by the prefix of transformers' classes."""
 
+ABOUT = ("dtype", "torch_dtype", "transformers_version", "model_type", "hybrid_override_pattern")
+"""Fields of a configuration that say where it is from, or that follow from its sizes."""
+
 
 def tiny(family: str, **sizes) -> nn.Module:
     """A model of a family in evaluation mode, the same at every call.
@@ -83,7 +86,3 @@ def tiny_like(config: transformers.PretrainedConfig) -> nn.Module:
         if isinstance(value, bool | str | float) and name in usual and name not in ABOUT and name[0] != "_"
     }
     return tiny(family, **switches)
-
-
-ABOUT = ("dtype", "torch_dtype", "transformers_version", "model_type", "hybrid_override_pattern")
-"""Fields of a configuration that say where it is from, or that follow from its sizes."""
