@@ -63,7 +63,7 @@ def memory():
     return tuple(Variant(kind, step(model, 4, 256)) for kind, model in models.items())
 
 
-def cheap_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state):
+def cheap_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state, seq_idx=None):
     """A sum in the scan's place, through which every input still gets a gradient."""
     per_channel = (A.sum(1) + D + delta_bias)[:, None]
     return u + delta + z + (B + C).sum(1, keepdim=True) + per_channel

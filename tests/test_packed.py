@@ -158,6 +158,15 @@ def test_flattened_batches(family, through_peft, options):
     torch.testing.assert_close(found.loss, losses, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("mask", [None, torch.ones(1, TOTAL, dtype=torch.int64)], ids=["no mask", "mask"])
+def test_the_loss_that_balances_experts_sees_no_mask_of_pairs(mask):
+    model = adapted("Jamba").train()
+    found = model(
+        ids(2, TOTAL)[:1], attention_mask=mask, labels=ids(2, TOTAL)[:1], seq_idx=NUMBERS, output_router_logits=True
+    )
+    assert found.loss.isfinite() and found.aux_loss.isfinite()
+
+
 @every_family
 def test_embeddings_and_positional_arguments(family):
     model, tokens = adapted(family), ids(2, TOTAL)[:1]

@@ -76,10 +76,13 @@ def part_documents(model: nn.Module, core: nn.Module, blocks: list[nn.Module]) -
     """
     for module in (model, core) if blocks else ():
         if not hasattr(module, "reads_documents"):
-            module.reads_documents = (
+            module.reads_documents = [
                 module.register_forward_pre_hook(_before, with_kwargs=True),
                 module.register_forward_hook(_after, always_call=True),
-            )
+            ]
+            if module is core:
+                # not of the model around it, which may need the mask for a loss
+                module.reads_documents.append(module.register_forward_pre_hook(_part_attention, with_kwargs=True))
     for block in blocks:
         mix_in(block, PackedBlock)
 
@@ -105,19 +108,28 @@ def _before(model: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] |
             "a model runs on packed rows in another thread; run one at a time, or in processes of their own "
             "(DistributedDataParallel in place of DataParallel)"
         )
-    changed = None
-    if documents is not None:
-        rest = {name: value for name, value in given.items() if name not in ("seq_idx", *LENGTHS)}
-        changed = (), keep_documents_apart(model, rest, documents)
     _call.model, _call.documents, _call.thread = model, documents, thread
-    return changed
+    if documents is None:
+        return None
+    return (), {name: value for name, value in given.items() if name not in ("seq_idx", *LENGTHS)}
+
+
+def _part_attention(core: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+    if _call.documents is None:
+        return None
+    return (), keep_documents_apart(core, _by_name(core, args, kwargs), _call.documents)
+
+
+def _by_name(model: nn.Module, args: tuple, kwargs: dict) -> dict:
+    """The arguments of a call by name."""
+    # most calls have one positional argument, and a signature takes as long as a small layer
+    names = ("input_ids",) if len(args) < 2 else inspect.signature(model.forward).parameters
+    return dict(zip(names, args, strict=False)) | kwargs
 
 
 def _read(model: nn.Module, args: tuple, kwargs: dict) -> tuple[dict, Tensor | None]:
     """The arguments of a call by name, and what they tell of documents."""
-    # most calls have one positional argument, and a signature takes as long as a small layer
-    names = ("input_ids",) if len(args) < 2 else inspect.signature(model.forward).parameters
-    given = dict(zip(names, args, strict=False)) | kwargs
+    given = _by_name(model, args, kwargs)
     tokens = next((given[name] for name in ("input_ids", "inputs_embeds") if given.get(name) is not None), None)
     cache = find_cache(given)
     if tokens is None or (cache is not None and torch.compiler.is_compiling()):
