@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """A method's source, and what its authors' code offers, for the book's table of such methods.
+    """A method's source, and what code elsewhere offers, for the book's table of such methods.
 
     Attributes:
         where: authors, venue and year.
         arxiv: number of the preprint.
-        code: the authors' repository on GitHub, `owner/name`; empty where none is known.
+        code: a repository on GitHub that has it, `owner/name`: its authors', or peft; empty where none is known.
         offers: what that code runs on and what it can do, as its own documents and files say.
     """
 

@@ -1,4 +1,4 @@
-"""The methods that the paper does not compare: their source, what their own code offers, what was seen to work here."""
+"""The methods that the paper does not compare: their source, what other code offers, what was seen to work here."""
 
 from __future__ import annotations
 
