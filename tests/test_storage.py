@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -18,6 +19,8 @@ from ssmpeft_lib.adapters.api import adapt, adaptation_of
 from ssmpeft_lib.adapters.method import build_method
 from ssmpeft_lib.adapters.storage import load, save
 
+FILES = ["README.md", "adapter_config.json", "adapter_model.safetensors"]
+
 
 @pytest.mark.parametrize("family, method", cases())
 def test_loaded_equals_saved(family, method, tmp_path):
@@ -29,7 +32,7 @@ def test_loaded_equals_saved(family, method, tmp_path):
     stored = load_file(tmp_path / "adapter_model.safetensors")
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert sum(t.numel() for t in stored.values() if t.is_floating_point()) == trained
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
 
 
 @pytest.fixture
@@ -161,3 +164,23 @@ def test_load_leaves_the_adapter_of_a_model_that_has_one(saved):
 def test_methods_are_spelled_out_in_full(method):
     found = build_method(method)
     assert build_method(found.spelled_out()) == found == build_method(str(found))
+
+
+@pytest.mark.parametrize(
+    "method, says", [("lora@out_proj", "ssmpeft_lib.merge(model)"), ("initial_state", "this adapter needs the library")]
+)
+def test_the_card_says_what_it_is_and_how_it_is_loaded(method, says, tmp_path):
+    """Its code runs as it stands, with the names of two folders filled in."""
+    build("Mamba").save_pretrained(tmp_path / "base")
+    model = shake(adapt(build("Mamba"), method), 0.1)
+    save(model, tmp_path / "adapter")
+    card = (tmp_path / "adapter" / "README.md").read_text(encoding="utf-8")
+    numbers = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert says in card and f"{numbers:,} trained numbers" in card and card.startswith("---\nlibrary_name: ")
+    names = {}
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
+    exec(code.replace("BASE", str(tmp_path / "base")).replace("ADAPTER", str(tmp_path / "adapter")), names)
+    torch.testing.assert_close(logits(names["model"].eval(), ids()), logits(model, ids()))
+    (tmp_path / "adapter" / "README.md").write_text("mine", encoding="utf-8")
+    save(model, tmp_path / "adapter")
+    assert (tmp_path / "adapter" / "README.md").read_text(encoding="utf-8") == "mine"

@@ -14,7 +14,9 @@ from ..compat.transformers import name_or_path
 from ..plan.atomic import replacing, write_text
 from ..plan.reading import read_json
 from .adapter_set import AdapterSet
-from .api import Adaptation, adapt, adaptation_of, base_model, untouched_on_error
+from .api import Adaptation, adapt, adaptation_of, base_model, count, untouched_on_error
+from .card import CARD, Card
+from .inputs.learned import LearnedInput
 from .method import build_method
 from .sparse import Sparse
 
@@ -37,7 +39,7 @@ def save(
         adapter: whose; None for the only one, or the only active one.
         state_dict: where to take the tensors from, by their names in the model; None for the model itself.
     Returns:
-        the folder, with adapter_config.json and adapter_model.safetensors.
+        the folder, with adapter_config.json, adapter_model.safetensors and, unless it has one, a model card.
     Raises:
         ValueError: the model is not adapted.
     """
@@ -60,7 +62,17 @@ def save(
     with replacing(folder / WEIGHTS) as draft:
         save_file(tensors, draft, metadata={"format": "pt"})
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+    if not (folder / CARD).exists():
+        write_text(folder / CARD, str(_card(model, found, tensors)))
     return folder
+
+
+def _card(model: nn.Module, found: Adaptation, tensors: dict[str, Tensor]) -> Card:
+    numbers = sum(tensor.numel() for tensor in tensors.values() if tensor.is_floating_point())
+    carriers = [module for module in model.modules() if isinstance(module, AdapterSet)]
+    learned = any(isinstance(module, LearnedInput) and found.adapter in module.deltas for module in carriers)
+    about = name_or_path(model), type(model).__name__
+    return Card(found.method.spelled_out(), *about, numbers, int(count(model)["total"]), not learned)
 
 
 def save_resumable(model: nn.Module, folder: str | Path, state_dict: dict[str, Tensor] | None = None) -> Path:
