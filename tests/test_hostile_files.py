@@ -81,6 +81,15 @@ def test_yaml_that_cannot_be_read_is_an_error_that_names_the_file(tmp_path, kind
         read(path)
 
 
+@pytest.mark.parametrize("key", ["data_dir", "tokenizer"])
+@pytest.mark.parametrize("value", ["a" * 3000, "a\0b", "~nobody-of-that-name/x"])
+def test_what_can_be_no_path_is_refused_with_the_key(tmp_path, key, value):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(CONFIG) | {key: value}), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"config.yaml: {key} is .*, (which can be no path|and there is nothing)"):
+        Config.load(path)
+
+
 @pytest.mark.parametrize("key", ["1", "null", "yes", "1.5", "2026-01-01"])
 def test_keys_that_are_no_words_are_named(tmp_path, key):
     path = tmp_path / "a.yaml"
@@ -133,6 +142,8 @@ def test_the_path_of_a_parsed_cell_is_its_own():
         ({"base_class": [1]}, "has 'base_class': \\[1\\], which must be the name of a class"),
         ({"base_class": {"a": 1}}, "has 'base_class'"),
         ({"base_class": 5}, "has 'base_class': 5"),
+        ({"vocab_size": ""}, "has 'vocab_size': '', which must be a number of tokens"),
+        ({"vocab_size": [64]}, "has 'vocab_size'"),
         ({"method": ["lora"]}, "names no method"),
         ({"method": "lora,rank=1000000000"}, "rank 1000000000 is larger than both sides of the weight"),
         ({"method": "lora,rank=" + "9" * 4000}, "is larger than both sides"),

@@ -270,6 +270,8 @@ def _config(path: Path) -> dict:
         raise ValueError(f"{path} names no method, it has 'method': {config.get('method')!r}")
     if not isinstance(config.get("base_class"), str | None):
         raise ValueError(f"{path} has 'base_class': {config['base_class']!r}, which must be the name of a class")
+    if not isinstance(config.get("vocab_size"), int | None):
+        raise ValueError(f"{path} has 'vocab_size': {config['vocab_size']!r}, which must be a number of tokens")
     whole = config.get("modules_to_save")
     if not isinstance(whole, list | None) or not all(isinstance(name, str) for name in whole or ()):
         raise ValueError(f"{path} has 'modules_to_save': {whole!r}, which must be a list of names")

@@ -165,7 +165,11 @@ def _spell_off(document: Mapping[str, Any]) -> dict[str, Any]:
 def _existing(document: Mapping[str, Any], key: str, path: Path | str) -> Path | None:
     if document.get(key) is None:
         return None
-    found = Path(document[key]).expanduser()
-    if not found.exists():
-        raise ValueError(f"{path}: {key} is {document[key]!r}, and there is nothing at {found.absolute()}")
-    return found
+    try:
+        found = Path(document[key]).expanduser()
+        if found.exists():
+            return found
+    except (OSError, ValueError, RuntimeError) as error:
+        # a name that is too long, has a zero in it, or begins with the home of nobody
+        raise ValueError(f"{path}: {key} is {document[key][:100]!r}, which can be no path ({error.args[-1]})") from None
+    raise ValueError(f"{path}: {key} is {document[key]!r}, and there is nothing at {found.absolute()}")
