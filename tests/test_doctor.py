@@ -82,6 +82,15 @@ def test_stock_peft(family, method, expected, weights):
     assert wrong(adapt_with_stock_peft(build(family).to(weights), method)) == expected | rounded
 
 
+@pytest.mark.parametrize("family", ["Mamba", "Bamba"])
+def test_documents_that_see_each_other_are_found(family, monkeypatch):
+    model = adapt(build(family), "lora@out_proj")
+    assert doctor(model).checks["packed"].ok
+    monkeypatch.setattr("ssmpeft_lib.adapters.packed.documents_of", lambda *_: None)
+    monkeypatch.setattr("ssmpeft_lib.mixers._forward.documents_of", lambda *_: None)
+    assert wrong(model) == {"packed"}
+
+
 def test_an_error_in_a_foreign_adapter_is_a_finding():
     report = doctor(get_peft_model(build("Jamba"), LoraConfig(target_parameters=["mamba.A_log"], target_modules=[])))
     assert "ParamWrapper.forward() missing" in report.checks["gradients"].found

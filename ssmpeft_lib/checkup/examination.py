@@ -57,6 +57,7 @@ def doctor(model: nn.Module, ids: Tensor | None = None) -> Report:
             "training_fused": _attempt(lambda: _training(moved, ids, fused=True)),
             "merged": _attempt(lambda: _merged(moved, ids, probes.is_quantised(model))),
             "cached": _attempt(lambda: _compared(*probes.continued(moved, ids))),
+            "packed": _attempt(lambda: _packed(moved, ids)),
             "precision": _precision(model),
             "layers": _layers(model),
         }
@@ -91,6 +92,16 @@ def _merged(model: nn.Module, ids: Tensor, quantised: bool) -> Check:
         return check
     found = f"{foreign} tensors are not those of a plain model: saving and loading it loses the adapter"
     return Check(False, found, check.difference)
+
+
+def _packed(model: nn.Module, ids: Tensor) -> Check:
+    if not hasattr(base_model(model), "reads_documents"):
+        # no adapter's fault: the models that it was put on do so without one
+        return Check(None, "stock models let the documents of a row see each other")
+    try:
+        return _compared(*probes.packed(model, ids))
+    except ValueError as refusal:
+        return Check(None, f"refused: {str(refusal).partition(';')[0]}")
 
 
 def _precision(model: nn.Module) -> Check:

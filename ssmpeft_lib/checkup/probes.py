@@ -132,6 +132,16 @@ def continued(model: nn.Module, ids: Tensor, tokens: int = 4) -> tuple[Tensor, T
     return torch.stack(cached.logits, 1), full
 
 
+@torch.no_grad()
+def packed(model: nn.Module, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits of documents one behind the other in one row, and of each alone."""
+    model.eval()
+    documents = [part for row in ids.split(1) for part in row.split(max(1, ids.shape[1] // 2), dim=1)]
+    number = torch.cat([torch.full_like(document, i) for i, document in enumerate(documents)], dim=1)
+    together = model(input_ids=torch.cat(documents, dim=1), seq_idx=number.int(), use_cache=False).logits
+    return together, torch.cat([logits(model, document) for document in documents], dim=1)
+
+
 def coverage(model: nn.Module) -> tuple[int, int]:
     """How many blocks hold something that is trained, of how many."""
     base = base_model(model)

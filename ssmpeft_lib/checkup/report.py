@@ -12,6 +12,7 @@ TITLES = {
     "training_fused": "  with fused kernels",
     "merged": "merged = unmerged",
     "cached": "cached generation = full forward",
+    "packed": "packed documents = one by one",
     "precision": "small changes are kept",
     "layers": "layers covered",
 }
