@@ -130,14 +130,10 @@ def keep_documents_apart(model: nn.Module, arguments: dict, documents: Tensor) -
             f"attention of the kind {implementation!r} is not known to keep several documents of a row apart; load the "
             "model with attn_implementation='sdpa' (or eager, flex_attention, flash_attention_2)"
         )
-    # made here, as not every family lets the mask know of positions
-    apart = create_causal_mask(
-        config=model.config,
-        inputs_embeds=torch.empty(*anew.shape, 0, dtype=model.dtype, device=anew.device),
-        attention_mask=None,
-        past_key_values=None,
-        position_ids=positions,
-    )
+    # made here, as not every family lets the mask know of positions; without a mask of padding and without a cache,
+    # which has another name since transformers 5.24
+    embeddings = torch.empty(*anew.shape, 0, dtype=model.dtype, device=anew.device)
+    apart = create_causal_mask(model.config, embeddings, None, None, position_ids=positions)
     return arguments | {"attention_mask": {"full_attention": apart, "linear_attention": None}}
 
 
