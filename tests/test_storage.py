@@ -181,6 +181,8 @@ def test_the_card_says_what_it_is_and_how_it_is_loaded(method, says, tmp_path):
     code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
     exec(code.replace("BASE", str(tmp_path / "base")).replace("ADAPTER", str(tmp_path / "adapter")), names)
     torch.testing.assert_close(logits(names["model"].eval(), ids()), logits(model, ids()))
+    save(adapt(build("Mamba"), "lora@in_proj,rank=3"), tmp_path / "adapter")
+    assert "lora@in_proj,rank=3" in (tmp_path / "adapter" / "README.md").read_text(encoding="utf-8")
     (tmp_path / "adapter" / "README.md").write_text("mine", encoding="utf-8")
     save(model, tmp_path / "adapter")
     assert (tmp_path / "adapter" / "README.md").read_text(encoding="utf-8") == "mine"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CARD = "README.md"
+WRITTEN = "<!-- written by ssmpeft_lib.save, which writes it anew as long as this line is here -->"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Card:
         )
         return f"""{chr(10).join(header)}
 ---
+{WRITTEN}
+
 # `{self.method}` on {self.base_class}
 
 An adapter for {f"`{self.base}`" if on_hub else f"a {self.base_class}"}: {self.numbers:,} trained numbers, \
@@ -59,3 +62,8 @@ For users without the library:
 {way_out}
 ```
 """
+
+
+def is_of_someone(path: Path) -> bool:
+    """Whether a card is there that someone has made his own."""
+    return path.exists() and WRITTEN not in path.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from ..plan.atomic import replacing, write_text
 from ..plan.reading import read_json
 from .adapter_set import AdapterSet
 from .api import Adaptation, adapt, adaptation_of, base_model, count, untouched_on_error
-from .card import CARD, Card
+from .card import CARD, Card, is_of_someone
 from .inputs.learned import LearnedInput
 from .method import build_method
 from .sparse import Sparse
@@ -39,7 +39,7 @@ def save(
         adapter: whose; None for the only one, or the only active one.
         state_dict: where to take the tensors from, by their names in the model; None for the model itself.
     Returns:
-        the folder, with adapter_config.json, adapter_model.safetensors and, unless it has one, a model card.
+        the folder, with adapter_config.json, adapter_model.safetensors and a model card, unless it has one of yours.
     Raises:
         ValueError: the model is not adapted.
     """
@@ -62,7 +62,7 @@ def save(
     with replacing(folder / WEIGHTS) as draft:
         save_file(tensors, draft, metadata={"format": "pt"})
     write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
-    if not (folder / CARD).exists():
+    if not is_of_someone(folder / CARD):
         write_text(folder / CARD, str(_card(model, found, tensors)))
     return folder
 
