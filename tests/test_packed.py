@@ -290,6 +290,22 @@ def test_packed_rows_in_a_compiled_graph(family):
         torch.testing.assert_close(logits(compiled, tokens, **told), one_by_one(model), **CLOSE)
 
 
+@torch_compiles
+def test_masks_beside_documents_in_a_compiled_graph():
+    model, tokens = adapted("Mamba"), ids(2, TOTAL)[:1]
+    compiled = torch.compile(model, backend="aot_eager")
+    mask = torch.ones(1, TOTAL, dtype=torch.int64)
+    mask[:, :2] = 0
+    parts = [tokens[:, 2:4], *documents()[1:]]
+    found = logits(compiled, tokens, attention_mask=mask, seq_idx=NUMBERS)
+    torch.testing.assert_close(found[:, 2:], torch.cat([logits(model, part) for part in parts], dim=1), **CLOSE)
+    with pytest.raises(RuntimeError, match="a compiled model needs seq_idx to know"):
+        logits(compiled, tokens, attention_mask=mask, position_ids=POSITIONS)
+    running = torch.arange(TOTAL)[None]
+    expected = logits(model, tokens, attention_mask=mask)
+    torch.testing.assert_close(logits(compiled, tokens, attention_mask=mask, position_ids=running), expected, **CLOSE)
+
+
 def test_documents_are_numbered():
     def numbered(batch, seq_len, **arguments):
         found = documents_of(arguments, batch, seq_len)

@@ -13,6 +13,16 @@ PACKING = ("seq_idx", *LENGTHS, "position_ids")
 """The arguments of a model or a mixer that may tell of several documents in a row."""
 
 
+GAP = (
+    "attention_mask has zeros between the tokens of one document, in a row of several; put padding between documents or"
+    " around them, or give every document a row of its own"
+)
+IN_A_GRAPH = (
+    "position_ids tell of several documents in a row, beside an attention_mask; a compiled model needs seq_idx to know,"
+    " or a call without the mask"
+)
+
+
 def documents_of(arguments: Mapping, batch: int, seq_len: int) -> Tensor | None:
     """Number the documents of each row, as the arguments of a call tell of them.
 
@@ -26,33 +36,38 @@ def documents_of(arguments: Mapping, batch: int, seq_len: int) -> Tensor | None:
         ValueError: sizes that do not fit, or a gap in a document.
     """
     numbers, positions = _told(arguments, batch, seq_len)
-    mask = arguments.get("attention_mask")
-    is_masked = isinstance(mask, Tensor) and mask.dim() == 2
-    if torch.compiler.is_compiling():
-        # no value can decide here what is computed
-        return _numbered_in_a_graph(numbers, positions, is_masked)
     if not numbers and positions is None:
         return None
-    first = next(iter(numbers), positions)
+    mask, first = arguments.get("attention_mask"), next(iter(numbers), positions)
+    is_masked = isinstance(mask, Tensor) and mask.dim() == 2
     # of a call that goes on, the mask tells of the tokens before it too
     real = mask[:, -seq_len:].to(first.device) != 0 if is_masked else first.new_ones((batch, seq_len), dtype=torch.bool)
     last = F.pad(torch.where(real, torch.arange(seq_len, device=first.device), -1).cummax(1).values, (1, -1), value=-1)
-    before = last.clamp(min=0)
-    anew = torch.zeros_like(real)
-    for number in numbers:
-        anew |= number != number.gather(1, before)
-    if positions is not None:
-        anew |= positions <= positions.gather(1, before)
-    anew &= real & (last >= 0)
-    if not anew.any():
-        return None
+    anew = _starting(numbers, positions, last) & real
     changed = real[:, 1:] != real[:, :-1]
-    if (changed & real[:, 1:] & (last[:, 1:] >= 0) & ~anew[:, 1:]).any():
-        raise ValueError(
-            "attention_mask has zeros between the tokens of one document, in a row of several; put padding between "
-            "documents or around them, or give every document a row of its own"
-        )
+    gap = changed & real[:, 1:] & (last[:, 1:] >= 0) & ~anew[:, 1:]
+    if torch.compiler.is_compiling():
+        # no value can decide here what is computed, but the graph can end where it would be wrong
+        if is_masked and not numbers:
+            torch._assert_async(~anew.any(), IN_A_GRAPH)
+            return None
+        torch._assert_async(~gap.any(), GAP)
+    elif not anew.any():
+        return None
+    elif gap.any():
+        raise ValueError(GAP)
     return (anew | F.pad(changed, (1, 0))).cumsum(1, dtype=torch.int32)
+
+
+def _starting(numbers: list[Tensor], positions: Tensor | None, last: Tensor) -> Tensor:
+    """Where a token is of another document than the last one before it, which stands at `last`; -1 for none."""
+    before = last.clamp(min=0)
+    anew = torch.zeros_like(last, dtype=torch.bool)
+    for number in numbers:
+        anew = anew | (number != number.gather(1, before))
+    if positions is not None:
+        anew = anew | (positions <= positions.gather(1, before))
+    return anew & (last >= 0)
 
 
 def _told(arguments: Mapping, batch: int, seq_len: int) -> tuple[list[Tensor], Tensor | None]:
@@ -71,16 +86,6 @@ def _told(arguments: Mapping, batch: int, seq_len: int) -> tuple[list[Tensor], T
 def _given(arguments: Mapping, name: str) -> bool:
     # one document in one row is what there is without saying so
     return arguments.get(name) is not None and (name not in LENGTHS or len(arguments[name]) > 2)
-
-
-def _numbered_in_a_graph(numbers: list[Tensor], positions: Tensor | None, is_masked: bool) -> Tensor | None:
-    if positions is not None and not is_masked:
-        anew = F.pad(positions[:, 1:] <= positions[:, :-1], (1, 0))
-        numbers = [*numbers, anew.cumsum(1)]
-    if not numbers:
-        return None
-    anew = sum((number[:, 1:] != number[:, :-1]).int() for number in numbers)
-    return F.pad(anew > 0, (1, 0)).cumsum(1, dtype=torch.int32)
 
 
 def _of_each_token(name: str, value: Tensor, batch: int, seq_len: int) -> Tensor:
