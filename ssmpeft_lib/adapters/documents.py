@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..compat.torch import end_graph_unless
+
 LENGTHS = ("cu_seq_lens_q", "cu_seq_lens_k", "cu_seqlens")
 PACKING = ("seq_idx", *LENGTHS, "position_ids")
 """The arguments of a model or a mixer that may tell of several documents in a row."""
-
 
 GAP = (
     "attention_mask has zeros between the tokens of one document, in a row of several; put padding between documents or"
@@ -49,9 +50,9 @@ def documents_of(arguments: Mapping, batch: int, seq_len: int) -> Tensor | None:
     if torch.compiler.is_compiling():
         # no value can decide here what is computed, but the graph can end where it would be wrong
         if is_masked and not numbers:
-            torch._assert_async(~anew.any(), IN_A_GRAPH)
+            end_graph_unless(~anew.any(), IN_A_GRAPH)
             return None
-        torch._assert_async(~gap.any(), GAP)
+        end_graph_unless(~gap.any(), GAP)
     elif not anew.any():
         return None
     elif gap.any():

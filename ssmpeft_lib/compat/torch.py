@@ -52,6 +52,11 @@ def edits_of(tensor: Tensor) -> object:
     return tensor._version if hasattr(tensor, "_version") else object()
 
 
+def end_graph_unless(condition: Tensor, message: str) -> None:
+    """Have a compiled graph raise a RuntimeError, when it runs, where a condition of one element does not hold."""
+    torch._assert_async(condition, message)
+
+
 def own_parameter(module: nn.Module, name: str) -> nn.Parameter | None:
     """A parameter of a module itself, whatever the module shows under that name."""
     return module._parameters.get(name)
