@@ -10,7 +10,7 @@ from reference import shared
 from required import torch_compiles
 from transformers.models.mamba.modeling_mamba import causal_conv1d_fn
 
-from ssmpeft_lib.ops import causal_conv1d
+from ssmpeft_lib.ops import causal_conv1d, causal_conv1d_step
 
 BACKENDS = ["cpp", "torch"]
 DOUBLE = torch.float64
@@ -185,5 +185,20 @@ def test_bad_arguments_are_named(name, change, message):
 
 
 def test_unknown_activation():
-    with pytest.raises(ValueError, match="activation is 'gelu', expected one of"):
-        causal_conv1d(torch.randn(1, 2, 3), torch.randn(2, 4), activation="gelu")
+    x, weight = torch.randn(1, 2, 3), torch.randn(2, 4)
+    with pytest.raises(ValueError, match="causal_conv1d: activation is 'gelu', expected one of"):
+        causal_conv1d(x, weight, activation="gelu")
+    with pytest.raises(ValueError, match="causal_conv1d_step: activation is 'gelu', expected one of"):
+        causal_conv1d_step(x, x[..., 0], weight, activation="gelu")
+
+
+@pytest.mark.parametrize("backend", [*BACKENDS, "naive"])
+def test_swish_is_another_name_of_silu(backend):
+    x, weight = torch.randn(1, 2, 3), torch.randn(2, 4)
+    options = {"backend": need(backend)}
+    assert torch.equal(
+        causal_conv1d(x, weight, None, "swish", **options), causal_conv1d(x, weight, None, "silu", **options)
+    )
+    if backend != "naive":
+        steps = [causal_conv1d_step(x.clone(), x[..., 0], weight, None, name, **options) for name in ("swish", "silu")]
+        assert torch.equal(*steps)

@@ -25,7 +25,15 @@ BACKENDS = {
     "naive": naive.causal_conv1d,
 }
 
-ACTIVATIONS = ("silu", None)
+ACTIVATIONS = {"silu": "silu", "swish": "silu", None: None}
+"""What the kernels call each activation."""
+
+
+def known_activation(op: str, activation: str | None) -> str | None:
+    """The activation as the kernels call it, or a ValueError."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"{op}: activation is {activation!r}, expected one of {tuple(ACTIVATIONS)}")
+    return ACTIVATIONS[activation]
 
 
 @vmappable("weight", "bias")
@@ -46,7 +54,7 @@ def causal_conv1d(
         x: shape [batch, d_inner, seq_len].
         weight: shape [d_inner, width]; the last column meets the present input.
         bias: shape [d_inner].
-        activation: `silu` or None.
+        activation: `silu`, which is `swish` too, or None.
         initial_columns: the inputs just before x[..., 0], oldest first, shape [batch or 1, d_inner, width - 1]; zero
             if not given. Its gradient is summed over the batch where it is shared.
         seq_idx: which document each step belongs to, whole numbers of shape [batch, seq_len]; before each document
@@ -70,8 +78,7 @@ def causal_conv1d(
     check_initial(op, "initial_columns", initial_columns, "(batch, d_inner, width - 1)", batch, (d_inner, width - 1))
     check_same_dtype(op, x, (("initial_columns", initial_columns),))
     check_documents(op, seq_idx, x, (batch, seq_len))
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"{op}: activation is {activation!r}, expected one of {ACTIVATIONS}")
+    activation = known_activation(op, activation)
     compute = accumulation_dtype(x.dtype)
     run = pick_backend(op, BACKENDS, backend, x.device, x.dtype)
     return run(x, cast(weight, compute), cast(bias, compute), activation, initial_columns, starts_of(seq_idx))

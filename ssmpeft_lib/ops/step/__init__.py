@@ -11,6 +11,7 @@ from torch import Tensor, dtype, no_grad
 
 from ssmpeft_lib.ops._dispatch import pick_backend
 from ssmpeft_lib.ops._layout import accumulation_dtype, cast, check_floating, check_like, check_same_dtype
+from ssmpeft_lib.ops.conv import known_activation
 from ssmpeft_lib.ops.step import cpp, torch
 
 STATE_BACKENDS = {"cpp": cpp.selective_state_step, "torch": torch.selective_state_step}
@@ -90,7 +91,7 @@ def causal_conv1d_step(
         x: the present input, shape [batch, d_inner].
         weight: shape [d_inner, width].
         bias: shape [d_inner].
-        activation: `silu` or None.
+        activation: `silu`, which is `swish` too, or None.
         backend: `auto`, or a name from `backends()`.
     Returns:
         y of the shape and type of `x`.
@@ -111,6 +112,7 @@ def causal_conv1d_step(
         ),
     )
     check_same_dtype(op, x, (("columns", columns),))
+    activation = known_activation(op, activation)
     compute = accumulation_dtype(x.dtype)
     run = pick_backend(op, CONV_BACKENDS, backend, x.device, x.dtype)
     return run(columns, x, cast(weight, compute), cast(bias, compute), activation)
