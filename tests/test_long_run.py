@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def held_by(pid: int) -> tuple[float, int, int]:
     return private / 1024, len(os.listdir(f"/proc/{pid}/fd")), len(children)
 
 
+def at_rest(pid: int) -> tuple[float, int, int]:
+    """The least of some looks: what a fork has just left behind counts for a moment."""
+    looks = []
+    for _ in range(5):
+        time.sleep(0.5)
+        looks.append(held_by(pid))
+    return min(looks)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="the system does not tell a process's memory")
 def test_many_cells_leave_nothing_in_the_server(tmp_path):
@@ -71,7 +81,7 @@ def test_many_cells_leave_nothing_in_the_server(tmp_path):
             server = server_of(runtime)
             assert server, "the cells did not go through the warm server"
             wait_for(lambda server=server: held_by(server)[2] == 0, "the last cell's processes to end", 30)
-            seen.append(held_by(server))
+            seen.append(at_rest(server))
     (first, files, _), (last, files_now, _) = seen
     print(f"{CELLS} cells: {first:.1f} MB and {files} files after {FIRST}, {last:.1f} MB and {files_now} at the end")
     assert last - first < MEGABYTES and files_now <= files
