@@ -101,7 +101,7 @@ def _packed(model: nn.Module, ids: Tensor) -> Check:
     try:
         return _compared(*probes.packed(model, ids))
     except ValueError as refusal:
-        return Check(None, f"refused: {str(refusal).partition(';')[0]}")
+        return Check(None, str(refusal).partition(";")[0])
 
 
 def _precision(model: nn.Module) -> Check:

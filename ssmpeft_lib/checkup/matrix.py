@@ -25,6 +25,7 @@ FIELDS = {
     "checkpointing": "gradients with gradient checkpointing are those without",
     "bf16": "a step and generation in bfloat16 stay finite",
     "generate": "cached generation equals the full forward",
+    "packed": "the documents of a packed row are computed as in rows of their own",
     "save": "loaded equals saved",
     "merge": "merged equals unmerged",
     "peft": "stock peft's PeftModel computes the same from the saved folder",
@@ -41,6 +42,7 @@ FITTING = {"rank": 2, "freeze_channels": 0.9, "freeze_states": 0.5}
 FROM_THE_DOCTOR = {
     "train": ("gradients", "gradients_fused", "training", "training_fused"),
     "generate": ("cached",),
+    "packed": ("packed",),
     "merge": ("merged",),
 }
 
