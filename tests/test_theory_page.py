@@ -12,6 +12,7 @@ import pytest
 from reference import REPOSITORY
 
 from ssmpeft_lib.book.theory import page, plots, slider
+from ssmpeft_lib.theory import verdicts
 from ssmpeft_lib.theory.errata import errata
 from ssmpeft_lib.theory.systems import System
 
@@ -82,3 +83,10 @@ def test_numbers(value, text):
 def test_cards_escape_what_is_printed():
     shown = page.errata_of(next(entry.statement for entry in errata() if "<" in entry.printed)).data
     assert "&lt;" in shown and '<details class="erratum" id="T-' in shown
+
+
+def test_the_chapter_opens_with_how_many_parts_hold():
+    shown = [verdict for *_, verdict in verdicts.rows()]
+    confirmed = shown.count("confirmed")
+    assert 0 < confirmed < len(shown)
+    assert verdicts.in_words().startswith(f"{confirmed} of {len(shown)} parts come out as printed, and none of the 6 ")

@@ -103,3 +103,14 @@ PARTS = (
 def rows() -> list[list[str | float]]:
     """Statement, claim, the number that decides, and the verdict, one row each."""
     return [[f"{part.statement}: {part.says}", part.value, part.verdict] for part in PARTS]
+
+
+def in_words() -> str:
+    """One sentence: how many parts come out as printed, and how many statements with all of their parts."""
+    statements = {part.statement for part in PARTS}
+    failing = [part for part in PARTS if part.verdict != "confirmed"]
+    whole = statements - {part.statement for part in failing}
+    return (
+        f"{len(PARTS) - len(failing)} of {len(PARTS)} parts come out as printed, and {len(whole) or 'none'} of the "
+        f"{len(statements)} groups of statements as a whole."
+    )
