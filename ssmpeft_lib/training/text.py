@@ -50,7 +50,7 @@ class TextProblem(Problem):
     @property
     def uniform_loss(self) -> float:
         """Cross-entropy of a uniform guess among all tokens."""
-        return math.log(self.tokenizer.get_vocab_size())
+        return math.log(self.model.config.vocab_size)
 
     def loss(self, indices: np.ndarray) -> Callable[[], Tensor]:
         """Cross-entropy of the label tokens."""

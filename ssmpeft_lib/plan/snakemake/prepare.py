@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
@@ -54,6 +53,9 @@ def prepare(workflow: Any) -> Workflow:
         if message := plan.exhibits.other_code_message():
             logger.warning(message)
         if plan.config.other_code == "rerun" and plan.config.run_cells:
+            # it cannot be imported before the rest of Snakemake
+            from snakemake.dag import DAG
+
             run_again(plan.exhibits.of_other_code, DAG)
     return plan
 
