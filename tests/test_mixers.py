@@ -154,10 +154,12 @@ def test_a_mixer_swallows_no_keyword(family):
 def test_positions_at_padding_are_no_new_document():
     """generate counts positions from the first real token and puts a constant at padding."""
     model = adapt(build("Bamba"), "lora@out_proj")
-    padded = left_padded(ids(), padding=4)
+    padded, alone = left_padded(ids(), padding=4), logits(model, ids()[1:, 4:])
     for filling in (0, 1):
         positions = (padded["attention_mask"].cumsum(1) - 1).masked_fill(padded["attention_mask"] == 0, filling)
-        logits(model, padded["input_ids"], attention_mask=padded["attention_mask"], position_ids=positions)
+        given = {"attention_mask": padded["attention_mask"], "position_ids": positions}
+        together = logits(model, padded["input_ids"], **given)
+        torch.testing.assert_close(together[1:, 4:], alone, **CLOSE)
 
 
 @pytest.mark.parametrize("name", registry.files("mixers"))

@@ -95,6 +95,11 @@ class Method:
         if getattr(self, option) > MOST:
             raise self.refuse(option, f"must be at most {MOST:,}")
 
+    def check_dropout(self) -> None:
+        """Raise a ValueError where the option `dropout` is no share of what is to be dropped."""
+        if not 0 <= self.dropout < 1:
+            raise self.refuse("dropout", "must be at least 0 and below 1")
+
     def spelled_out(self) -> str:
         """The method string with every option, so that it means the same when a default changes."""
         given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != ""}

@@ -139,11 +139,8 @@ def hotswap(model: nn.Module, folder: str | Path, adapter: str | None = None) ->
     merged = [module for module in model.modules() if found.adapter in getattr(module, "before_merge", ())]
     if merged:
         raise ValueError(f"adapter {found.adapter!r} is merged into the weights; unmerge it first")
-    before = {
-        name: tensor.clone()
-        for name, tensor in model.state_dict().items()
-        if name in set(live_names(model, found).values())
-    }
+    replaced = set(live_names(model, found).values())
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items() if name in replaced}
     try:
         _fill(model, _weights(Path(folder) / WEIGHTS), Path(folder) / WEIGHTS, found)
     except ValueError:

@@ -15,7 +15,7 @@ from ..adapters.storage import load, save
 from ..plan import registry
 from ..plan.method_string import MethodString
 from .examination import doctor
-from .probes import prepared
+from .probes import logits, prepared, relative_difference
 from .report import Check, Report
 from .tiny import SIZES, tiny
 
@@ -162,12 +162,11 @@ def _ids() -> torch.Tensor:
     return torch.randint(2, 64, (2, 9), generator=torch.Generator().manual_seed(0))
 
 
-@torch.no_grad()
 def _logits(model: nn.Module) -> torch.Tensor:
-    return model.eval()(input_ids=_ids(), use_cache=False).logits[:, -_ids().shape[1] :]
+    return logits(model, _ids())
 
 
 def _unlike(one: torch.Tensor, other: torch.Tensor) -> str:
     """How two tensors differ, in words; empty where it is by rounding."""
-    difference = float((one - other).abs().max() / other.abs().max().clamp(min=1e-30))
+    difference = relative_difference(one, other)
     return "" if difference < CLOSE else f"relative difference {difference:.1e}"

@@ -22,7 +22,7 @@ def prepared(model: nn.Module, seed: int = 0) -> nn.Module:
 
     Quantised layers are plain ones in it, as quantisers round what goes through them.
     """
-    model = _unpacked(model).cpu().double()
+    model = _with_plain_layers(model).cpu().double()
     # torch multiplies all experts at once in narrower types only
     base_model(model).set_experts_implementation("eager")
     for module in model.modules():
@@ -38,18 +38,18 @@ def prepared(model: nn.Module, seed: int = 0) -> nn.Module:
 
 def is_quantised(model: nn.Module) -> bool:
     """Whether a layer of the model is quantised."""
-    return any(_packed(module) for module in model.modules())
+    return any(_is_quantised_layer(module) for module in model.modules())
 
 
-def _packed(module: nn.Module) -> bool:
+def _is_quantised_layer(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) and bool(quantiser_of(module.weight, module))
 
 
-def _unpacked(model: nn.Module) -> nn.Module:
+def _with_plain_layers(model: nn.Module) -> nn.Module:
     """A copy in which every quantised layer is a plain one."""
-    packed = [module for module in model.modules() if _packed(module)]
-    memo = {id(layer): dequantised(layer) for layer in packed}
-    for layer in packed:
+    quantised = [module for module in model.modules() if _is_quantised_layer(module)]
+    memo = {id(layer): dequantised(layer) for layer in quantised}
+    for layer in quantised:
         # what adapts its bias comes along
         plain = memo[id(layer)]
         plain.bias = copy.deepcopy(plain.bias)
@@ -90,6 +90,11 @@ def logits(model: nn.Module, ids: Tensor, train: bool = False, fused: bool = Fal
         found = model.train(train)(input_ids=ids, use_cache=False).logits
     model.train(was)
     return found[:, -ids.shape[1] :]
+
+
+def relative_difference(one: Tensor, other: Tensor) -> float:
+    """Largest difference between two tensors, as a share of the largest entry of the second."""
+    return float((one - other).abs().max() / other.abs().max().clamp(min=1e-30))
 
 
 class NotMergeable(Exception):

@@ -15,7 +15,7 @@ from torch import nn
 from ..adapters.backbone import Backbone
 from ..adapters.inputs.starts import Start
 from ..adapters.method import Method
-from ..adapters.published import Published
+from .additional_scan import AdditionalScan
 from .prefix import PrefixVectors
 
 
@@ -29,12 +29,7 @@ class Affix(Method):
     """`d_model` for tokens that go through in_proj, `d_inner` for tokens behind it, as those of a prefix are."""
 
     family = "prompt"
-    published = Published(
-        "Yoshimura et al., ICLR 2025",
-        "2411.03855",
-        "sony/MambaPEFT",
-        "vision Mamba (Vim, VMamba) and Mamba-1 as a language model, on one GPU, with torch 2.3",
-    )
+    published = AdditionalScan.published
     acts_on_slots = False
     starts_unchanged = False
     learning_rate = 1.5e-1

@@ -46,8 +46,7 @@ class LoRA(Method):
             raise self.refuse("rank_ssm", "must be at least 1, or 0 for the rank of the others")
         if self.alpha <= 0:
             raise self.refuse("alpha", "must be above 0, or the update is always zero")
-        if not 0 <= self.dropout < 1:
-            raise self.refuse("dropout", "must be at least 0 and below 1")
+        self.check_dropout()
         for slot in matrices(backbone, self.targets, "low-rank update"):
             backbone.attach(slot, self.delta(slot))
         train_fully(backbone, self.also)

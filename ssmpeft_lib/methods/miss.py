@@ -40,8 +40,7 @@ class MiSS(Method):
     def adapt(self, backbone: Backbone) -> None:
         if self.rank < 1:
             raise self.refuse("rank", "must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise self.refuse("dropout", "must be at least 0 and below 1")
+        self.check_dropout()
         for slot in matrices(backbone, self.targets, "block of columns"):
             if self.rank > slot.shape[-1]:
                 raise self.refuse("rank", f"is larger than the {slot.shape[-1]} columns of {slot.name}; lower it")

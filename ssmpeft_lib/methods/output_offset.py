@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..adapters.backbone import Backbone
 from ..adapters.inputs.offsets import OutputOffset
 from ..adapters.method import Method
-from ..adapters.published import Published
+from .state_offset import StateOffsetTuning
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,7 @@ class OutputOffsetTuning(Method):
     """One number per channel and layer, zero at the start."""
 
     family = "state"
-    published = Published(
-        "Kang et al., ACL 2025",
-        "2503.03499",
-        "furiosa-ai/ssm-state-tuning",
-        "Mamba-1 on a GPU, with its own copy of mamba_ssm, torch 1.13 and peft 0.9",
-    )
+    published = StateOffsetTuning.published
     acts_on_slots = False
     learning_rate = 5e-2
 

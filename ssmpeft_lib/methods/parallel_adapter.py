@@ -44,8 +44,7 @@ class ParallelAdapter(Method):
         self.check_count("width")
         if self.scale == 0:
             raise self.refuse("scale", "must not be 0, or the adapter does nothing")
-        if not 0 <= self.dropout < 1:
-            raise self.refuse("dropout", "must be at least 0 and below 1")
+        self.check_dropout()
         for mixer in backbone.mixers:
             network = Bottleneck(mixer.model_width, self.width, self.scale, self.dropout)
             backbone.attach_beside(mixer, network)

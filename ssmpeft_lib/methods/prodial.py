@@ -43,11 +43,9 @@ class ProDiaL(Method):
     learning_rate = 1.5e-2
 
     def adapt(self, backbone: Backbone) -> None:
-        for option in ("block_size", "rank"):
-            if getattr(self, option) < 1:
-                raise self.refuse(option, "must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise self.refuse("dropout", "must be at least 0 and below 1")
+        self.check_count("block_size")
+        self.check_count("rank")
+        self.check_dropout()
         for slot in matrices(backbone, self.targets, "transform of its columns"):
             if slot.shape[-1] % self.block_size:
                 raise self.refuse("block_size", f"does not divide the {slot.shape[-1]} columns of {slot.name}")

@@ -46,8 +46,7 @@ class VeRA(Method):
         self.check_count("rank")
         if not 0 <= self.seed < 2**62:
             raise self.refuse("seed", "must be at least 0 and below 2 ** 62")
-        if not 0 <= self.dropout < 1:
-            raise self.refuse("dropout", "must be at least 0 and below 1")
+        self.check_dropout()
         slots = matrices(backbone, self.targets, "update by shared matrices")
         rows, columns = (max(slot.shape[axis] for slot in slots) for axis in (-2, -1))
         A, B = _drawn(self.rank, columns, self.seed), _drawn(rows, self.rank, self.seed + 1)

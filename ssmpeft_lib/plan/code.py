@@ -33,7 +33,7 @@ REACHES = ("own", "cell", "library")
 @cache
 def library_digest() -> str:
     """SHA-256 over the sources that a cell's numbers come from: the library without its commands and pages."""
-    return _digest(_sources())
+    return _digest(_sources().values())
 
 
 def digests(cell: Cell) -> dict[str, str]:
@@ -66,8 +66,8 @@ def _digests_for(*own: tuple[str, str]) -> tuple[str, str]:
     others = {registry.PACKAGE / folder / f"{name}.py" for folder in OWN for name in registry.files(folder)} - imported
     sources = _sources().items()
     return (
-        _digest({path: found for path, found in sources if path in imported}),
-        _digest({path: found for path, found in sources if path not in others}),
+        _digest(line for path, line in sources if path in imported),
+        _digest(line for path, line in sources if path not in others),
     )
 
 
@@ -78,17 +78,17 @@ def _own_modules(cell: Cell) -> list[tuple[str, str]]:
 
 @cache
 def _sources() -> dict[Path, str]:
-    """SHA-256 of each file that numbers may come from."""
+    """A line with the name and the SHA-256 of each file that numbers may come from."""
     paths = sorted(path for path in registry.PACKAGE.rglob("*") if path.suffix in SUFFIXES)
+    names = ((path, path.relative_to(registry.PACKAGE)) for path in paths)
     return {
-        path: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-        if path.relative_to(registry.PACKAGE).parts[0] not in WITHOUT_NUMBERS
+        path: f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for path, name in names
+        if name.parts[0] not in WITHOUT_NUMBERS
     }
 
 
-def _digest(sources: dict[Path, str]) -> str:
-    lines = (f"{path.relative_to(registry.PACKAGE)} {found}\n" for path, found in sources.items())
+def _digest(lines: Iterable[str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -127,8 +127,17 @@ def _imports(name: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
     if path is None:
         return frozenset()
     package = name if path.name == "__init__.py" else name[:-1]
-    imported = {one for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) for one in _names(node, package)}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {one for statement in _statements(tree) for one in _names(statement, package)}
     return frozenset(one[:length] for one in {*imported, name} for length in range(1, len(one) + 1))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements below a node, which are far fewer than its expressions, that hold no imports."""
+    for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for statement in getattr(node, block, ()):
+            yield statement
+            yield from _statements(statement)
 
 
 def _names(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
