@@ -38,6 +38,22 @@ def test_no_page_is_wider_than_the_screen(visit, width):
     assert wide == {}
 
 
+SENTENCES_IN_PIECES = """() => [...document.querySelectorAll("article p, article li, article dd")]
+  .filter((box) => getComputedStyle(box).display.includes("flex"))
+  .filter((box) => box.children.length && [...box.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+  .map((box) => box.textContent.trim())"""
+"""What lays words of a sentence out side by side with the names in it, as if each were a fact of its own."""
+
+
+def test_sentences_flow(visit):
+    page, broken = visit("index.html").page, {}
+    for path in PAGES:
+        page.goto(urljoin(page.url, f"/{path}"))
+        if found := page.evaluate(SENTENCES_IN_PIECES):
+            broken[path] = found
+    assert broken == {}
+
+
 def test_every_link_and_anchor_resolves(book):
     pages = {path: path.read_text(encoding="utf-8") for path in book.rglob("*.html")}
     anchors = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
